@@ -1,0 +1,62 @@
+"""Time, live and replayed. A trial asks its clock and nothing else what time it is.
+
+Live, the clock is the monotonic one. On replay it is virtual: it stands at the recorded offset of whatever was last
+played, and sleeping only moves it. Each asyncio task and thread of a trial has its own reading (a ContextVar), so that
+calls which ran side by side keep their own times; `high` is the latest of them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Seconds since the trial started."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def sleep_sync(self, seconds: float) -> None: ...
+
+
+class LiveClock:
+    """The machine's monotonic clock, counted from the moment this object was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def now(self) -> float:
+        return time.perf_counter() - self._start
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(seconds, 0.0))
+
+    def sleep_sync(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.0))
+
+
+class VirtualClock:
+    """A clock that recordings move. It never waits."""
+
+    def __init__(self) -> None:
+        self._now: ContextVar[float] = ContextVar("virtual-now", default=0.0)
+        self.high = 0.0
+
+    def now(self) -> float:
+        return self._now.get()
+
+    def advance_to(self, moment: float) -> None:
+        """Move this task's reading forward to `moment`, seconds from trial start; never back."""
+        if moment > self._now.get():
+            self._now.set(moment)
+            self.high = max(self.high, moment)
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance_to(self.now() + max(seconds, 0.0))
+
+    def sleep_sync(self, seconds: float) -> None:
+        self.advance_to(self.now() + max(seconds, 0.0))
