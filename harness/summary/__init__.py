@@ -1,0 +1,23 @@
+"""Results and statistics joined: one view model decides both what is printed and the exit code."""
+
+from __future__ import annotations
+
+from harness.summary.view import (
+    Comparison,
+    GateResult,
+    MeanDifference,
+    RunSummary,
+    SuiteSummary,
+    VariantRole,
+    VariantSummary,
+)
+
+__all__ = [
+    "Comparison",
+    "GateResult",
+    "MeanDifference",
+    "RunSummary",
+    "SuiteSummary",
+    "VariantRole",
+    "VariantSummary",
+]

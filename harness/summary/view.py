@@ -1,0 +1,170 @@
+"""The view model of a run: what every report shows, and what decides its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from harness.errors import ExitCode
+from harness.records import Usage
+from harness.stats.intervals import Interval
+from harness.stats.latency import Ratio
+from harness.stats.paired import Difference
+from harness.stats.verdicts import Verdict
+
+VariantRole = Literal["baseline", "candidate", "report_only"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantSummary:
+    """One row of the summary: a variant of a suite over all its trials."""
+
+    suite: str
+    name: str
+    role: VariantRole
+    #: Trials that have a result, skipped ones too.
+    trials: int
+    #: Trials that the whole variant has: cases x repeats, before any selection.
+    planned: int
+    cases: int
+    passed: int
+    failed: int
+    errors: int
+    skipped: int
+    #: Share of passes, averaged over cases; errors and skipped trials are not in it. None: nothing was graded.
+    accuracy: float | None
+    #: 95 percent, of the accuracy.
+    interval: Interval | None
+    #: Mean score of graded trials, 0..1.
+    score: float | None
+    #: Seconds, over graded trials that have one; None: none has.
+    latency_p50: float | None
+    latency_p95: float | None
+    ttft_p50: float | None
+    #: Graded trials that have a latency, and a time to first token.
+    timed: int
+    streamed: int
+    #: USD over all priced trials; None: none is priced.
+    cost: Decimal | None
+    cost_per_trial: Decimal | None
+    #: Graded trials that called a model whose price is unknown.
+    unpriced: int
+    usage: Usage
+    #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
+    recorded: tuple[str, str] | None
+    #: The models that answered, as the service names them.
+    models: tuple[str, ...]
+    #: What the price table says about these models' prices ("example rate"); empty: nothing.
+    price_note: str = ""
+
+    @property
+    def graded(self) -> int:
+        """Trials that passed or failed."""
+        return self.passed + self.failed
+
+    @property
+    def complete(self) -> bool:
+        """Every trial of the variant has an outcome of its own."""
+        return self.graded + self.errors >= self.planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanDifference:
+    """Mean over cases of B's value minus A's, in the unit of the values."""
+
+    estimate: float
+    interval: Interval
+    cases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A candidate against a baseline, or any B against any A, paired by case."""
+
+    suite: str
+    baseline: str
+    candidate: str
+    #: None: no case has a graded pair of trials.
+    difference: Difference | None
+    verdict: Verdict | None
+    #: The start of `text` that reports set in bold: "v2 is better".
+    headline: str
+    #: The whole sentence, without markup.
+    text: str
+    #: The smallest difference in accuracy that matters, a fraction.
+    margin: float
+    #: False: nobody chose it, it is the default.
+    margin_given: bool
+    #: Cases with at least one graded pair.
+    cases: int
+    #: Pairs of trials left out because either ended in error or was skipped.
+    dropped: int
+    #: Trials without a counterpart in the other arm.
+    unpaired: int = 0
+    #: Paired cases whose input is not the same in both arms.
+    changed: int = 0
+    #: Candidate's latency divided by the baseline's.
+    latency: Ratio | None = None
+    #: Candidate's cost per trial minus the baseline's, USD.
+    cost: MeanDifference | None = None
+    latency_text: str = ""
+    cost_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """A threshold on a variant, or on the repeats of one case (`must_pass`), and whether it holds."""
+
+    suite: str
+    variant: str
+    #: accuracy, pass^3, latency_p95, not_worse_than_baseline, must_pass, ...; of a tag: "safety: accuracy".
+    metric: str
+    #: What was asked for: "at least 90.0%", "at most 4s".
+    target: str
+    #: What was found; None: nothing could be measured.
+    value: str | None
+    #: None: not evaluated, because a selection left out part of what it is about.
+    passed: bool | None
+    #: One line that says all of it.
+    text: str
+    #: The case, where the gate is a case's `must_pass`.
+    case: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSummary:
+    """One suite of a run."""
+
+    name: str
+    #: Path of the suite's file, as shown to users.
+    shown: str
+    variants: tuple[VariantSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[GateResult, ...]
+    #: Ids of failed trials that make the run fail by themselves.
+    deciding_failures: tuple[str, ...]
+    #: Ids of trials that ended in error and make the run end with 3.
+    deciding_errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run: text and exit code come from this one value."""
+
+    run: str
+    suites: tuple[SuiteSummary, ...]
+    exit_code: ExitCode
+    #: Why the exit code is not 0, one line each; empty when it is.
+    reasons: tuple[str, ...]
+    #: When the run started, ISO 8601 in UTC; empty: not known.
+    started: str = ""
+    #: Record mode.
+    mode: str = ""
+    #: Id of the price table.
+    prices: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the exit code is 0."""
+        return self.exit_code is ExitCode.PASSED
