@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -60,3 +62,21 @@ class VirtualClock:
 
     def sleep_sync(self, seconds: float) -> None:
         self.advance_to(self.now() + max(seconds, 0.0))
+
+
+_current: ContextVar[Clock | None] = ContextVar("harness-clock", default=None)
+
+
+def current_clock() -> Clock:
+    """Return the clock of the trial that the calling task or thread belongs to; outside any trial, a live one."""
+    return _current.get() or LiveClock()
+
+
+@contextmanager
+def use_clock(clock: Clock) -> Iterator[None]:
+    """Make `clock` the current one for the calling task and everything it starts."""
+    token = _current.set(clock)
+    try:
+        yield
+    finally:
+        _current.reset(token)

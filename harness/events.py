@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TypeAlias
 
 from harness.records import Result, Usage
@@ -35,7 +34,6 @@ class CallCompleted:
     trial: str
     model: str
     usage: Usage
-    cost: Decimal | None
     #: Seconds, recorded ones on replay.
     latency: float
 

@@ -1,0 +1,184 @@
+"""`api: python`: a function, coroutine, generator or async generator as the assistant under test.
+
+Its arguments are found by name: `input` (the text of the turn; also given to a first parameter of any other name),
+`messages` (the conversation so far, as dicts), `session`, and whatever `args:` holds. It answers with a text, with
+pieces of text (a generator), or with a mapping that has `output` and perhaps `tool_calls`, `usage`, `extra`.
+Synchronous functions run in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.assistants.failures import service_failure
+from harness.assistants.usage import read_usage, recorded_usage
+from harness.errors import HarnessError, TrialError
+from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
+from harness.session import Session
+
+_OFFERED = ("messages", "session")
+
+
+class LocalDriver:
+    """Runs a trial by calling a Python function once a turn."""
+
+    def __init__(self, target: Callable[..., Any], *, name: str, args: Mapping[str, Any]) -> None:
+        """
+        Args:
+            target: What to call.
+            name: How messages name it, as in the suite.
+            args: Further keyword arguments.
+        """
+        self._target = target
+        self._name = name
+        self._args = dict(args)
+        self._takes = _parameters(target)
+
+    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
+        messages: list[Message] = []
+        records: list[TurnRecord] = []
+        calls: list[ToolCall] = []
+        extra: dict[str, Any] = {}
+        stated = Usage()
+        for turn in turns:
+            messages.extend(turn.messages)
+            begun = _ended(session) or 0.0
+            given = await self._call(session, turn, messages)
+            answer = _answer(given, self._name)
+            calls.extend(answer.calls)
+            extra.update(answer.extra)
+            stated = stated + answer.usage
+            messages.append(Message(role="assistant", content=answer.text, tool_calls=answer.calls))
+            ended = _ended(session)
+            records.append(
+                TurnRecord(
+                    input=_said(turn),
+                    output=answer.text,
+                    latency=None if ended is None else round(ended - begun, 6),
+                    usage=answer.usage,
+                    tool_calls=answer.calls,
+                )
+            )
+        model, seen = _seen(session)
+        return Transcript(
+            output=records[-1].output,
+            messages=tuple(messages),
+            turns=tuple(records),
+            tool_calls=tuple(calls),
+            usage=seen if seen.total is not None else stated,
+            latency=session.tape.latency,
+            model=model,
+            attempts=session.tape.attempts,
+            extra=extra,
+        )
+
+    async def _call(self, session: Session, turn: Turn, messages: Sequence[Message]) -> Any:
+        offered = {"messages": [{"role": one.role, "content": one.content} for one in messages], "session": session}
+        keywords = {name: offered[name] for name in _OFFERED if name in self._takes} | self._args
+        text = "\n".join(_said(turn))
+        target = self._target
+        try:
+            if inspect.isasyncgenfunction(target):
+                return "".join([str(piece) async for piece in target(text, **keywords)])
+            if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None)):
+                return await target(text, **keywords)
+            return await session.clients.in_thread(lambda: _finish(target(text, **keywords)))
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise _failure(error, self._name) from error
+
+
+class _Given:
+    """A target's answer, taken apart."""
+
+    def __init__(self, *, text: str, calls: tuple[ToolCall, ...] = (), usage: Usage = Usage(), extra: Any = None) -> None:
+        self.text = text
+        self.calls = calls
+        self.usage = usage
+        self.extra: Mapping[str, Any] = extra or {}
+
+
+def _answer(given: Any, name: str) -> _Given:
+    if isinstance(given, str):
+        return _Given(text=given)
+    if isinstance(given, Mapping) and "output" in given:
+        output = given["output"]
+        calls = tuple(
+            ToolCall(
+                id=str(call.get("id", "")),
+                name=str(call.get("name", "")),
+                arguments=call.get("arguments"),
+                output=call.get("output"),
+                error=call.get("error"),
+            )
+            for call in given.get("tool_calls") or ()
+        )
+        return _Given(
+            text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
+            calls=calls,
+            usage=_stated(given.get("usage")),
+            extra=given.get("extra"),
+        )
+    raise TrialError(
+        "target", f"{name} returned {type(given).__name__}; it should return a text, or a mapping with `output`"
+    )
+
+
+def _stated(usage: Any) -> Usage:
+    if isinstance(usage, Mapping) and "input" in usage:
+        return Usage(**{key: usage.get(key) for key in ("input", "output", "cached_input", "reasoning")})
+    return read_usage(usage)
+
+
+def _finish(value: Any) -> Any:
+    """Exhaust a generator inside the thread that runs it."""
+    if inspect.isgenerator(value):
+        return "".join(str(piece) for piece in value)
+    if inspect.isawaitable(value):
+        raise TrialError("target", "a plain function returned something to await; make it `async def`")
+    return value
+
+
+def _parameters(target: Callable[..., Any]) -> frozenset[str]:
+    try:
+        parameters: Iterable[inspect.Parameter] = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return frozenset()
+    return frozenset(one.name for one in parameters)
+
+
+def _failure(error: Exception, name: str) -> HarnessError:
+    """An SDK's exception keeps its meaning; any other is the target's own."""
+    if type(error).__module__.split(".")[0] in ("openai", "httpx2"):
+        return service_failure(error)
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        place = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
+        trace = trace.tb_next
+    return TrialError("target", f"{name} raised {type(error).__name__}: {error}{place}")
+
+
+def _said(turn: Turn) -> tuple[str, ...]:
+    return tuple(message.content for message in turn.messages if message.role == "user")
+
+
+def _ended(session: Session) -> float | None:
+    return max((one.end for one in session.tape.interactions), default=None)
+
+
+def _seen(session: Session) -> tuple[str | None, Usage]:
+    """The last model that answered and the tokens of all recorded calls."""
+    model: str | None = None
+    usage = Usage()
+    for one in session.tape.interactions:
+        answered, took = recorded_usage(one)
+        model = answered or model
+        usage = usage + took
+    return model, usage
+
+

@@ -1,0 +1,185 @@
+"""What will run: suites and a selection become an ordered list of trials, known before anything is sent.
+
+The order is case by case, repeat by repeat, and inside a repeat the variants next to each other: the arms of one case
+run at about the same time, so that a slow minute of the service hits both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import NothingSelected, UsageError, did_you_mean
+from harness.suites import Case, Suite, Variant, slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which trials of the given suites to run; empty means all."""
+
+    #: Words with `and`, `or`, `not` and parentheses, matched as parts of suite, case and variant names and tags.
+    expression: str = ""
+    tags: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    #: At most so many cases per suite, the first ones.
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One attempt: a case, a variant, and which repeat it is (from 1)."""
+
+    suite: Suite
+    case: Case
+    variant: Variant
+    repeat: int
+    #: Where its recording lies, or will lie.
+    cassette: Path
+
+    @property
+    def id(self) -> str:
+        """`<suite>/<case>/<variant>/<n>`"""
+        return f"{self.suite.name}/{self.case.id}/{self.variant.name}/{self.repeat}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Trials in the order in which they start and are reported."""
+
+    suites: tuple[Suite, ...]
+    trials: tuple[Trial, ...]
+    #: Trials of each (suite, variant) before any selection.
+    planned: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def recorded(self) -> Counter[tuple[str, bool]]:
+        """Count the trials per suite that have a recording, and that have none."""
+        return Counter((trial.suite.name, trial.cassette.exists()) for trial in self.trials)
+
+
+def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path) -> Plan:
+    """Lay out every selected trial.
+
+    Args:
+        suites: What to run, in this order.
+        selection: Which part of it.
+        cassettes: The folder of recordings.
+
+    Raises:
+        UsageError: The selection names a variant, case or tag that no suite has, or its expression is malformed.
+        NothingSelected: It is well formed and matches nothing.
+    """
+    _known("variant", selection.variants, [variant.name for suite in suites for variant in suite.variants])
+    _known("case", selection.cases, [case.id for suite in suites for case in suite.cases])
+    _known("tag", selection.tags, [tag for suite in suites for case in suite.cases for tag in case.tags])
+    wanted = parse_expression(selection.expression) if selection.expression.strip() else None
+    trials: list[Trial] = []
+    planned: dict[tuple[str, str], int] = {}
+    for suite in suites:
+        for variant in suite.variants:
+            planned[suite.name, variant.name] = len(suite.cases) * suite.repeats
+        cases = [case for case in suite.cases if _case_selected(case, selection)]
+        trials.extend(_trials(suite, cases[: selection.limit], selection, wanted, cassettes))
+    if not trials:
+        raise NothingSelected("the selection matches no trial: `harness plan` without it shows what there is")
+    return Plan(suites=tuple(suites), trials=tuple(trials), planned=planned)
+
+
+def cassette_path(folder: Path, *, suite: str, variant: str, case: str, repeat: int) -> Path:
+    """Return where the recording of a trial lies: `<suite>/<variant>/<case>.<n>.yaml`."""
+    return folder / slug(suite) / slug(variant) / f"{slug(case)}.{repeat}.yaml"
+
+
+def _trials(
+    suite: Suite,
+    cases: Sequence[Case],
+    selection: Selection,
+    wanted: Callable[[str], bool] | None,
+    cassettes: Path,
+) -> Iterator[Trial]:
+    variants = [one for one in suite.variants if not selection.variants or one.name in selection.variants]
+    for case in cases:
+        for repeat in range(1, suite.repeats + 1):
+            for variant in variants:
+                words = " ".join((suite.name, case.id, variant.name, *case.tags)).lower()
+                if wanted is None or wanted(words):
+                    path = cassette_path(
+                        cassettes, suite=suite.name, variant=variant.name, case=case.id, repeat=repeat
+                    )
+                    yield Trial(suite=suite, case=case, variant=variant, repeat=repeat, cassette=path)
+
+
+def _case_selected(case: Case, selection: Selection) -> bool:
+    if selection.cases and case.id not in selection.cases:
+        return False
+    return not selection.tags or any(tag in case.tags for tag in selection.tags)
+
+
+def _known(kind: str, asked: Sequence[str], there: Sequence[str]) -> None:
+    for name in asked:
+        if name not in there:
+            hint = did_you_mean(name, sorted(set(there))) or f"There are: {', '.join(sorted(set(there))[:10]) or 'none'}."
+            raise UsageError(f"no {kind} is called '{name}'. {hint}")
+
+
+_WORD = re.compile(r"\s*(\(|\)|[^\s()]+)")
+
+
+def parse_expression(text: str) -> Callable[[str], bool]:
+    """Compile a `-k` expression into a test of lower-case text; words match as parts, as in pytest.
+
+    Raises:
+        UsageError: It is malformed; the message shows where.
+    """
+    words = _WORD.findall(text)
+    position = 0
+
+    def fail(why: str) -> UsageError:
+        return UsageError(f"-k {text!r}: {why}. Write words with and, or, not and parentheses.")
+
+    def peek() -> str | None:
+        return words[position] if position < len(words) else None
+
+    def either() -> Callable[[str], bool]:
+        nonlocal position
+        terms = [both()]
+        while peek() == "or":
+            position += 1
+            terms.append(both())
+        return lambda shown: any(term(shown) for term in terms)
+
+    def both() -> Callable[[str], bool]:
+        nonlocal position
+        terms = [single()]
+        while peek() == "and":
+            position += 1
+            terms.append(single())
+        return lambda shown: all(term(shown) for term in terms)
+
+    def single() -> Callable[[str], bool]:
+        nonlocal position
+        word = peek()
+        position += 1
+        if word is None:
+            raise fail("a word is missing at the end")
+        if word == "not":
+            inner = single()
+            return lambda shown: not inner(shown)
+        if word == "(":
+            inner = either()
+            if peek() != ")":
+                raise fail("a ) is missing")
+            position += 1
+            return inner
+        if word in (")", "and", "or"):
+            raise fail(f"'{word}' is in a place where a word should be")
+        part = word.lower()
+        return lambda shown: part in shown
+
+    test = either()
+    if position != len(words):
+        raise fail(f"'{peek()}' is not expected there")
+    return test

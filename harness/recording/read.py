@@ -1,0 +1,140 @@
+"""A cassette from its file, or the reason why it cannot be trusted.
+
+A file that was cut, edited or left half-written is refused as a whole: a recording that silently lost an interaction
+would replay a conversation that never took place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import CassetteDamaged
+from harness.recording.cassette import FORMAT, Cassette, Facts, Interaction, Request
+
+#: A trial's recording larger than this is refused.
+LARGEST = 2_000_000
+
+
+def read_cassette(path: Path, *, shown: str) -> Cassette:
+    """Read and verify one cassette file.
+
+    Args:
+        path: The file.
+        shown: How messages name it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CassetteDamaged: There is one, and it is not whole.
+    """
+    raw = path.read_bytes()
+    if len(raw) > LARGEST:
+        raise _damaged(shown, f"it has {len(raw):,} bytes, more than the {LARGEST:,} that one trial may have")
+    try:
+        # A byte order mark and CRLF come from editors and checkouts; both are undone by decoding as text.
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, only faster)
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _damaged(shown, f"it is not readable YAML ({_first_line(error)})") from None
+    try:
+        return _cassette(data)
+    except _Broken as error:
+        raise _damaged(shown, str(error)) from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, InvalidOperation) as error:
+        raise _damaged(shown, f"an entry is incomplete ({type(error).__name__}: {_first_line(error)})") from None
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Broken(Exception):
+    """A cassette whose parts do not fit together."""
+
+
+def _damaged(shown: str, why: str) -> CassetteDamaged:
+    return CassetteDamaged(
+        f"{shown} is damaged: {why}. Restore it from version control, or record this trial anew "
+        "with `harness record --rewrite`.",
+        where=shown,
+    )
+
+
+def _cassette(data: Any) -> Cassette:
+    if not isinstance(data, dict) or data.get("version") != 1 or not isinstance(data.get("interactions"), list):
+        raise _Broken("it is no cassette (`version: 1` and `interactions:` are missing)")
+    entries = data["interactions"]
+    if not entries:
+        raise _Broken("it holds no interaction")
+    interactions = tuple(_interaction(entry) for entry in entries)
+    mark = entries[-1]["response"].get("recorder", {}).get("cassette")
+    if not isinstance(mark, dict):
+        raise _Broken("its end mark is missing (it was cut short, or another tool wrote it)")
+    facts = _facts(mark)
+    if facts.format > FORMAT:
+        raise _Broken(f"its format is {facts.format}, newer than this version of harness reads")
+    if facts.count != len(interactions):
+        raise _Broken(f"it should hold {facts.count} interactions and holds {len(interactions)}")
+    return Cassette(interactions=interactions, facts=facts)
+
+
+def _interaction(entry: Mapping[str, Any]) -> Interaction:
+    request, response = entry["request"], entry["response"]
+    recorder = response["recorder"]
+    return Interaction(
+        request=Request(
+            method=str(request["method"]),
+            uri=str(request["uri"]),
+            headers=_headers(request["headers"]),
+            body=_bytes(request["body"]),
+        ),
+        status=int(response["status"]["code"]),
+        reason=str(response["status"]["message"]),
+        headers=_headers(response["headers"]),
+        body=_bytes(response["body"]["string"]) or b"",
+        slot=int(recorder["slot"]),
+        attempt=int(recorder["attempt"]),
+        start=float(recorder["start"]),
+        first_byte=float(recorder["first_byte"]),
+        end=float(recorder["end"]),
+        events=tuple(float(moment) for moment in recorder.get("events", ())),
+        error=recorder.get("error"),
+        truncated=bool(recorder.get("truncated", False)),
+    )
+
+
+def _facts(mark: Mapping[str, Any]) -> Facts:
+    cost = mark.get("cost")
+    return Facts(
+        format=int(mark["format"]),
+        count=int(mark["count"]),
+        end=float(mark["end"]),
+        waited=float(mark.get("waited", 0.0)),
+        recorded_at=str(mark["recorded_at"]),
+        source=dict(mark.get("source") or {}),
+        harness=str(mark.get("harness")),
+        openai=str(mark.get("openai")),
+        case_hash=mark.get("case_hash"),
+        assistant_hash=mark.get("assistant_hash"),
+        prices=mark.get("prices"),
+        cost=None if cost is None else Decimal(str(cost)),
+    )
+
+
+def _headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(name).lower(): str(value[0]) if isinstance(value, list) else str(value) for name, value in headers.items()
+    }
+
+
+def _bytes(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode("utf-8")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

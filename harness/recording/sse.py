@@ -1,0 +1,68 @@
+"""Server-sent events, split as they arrive.
+
+Only what recording and drivers need of https://html.spec.whatwg.org/multipage/server-sent-events.html: where one event
+ends, and the text of its data lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One dispatched event: its name ("" if none was given) and its data lines joined by newlines."""
+
+    name: str
+    data: str
+
+
+class Splitter:
+    """Cuts a stream of bytes into events, however the bytes are chunked."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes; return the raw blocks (each with its blank line) that they complete."""
+        buffer = self._rest + chunk
+        blocks: list[bytes] = []
+        start = 0
+        for match in _END.finditer(buffer):
+            # A lone CR at the end of what has arrived may be the first half of a CRLF.
+            if match.end() == len(buffer) and match.group() == b"\r\r":
+                break
+            blocks.append(buffer[start : match.end()])
+            start = match.end()
+        self._rest = buffer[start:]
+        return blocks
+
+    def rest(self) -> bytes:
+        """What has arrived after the last complete event."""
+        return self._rest
+
+
+def decode(block: bytes) -> Event | None:
+    """Read one raw block; None where it holds no data (a comment, a keep-alive)."""
+    name = ""
+    data: list[str] = []
+    for line in block.decode("utf-8", errors="replace").splitlines():
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+    return Event(name, "\n".join(data)) if data else None
+
+
+def blocks(body: bytes) -> Iterator[bytes]:
+    """Cut a whole recorded body into its blocks, the last one being whatever follows the last blank line."""
+    splitter = Splitter()
+    yield from splitter.feed(body)
+    if splitter.rest():
+        yield splitter.rest()

@@ -1,0 +1,205 @@
+"""One trial's recording while it is being made or played.
+
+The transport asks `current_tape()` which one it is: a ContextVar, so that hundreds of trials share one client in one
+process and none sees another's. A tape numbers logical calls as *slots* in the order in which they start; retries join
+the slot of the call they repeat. On replay the n-th call with the same key gets the n-th recorded slot of that key,
+and its last attempt is the answer: failed attempts are time that has passed, not failures to live through again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from harness.clock import Clock, LiveClock, VirtualClock
+from harness.errors import CassetteMiss, HarnessError
+from harness.recording.cassette import Cassette, Interaction, Key, Request, request_key
+from harness.recording.explain import explain_miss
+
+#: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
+CALL = "harness.call"
+#: Where the transport leaves a `Step` for whoever made the call.
+STEP = "harness.step"
+
+_DIGITS = 6
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """Times of one logical call, seconds from trial start; live ones grow while the response arrives."""
+
+    start: float
+    end: float = 0.0
+    events: list[float] = field(default_factory=list)
+    attempts: int = 1
+    replayed: bool = False
+
+
+class RecordingTape:
+    """Collects what is sent and received, in the order in which calls start."""
+
+    replays = False
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or LiveClock()
+        self._lock = threading.Lock()
+        self._slots: dict[object, int] = {}
+        self._first_start: dict[int, float] = {}
+        self._entries: list[Interaction] = []
+        self._open = 0
+
+    def now(self) -> float:
+        """Seconds since the trial started, as precise as they are stored."""
+        return round(self.clock.now(), _DIGITS)
+
+    def begin(self, call: object, *, attempt: int) -> tuple[int, Step]:
+        """Open an attempt of a logical call; return its slot and the step that its caller will read."""
+        start = self.now()
+        with self._lock:
+            self._open += 1
+            slot = self._slots.setdefault(call, len(self._slots) + 1)
+            first = self._first_start.setdefault(slot, start)
+        return slot, Step(start=first, attempts=attempt)
+
+    def end(self, interaction: Interaction | None) -> None:
+        """Close an attempt; None where it was abandoned before anything was known about it."""
+        with self._lock:
+            self._open -= 1
+            if interaction is not None:
+                self._entries.append(interaction)
+
+    @property
+    def attempts(self) -> int:
+        """HTTP requests sent so far."""
+        return len(self._entries)
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """What was recorded, ordered by start."""
+        return tuple(sorted(self._entries, key=lambda one: (one.start, one.slot, one.attempt)))
+
+    @property
+    def final(self) -> bool:
+        """Whether the service answered every call for good, and nothing is still under way."""
+        last: dict[int, Interaction] = {}
+        for one in self.interactions:
+            last[one.slot] = one
+        return bool(last) and self._open == 0 and all(one.final for one in last.values())
+
+    @property
+    def latency(self) -> float | None:
+        """Trial start to the end of the last call, seconds; None if none was made."""
+        return max((one.end for one in self._entries), default=None)
+
+
+class ReplayTape:
+    """Plays a cassette to one trial, on a clock that never waits."""
+
+    replays = True
+
+    def __init__(self, cassette: Cassette | None, *, shown: str, hint: Callable[[], str] = lambda: "") -> None:
+        """
+        Args:
+            cassette: What to play; None where nothing was recorded, so that the first request is a miss.
+            shown: How messages name the file.
+            hint: What a message about a missing recording ends with; called only when one is needed.
+        """
+        self.clock = VirtualClock()
+        self.cassette = cassette
+        self._played: list[Interaction] = []
+        self._shown = shown
+        self._hint = hint
+        self._lock = threading.Lock()
+        self._slots: dict[int, list[Interaction]] = defaultdict(list)
+        for one in cassette.interactions if cassette else ():
+            self._slots[one.slot].append(one)
+        self._waiting: dict[Key, list[int]] = defaultdict(list)
+        for slot in sorted(self._slots):
+            self._waiting[request_key(self._slots[slot][0].request)].append(slot)
+        self._next: dict[Key, int] = defaultdict(int)
+
+    @property
+    def attempts(self) -> int:
+        """HTTP requests that the played calls had needed."""
+        return len(self._played)
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """What was played so far, in recorded order."""
+        return tuple(sorted(self._played, key=lambda one: (one.start, one.slot, one.attempt)))
+
+    @property
+    def latency(self) -> float | None:
+        """The recorded latency, seconds; None if nothing was played."""
+        return self.cassette.facts.latency if self.cassette and self._played else None
+
+    def play(self, request: Request) -> tuple[Interaction, Step]:
+        """Return the recorded answer to `request`.
+
+        Raises:
+            CassetteMiss: Nothing was recorded for it, or fewer times than it is asked now.
+        """
+        if self.cassette is None:
+            raise CassetteMiss(f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip(),
+                               where=self._shown)
+        key = request_key(request)
+        with self._lock:
+            slots = self._waiting.get(key, [])
+            index = self._next[key]
+            if index >= len(slots):
+                # A poll that was recorded n times may be asked again; its last answer stands.
+                if slots and request.method == "GET":
+                    index = len(slots) - 1
+                else:
+                    raise CassetteMiss(self._explain(request, played=len(slots)), where=self._shown)
+            self._next[key] = index + 1
+            attempts = self._slots[slots[index]]
+            self._played.extend(attempts)
+        last = attempts[-1]
+        return last, Step(
+            start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt, replayed=True
+        )
+
+    def _explain(self, request: Request, *, played: int) -> str:
+        unplayed = [
+            self._slots[slot][0].request
+            for key, slots in self._waiting.items()
+            for slot in slots[self._next.get(key, 0) :]
+        ]
+        recorded = unplayed or [group[0].request for group in self._slots.values()]
+        return explain_miss(request, recorded, shown=self._shown, played=played, hint=self._hint())
+
+
+Tape: TypeAlias = RecordingTape | ReplayTape
+
+_current: ContextVar[Tape | None] = ContextVar("harness-tape", default=None)
+
+
+def current_tape() -> Tape:
+    """Return the tape of the trial that the calling task or thread belongs to.
+
+    Raises:
+        HarnessError: There is none. Nothing is sent: a request outside a trial would be paid for and lost.
+    """
+    tape = _current.get()
+    if tape is None:
+        raise HarnessError(
+            "a request was made outside any trial, so it can neither be recorded nor replayed. A thread that the "
+            "assistant starts itself needs the trial's context: contextvars.copy_context().run(...)"
+        )
+    return tape
+
+
+@contextmanager
+def use_tape(tape: Tape) -> Iterator[None]:
+    """Make `tape` the current one for the calling task and everything it starts."""
+    token = _current.set(tape)
+    try:
+        yield
+    finally:
+        _current.reset(token)

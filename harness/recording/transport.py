@@ -1,0 +1,330 @@
+"""The HTTP transport that records and replays, given to the SDK's client; nothing is patched.
+
+One transport serves every trial of an endpoint. It finds the trial through `current_tape()`, passes live requests on
+to the network and keeps what comes back, or answers from the cassette without opening a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx2
+
+from harness.errors import HarnessError
+from harness.recording import sse
+from harness.recording.cassette import Interaction, Request
+from harness.recording.redact import Redactor
+from harness.recording.tape import CALL, STEP, RecordingTape, ReplayTape, Step, current_tape
+
+# Bodies are stored decoded, and lengths are those of what was decoded.
+_HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
+_STREAM_ENDS = (b"[DONE]", b"response.completed", b"response.failed", b"response.incomplete", b"thread.run.completed")
+
+
+
+class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
+    """Records into, or replays from, the current trial's tape."""
+
+    def __init__(self, inner: Callable[[], httpx2.AsyncBaseTransport], *, redactor: Redactor) -> None:
+        """
+        Args:
+            inner: Makes the network transport; called once, and only if something is sent.
+            redactor: Removes secrets before anything is matched or kept.
+        """
+        self._make = inner
+        self._inner: httpx2.AsyncBaseTransport | None = None
+        self._redactor = redactor
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        tape = current_tape()
+        await request.aread()
+        kept = _kept_request(request, self._redactor)
+        if isinstance(tape, ReplayTape):
+            return _replay(tape, kept, request)
+        if self._inner is None:
+            self._inner = self._make()
+        take = _Take(tape, kept, request, self._redactor)
+        try:
+            response = await self._inner.handle_async_request(request)
+            take.opened(response)
+            if take.streams:
+                return take.response(_AsyncTee(response, take))
+            content = await response.aread()
+            take.finish(content)
+            return take.response(httpx2.ByteStream(content))
+        except httpx2.TransportError as error:
+            take.failed(error)
+            raise
+        except BaseException:
+            take.abandon()
+            raise
+
+    async def aclose(self) -> None:
+        if self._inner is not None:
+            await self._inner.aclose()
+
+
+class RecordingTransport(httpx2.BaseTransport):
+    """The same for code that is not async."""
+
+    def __init__(self, inner: Callable[[], httpx2.BaseTransport], *, redactor: Redactor) -> None:
+        self._make = inner
+        self._inner: httpx2.BaseTransport | None = None
+        self._redactor = redactor
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        _refuse_event_loop()
+        tape = current_tape()
+        request.read()
+        kept = _kept_request(request, self._redactor)
+        if isinstance(tape, ReplayTape):
+            return _replay(tape, kept, request)
+        if self._inner is None:
+            self._inner = self._make()
+        take = _Take(tape, kept, request, self._redactor)
+        try:
+            response = self._inner.handle_request(request)
+            take.opened(response)
+            if take.streams:
+                return take.response(_SyncTee(response, take))
+            content = response.read()
+            take.finish(content)
+            return take.response(httpx2.ByteStream(content))
+        except httpx2.TransportError as error:
+            take.failed(error)
+            raise
+        except BaseException:
+            take.abandon()
+            raise
+
+    def close(self) -> None:
+        if self._inner is not None:
+            self._inner.close()
+
+
+class _Take:
+    """One attempt that is being recorded, from the request to the last byte."""
+
+    def __init__(self, tape: RecordingTape, kept: Request, request: httpx2.Request, redactor: Redactor) -> None:
+        # Some services compress whatever they may; what is stored and timed is the decoded body.
+        request.headers["accept-encoding"] = "identity"
+        call, self._attempt = request.extensions.get(CALL, (object(), 1))
+        self._tape = tape
+        self._kept = kept
+        self._redactor = redactor
+        self._start = tape.now()
+        self._slot, self.step = tape.begin(call, attempt=self._attempt)
+        self._first_byte = self._start
+        self._live: httpx2.Response | None = None
+        self._closed = False
+        self.streams = False
+
+    def opened(self, response: httpx2.Response) -> None:
+        self._first_byte = self._tape.now()
+        self._live = response
+        self.streams = response.headers.get("content-type", "").startswith("text/event-stream")
+
+    def event(self) -> None:
+        self.step.events.append(self._tape.now())
+
+    def finish(self, content: bytes, *, truncated: bool = False, error: Exception | None = None) -> None:
+        assert self._live is not None
+        if self._closed:
+            return
+        self._close(
+            status=self._live.status_code,
+            reason=self._live.reason_phrase,
+            headers=self._redactor.headers(self._live.headers.multi_items()),
+            content=content,
+            error=None if error is None else _error_word(error),
+            truncated=truncated,
+        )
+
+    def failed(self, error: Exception) -> None:
+        if not self._closed:
+            # Stock vcrpy has no failed attempts; a 599 makes an SDK that replays this file there retry as well.
+            self._close(status=599, reason="No response", headers={}, content=b"", error=_error_word(error))
+
+    def abandon(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._tape.end(None)
+
+    def response(self, stream: Any) -> httpx2.Response:
+        """What the client gets: the live response with its decoded body and without the headers that describe it."""
+        assert self._live is not None
+        live = self._live
+        return httpx2.Response(
+            live.status_code,
+            headers=[(name, value) for name, value in live.headers.multi_items() if name.lower() not in _HOP_HEADERS],
+            stream=stream,
+            extensions={**live.extensions, STEP: self.step},
+        )
+
+    def _close(
+        self,
+        *,
+        status: int,
+        reason: str,
+        headers: dict[str, str],
+        content: bytes,
+        error: str | None,
+        truncated: bool = False,
+    ) -> None:
+        self._closed = True
+        self.step.end = self._tape.now()
+        self._tape.end(
+            Interaction(
+                request=self._kept,
+                status=status,
+                reason=reason,
+                headers=headers,
+                body=self._redactor.body(content),
+                slot=self._slot,
+                attempt=self._attempt,
+                start=self._start,
+                first_byte=self._first_byte,
+                end=self.step.end,
+                events=tuple(self.step.events),
+                error=error,
+                truncated=truncated,
+            )
+        )
+
+
+class _Tee:
+    """Passes a stream on while keeping it, and notes when each event was complete."""
+
+    def __init__(self, live: httpx2.Response, take: _Take) -> None:
+        self._live = live
+        self._take = take
+        self._splitter = sse.Splitter()
+        self._kept: list[bytes] = []
+        self._complete = False
+
+    def _seen(self, chunk: bytes) -> None:
+        self._kept.append(chunk)
+        for block in self._splitter.feed(chunk):
+            self._take.event()
+            if any(end in block for end in _STREAM_ENDS):
+                self._complete = True
+
+    def _done(self, *, at_eof: bool = False, error: Exception | None = None) -> None:
+        # An SDK stops reading at [DONE]: that is the end too, whether or not the connection was drained.
+        truncated = not (at_eof or self._complete)
+        self._take.finish(b"".join(self._kept), truncated=truncated, error=error)
+
+
+class _AsyncTee(_Tee, httpx2.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._live.aiter_bytes():
+                self._seen(chunk)
+                yield chunk
+        except httpx2.TransportError as error:
+            self._done(error=error)
+            raise
+        self._done(at_eof=True)
+
+    async def aclose(self) -> None:
+        self._done()
+        await self._live.aclose()
+
+
+class _SyncTee(_Tee, httpx2.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._live.iter_bytes():
+                self._seen(chunk)
+                yield chunk
+        except httpx2.TransportError as error:
+            self._done(error=error)
+            raise
+        self._done(at_eof=True)
+
+    def close(self) -> None:
+        self._done()
+        self._live.close()
+
+
+class _Playback(httpx2.AsyncByteStream, httpx2.SyncByteStream):
+    """A recorded stream: each event moves the clock to the moment at which it was complete."""
+
+    def __init__(self, tape: ReplayTape, one: Interaction) -> None:
+        self._tape = tape
+        self._one = one
+
+    def __iter__(self) -> Iterator[bytes]:
+        moments = iter(self._one.events)
+        for block in sse.blocks(self._one.body):
+            self._tape.clock.advance_to(next(moments, self._one.end))
+            yield block
+        self._tape.clock.advance_to(self._one.end)
+        if self._one.error is not None:
+            raise _recorded_error(self._one.error)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self:
+            yield block
+
+
+def _refuse_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise HarnessError(
+        "a synchronous client was used inside async code: it would stop every other trial until it is answered. "
+        "Use `session.client` with await, or make the function a plain `def`."
+    )
+
+
+def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.Response:
+    one, step = tape.play(kept)
+    tape.clock.advance_to(one.first_byte)
+    if one.error is not None and not one.events:
+        tape.clock.advance_to(one.end)
+        raise _recorded_error(one.error)
+    stream: Any
+    if one.events:
+        stream = _Playback(tape, one)
+    else:
+        tape.clock.advance_to(one.end)
+        stream = httpx2.ByteStream(one.body)
+    return httpx2.Response(
+        one.status, headers=_replayed_headers(one), stream=stream, request=request, extensions={STEP: step}
+    )
+
+
+def _replayed_headers(one: Interaction) -> list[tuple[str, str]]:
+    """The recorded headers, without those that would make a client's own retries wait for real."""
+    headers = [(name, value) for name, value in one.headers.items() if name != "retry-after"]
+    if "openai-poll-after-ms" in one.headers:
+        headers = [(name, "0" if name == "openai-poll-after-ms" else value) for name, value in headers]
+    if one.status >= 400:
+        headers = [(name, value) for name, value in headers if name != "retry-after-ms"]
+        headers.append(("retry-after-ms", "1"))
+    return headers
+
+
+def _kept_request(request: httpx2.Request, redactor: Redactor) -> Request:
+    body = request.content
+    return Request(
+        method=request.method,
+        uri=redactor.uri(str(request.url)),
+        headers=redactor.headers(request.headers.multi_items()),
+        body=redactor.body(body) if body else None,
+    )
+
+
+def _error_word(error: Exception) -> str:
+    kind = "timeout" if isinstance(error, httpx2.TimeoutException) else "connection"
+    return f"{kind}: {type(error).__name__}"
+
+
+def _recorded_error(word: str) -> httpx2.TransportError:
+    kind, _, detail = word.partition(": ")
+    message = f"recorded {kind} ({detail})"
+    return httpx2.ReadTimeout(message) if kind == "timeout" else httpx2.ReadError(message)

@@ -1,0 +1,196 @@
+"""What one trial gets to work with: clients, clock, events. Nothing else.
+
+There is one SDK client and one transport per endpoint and run; the transport finds the trial by itself. A client per
+trial would cost more than all the rest of a trial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from harness.clock import Clock
+from harness.errors import CredentialsError
+from harness.events import Event
+from harness.limits import AsyncRetryTransport, RetryPolicy, RetryTransport
+from harness.recording import AsyncRecordingTransport, RecordingTransport, Redactor, Tape
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+T = TypeVar("T")
+
+#: Sent where no key is needed: on replay, and to loopback.
+PLACEHOLDER_KEY = "none-needed"
+#: Seconds to wait for a connection. The SDK's 5 s fail in storms while the event loop is busy.
+CONNECT_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a model is: the base URL (None: the SDK's own default) and the variable that holds its key."""
+
+    base_url: str | None = None
+    api_key_env: str | None = None
+
+    @property
+    def loopback(self) -> bool:
+        host = urlsplit(self.base_url).hostname if self.base_url else None
+        if host is None:
+            return False
+        try:
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def key(self, environ: Mapping[str, str]) -> str:
+        """Return the key for live calls.
+
+        A base URL that a suite names never gets the ambient OPENAI_API_KEY: the suite must name the variable, so that
+        nobody's key is sent to an address that came with a pull request.
+
+        Raises:
+            CredentialsError: There is none; the message names the variable.
+        """
+        if self.api_key_env is not None:
+            found = environ.get(self.api_key_env)
+            if not found:
+                raise CredentialsError(f"the environment variable {self.api_key_env} is not set; it should hold the "
+                                       f"key for {self.base_url or 'the OpenAI API'}")
+            return found
+        if self.loopback:
+            return PLACEHOLDER_KEY
+        if self.base_url is not None:
+            raise CredentialsError(
+                f"no key is named for {self.base_url}: set `api_key_env:` beside `base_url:` to the name of the "
+                "environment variable that holds it"
+            )
+        found = environ.get("OPENAI_API_KEY")
+        if not found:
+            raise CredentialsError("OPENAI_API_KEY is not set, and recording needs it; replay does not")
+        return found
+
+
+class Clients:
+    """Every client of a run, opened when first needed and closed together."""
+
+    def __init__(
+        self, *, environ: Mapping[str, str], policy: RetryPolicy, timeout: float, concurrency: int, live: bool
+    ) -> None:
+        """
+        Args:
+            environ: Where keys are looked up.
+            policy: When to send again.
+            timeout: Seconds that one attempt may take between two bytes.
+            concurrency: Trials at the same time; threads for synchronous code are bounded by it.
+            live: Whether anything may be sent; if not, no key is looked up.
+        """
+        self._environ = environ
+        self._policy = policy
+        self._timeout = timeout
+        self._concurrency = concurrency
+        self._live = live
+        self._redactor = Redactor.from_environment(environ)
+        self._async: dict[Endpoint, AsyncOpenAI] = {}
+        self._sync: dict[Endpoint, OpenAI] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        return self._redactor
+
+    def client(self, endpoint: Endpoint) -> AsyncOpenAI:
+        """Return the async client of an endpoint."""
+        if endpoint not in self._async:
+            import httpx2
+            from openai import AsyncOpenAI
+
+            limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
+            transport = AsyncRetryTransport(
+                AsyncRecordingTransport(lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor),
+                policy=self._policy,
+            )
+            self._async[endpoint] = AsyncOpenAI(
+                **self._settings(endpoint), http_client=httpx2.AsyncClient(transport=transport, follow_redirects=False)
+            )
+        return self._async[endpoint]
+
+    def sync_client(self, endpoint: Endpoint) -> OpenAI:
+        """Return the synchronous client of an endpoint, for code that runs in a thread."""
+        if endpoint not in self._sync:
+            import httpx2
+            from openai import OpenAI
+
+            limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
+            transport = RetryTransport(
+                RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
+                policy=self._policy,
+            )
+            self._sync[endpoint] = OpenAI(
+                **self._settings(endpoint), http_client=httpx2.Client(transport=transport, follow_redirects=False)
+            )
+        return self._sync[endpoint]
+
+    def _settings(self, endpoint: Endpoint) -> dict[str, Any]:
+        import httpx2
+
+        environ = self._environ
+        base_url = endpoint.base_url or environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        return {
+            "api_key": endpoint.key(environ) if self._live else PLACEHOLDER_KEY,
+            "base_url": base_url,
+            "organization": environ.get("OPENAI_ORG_ID") if endpoint.base_url is None else None,
+            "project": environ.get("OPENAI_PROJECT_ID") if endpoint.base_url is None else None,
+            "max_retries": 0,
+            "timeout": httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
+        }
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Run synchronous code beside the event loop, inside the calling trial's context."""
+        from contextvars import copy_context
+
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="harness-trial")
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(function))
+
+    async def aclose(self) -> None:
+        for client in self._async.values():
+            await client.close()
+        for sync_client in self._sync.values():
+            sync_client.close()
+        if self._threads is not None:
+            # A thread that hangs in somebody's code must not keep the run from ending.
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the runner hands a driver for one trial."""
+
+    #: `<suite>/<case>/<variant>/<n>`
+    trial: str
+    endpoint: Endpoint
+    clients: Clients
+    tape: Tape
+    emit: Callable[[Event], None]
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        """The trial's own client; what goes through it is recorded."""
+        return self.clients.client(self.endpoint)
+
+    @property
+    def sync_client(self) -> OpenAI:
+        """The same for synchronous code, which runs in a thread of its own."""
+        return self.clients.sync_client(self.endpoint)
+
+    @property
+    def clock(self) -> Clock:
+        """The only clock that a trial should ask; virtual on replay."""
+        return self.tape.clock
