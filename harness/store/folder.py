@@ -1,0 +1,284 @@
+"""One folder per run: its rows, its manifest, its reports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from harness.errors import StorageError, UsageError, did_you_mean
+from harness.records import JSON, Result
+from harness.store.rows import decode, encode, plain
+
+RESULTS = "results.jsonl"
+MANIFEST = "run.json"
+
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+#: Rows wait in memory until there are this many, or for this many seconds.
+_BATCH = 64
+_PATIENCE = 1.0
+
+
+def read_results(path: Path) -> Iterator[Result]:
+    """Yield the results of a run in plan order; `path` is the run's folder or its results.jsonl.
+
+    A last line that was cut short, as a killed run leaves it, is passed over.
+
+    Raises:
+        StorageError: The file cannot be read, or a line is damaged; the message names both.
+    """
+    file = path / RESULTS if path.is_dir() else path
+    try:
+        with open(file, encoding="utf-8", errors="replace", newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    result = decode(line)
+                except ValueError as error:
+                    if not line.endswith("\n"):
+                        return
+                    raise StorageError(
+                        f"{file}:{number}: damaged row: {error}"
+                    ) from error
+                yield result
+    except OSError as error:
+        raise StorageError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def new_run_id(now: datetime | None = None, entropy: bytes | None = None) -> str:
+    """Return a run id such as `20261121-143205-ab12`: UTC time and four hexadecimal digits, so that ids sort by time.
+
+    Args:
+        now: The run's start; a time without a zone counts as local. Default: the current time.
+        entropy: At least two bytes. Default: random ones.
+    """
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{(entropy or os.urandom(2))[:2].hex()}"
+
+
+def list_runs(reports: Path) -> list[str]:
+    """Return the ids of the runs under a reports folder that hold results, oldest first."""
+    try:
+        names = sorted(
+            entry.name for entry in os.scandir(reports) if _RUN_ID.fullmatch(entry.name)
+        )
+    except OSError:
+        return []
+    return [name for name in names if (reports / name / RESULTS).is_file()]
+
+
+def latest_run(reports: Path) -> RunFolder | None:
+    """Return the newest run under a reports folder, or None if there is none."""
+    runs = list_runs(reports)
+    return RunFolder(reports, runs[-1]) if runs else None
+
+
+def find_run(reports: Path, name: str) -> RunFolder:
+    """Return the run that `name` means: `latest`, an id, the unambiguous start of an id, or the path of a run's folder.
+
+    Raises:
+        UsageError: There is no such run, or several.
+    """
+    known = list_runs(reports)
+    if name == "latest" and known:
+        return RunFolder(reports, known[-1])
+    if name in known:
+        return RunFolder(reports, name)
+    folder = Path(name)
+    if (folder / RESULTS).is_file():
+        return RunFolder(folder.parent, folder.name)
+    found = [run for run in known if name and run.startswith(name)]
+    if len(found) == 1:
+        return RunFolder(reports, found[0])
+    if found:
+        raise UsageError(f"run '{name}' could be any of {', '.join(found[-5:])}")
+    hint = did_you_mean(name, known)
+    raise UsageError(f"no run '{name}' under {reports}." + (f" {hint}" if hint else ""))
+
+
+class RunFolder:
+    """One run's folder, `<reports>/<run id>/`; it is made when the first file is written.
+
+    Use as a context manager: leaving it puts every row on disk.
+
+    Args:
+        reports: The folder of all runs.
+        run: The run's id.
+        redact: Applied to everything that is written; takes secrets out of text.
+    """
+
+    def __init__(
+        self, reports: Path, run: str, *, redact: Callable[[str], str] | None = None
+    ) -> None:
+        self.run = run
+        self.path = reports / run
+        self._redact = redact
+        self._file: BinaryIO | None = None
+        self._waiting: list[bytes] = []
+        self._flushed = time.monotonic()
+
+    @property
+    def results(self) -> Path:
+        return self.path / RESULTS
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / MANIFEST
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, result: Result) -> None:
+        """Add one row. Rows stand in the order of the calls; they reach the disk in batches.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        line = encode(result)
+        if self._redact is not None:
+            line = _redacted(line, self._redact)
+        self._waiting.append(line.encode("ascii") + b"\n")
+        if len(self._waiting) >= _BATCH or time.monotonic() - self._flushed > _PATIENCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand all rows to the operating system, which keeps them even if this process dies."""
+        self._flushed = time.monotonic()
+        if not self._waiting:
+            return
+        try:
+            if self._file is None:
+                self.path.mkdir(parents=True, exist_ok=True)
+                # Never on top of another run's rows.
+                self._file = open(self.results, "xb", buffering=0)  # noqa: SIM115
+            _append(self._file, b"".join(self._waiting))
+        except OSError as error:
+            raise StorageError.of(self.results, error) from error
+        finally:
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """Write the rows that still wait, and sync the file.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        try:
+            self.flush()
+            if self._file is not None:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StorageError.of(self.results, error) from error
+        finally:
+            if self._file is not None:
+                file, self._file = self._file, None
+                file.close()
+
+    def read(self) -> Iterator[Result]:
+        """Yield the results on disk; see `read_results`."""
+        return read_results(self.results)
+
+    def write_manifest(self, manifest: Mapping[str, JSON]) -> Path:
+        """Write run.json whole or not at all; paths, times and decimals in it become strings."""
+        text = json.dumps(
+            plain(manifest), indent=2, ensure_ascii=False, allow_nan=False
+        )
+        return self.write(MANIFEST, text + "\n")
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return run.json; empty if the run was killed before it was written.
+
+        Raises:
+            StorageError: The file is there and cannot be read.
+        """
+        try:
+            found = json.loads(self.manifest.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StorageError(
+                f"cannot read {self.manifest}: {error.strerror or error}"
+            ) from error
+        except ValueError as error:
+            raise StorageError(f"{self.manifest} is damaged: {error}") from error
+        return found if isinstance(found, dict) else {}
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a report into the folder, whole or not at all, and return its path.
+
+        Args:
+            name: The file's name: `report.html`, `summary.md`, `junit.xml`.
+            text: What it holds.
+
+        Raises:
+            StorageError: It could not be written. A file that stood there before is untouched.
+        """
+        return write_file(
+            self.path / name, self._redact(text) if self._redact else text
+        )
+
+
+def write_file(path: Path, text: str) -> Path:
+    """Write a file as UTF-8, whole or not at all, and return its path; folders are made.
+
+    Raises:
+        StorageError: It could not be written. A file that stood there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A lone surrogate, which a model may well send, has no UTF-8.
+        with open(
+            temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+        ) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StorageError.of(path, error) from error
+    return path
+
+
+def _append(file: BinaryIO, content: bytes) -> None:
+    start = file.tell()
+    rest = memoryview(content)
+    try:
+        # An unbuffered file may take less than all of it.
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(start)
+        raise
+
+
+def _redacted(line: str, redact: Callable[[str], str]) -> str:
+    if redact(line) == line:
+        return line
+    # By value, since a match in the encoded text might begin inside an escape.
+    return json.dumps(_redacted_value(json.loads(line), redact), separators=(",", ":"))
+
+
+def _redacted_value(value: JSON, redact: Callable[[str], str]) -> JSON:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {
+            redact(key): _redacted_value(item, redact) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted_value(item, redact) for item in value]
+    return value
