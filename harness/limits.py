@@ -21,9 +21,10 @@ import httpx2
 
 from harness.clock import current_clock
 
-#: The extensions by which this layer and the recording below understand each other.
+#: Request extensions by which this layer and the recording below understand each other: which call and attempt this
+#: is (downwards), and that the answer comes from a recording (upwards).
 CALL = "harness.call"
-STEP = "harness.step"
+REPLAYED = "harness.replayed"
 
 _TRANSIENT = frozenset({408, 409, 429})
 
@@ -68,11 +69,11 @@ class AsyncRetryTransport(httpx2.AsyncBaseTransport):
             try:
                 response = await self._inner.handle_async_request(request)
             except httpx2.TransportError:
-                wait = next(waits, None)
+                wait = None if request.extensions.get(REPLAYED) else next(waits, None)
                 if wait is None or wait > left:
                     raise
             else:
-                wait = _wait_after(response, waits, left)
+                wait = None if request.extensions.get(REPLAYED) else _wait_after(response, waits, left)
                 if wait is None:
                     return response
                 await response.aclose()
@@ -101,11 +102,11 @@ class RetryTransport(httpx2.BaseTransport):
             try:
                 response = self._inner.handle_request(request)
             except httpx2.TransportError:
-                wait = next(waits, None)
+                wait = None if request.extensions.get(REPLAYED) else next(waits, None)
                 if wait is None or wait > left:
                     raise
             else:
-                wait = _wait_after(response, waits, left)
+                wait = None if request.extensions.get(REPLAYED) else _wait_after(response, waits, left)
                 if wait is None:
                     return response
                 response.close()
@@ -118,8 +119,7 @@ class RetryTransport(httpx2.BaseTransport):
 
 def _wait_after(response: httpx2.Response, waits: Iterator[float], left: float) -> float | None:
     """Seconds to wait before sending again, or None where this answer is the one to hand on."""
-    step = response.extensions.get(STEP)
-    if response.status_code < 400 or (step is not None and step.replayed) or not _worth_repeating(response):
+    if response.status_code < 400 or not _worth_repeating(response):
         return None
     wait = next(waits, None)
     if wait is None:

@@ -106,9 +106,7 @@ def _trials(
             for variant in variants:
                 words = " ".join((suite.name, case.id, variant.name, *case.tags)).lower()
                 if wanted is None or wanted(words):
-                    path = cassette_path(
-                        cassettes, suite=suite.name, variant=variant.name, case=case.id, repeat=repeat
-                    )
+                    path = cassette_path(cassettes, suite=suite.name, variant=variant.name, case=case.id, repeat=repeat)
                     yield Trial(suite=suite, case=case, variant=variant, repeat=repeat, cassette=path)
 
 
@@ -121,7 +119,9 @@ def _case_selected(case: Case, selection: Selection) -> bool:
 def _known(kind: str, asked: Sequence[str], there: Sequence[str]) -> None:
     for name in asked:
         if name not in there:
-            hint = did_you_mean(name, sorted(set(there))) or f"There are: {', '.join(sorted(set(there))[:10]) or 'none'}."
+            hint = (
+                did_you_mean(name, sorted(set(there))) or f"There are: {', '.join(sorted(set(there))[:10]) or 'none'}."
+            )
             raise UsageError(f"no {kind} is called '{name}'. {hint}")
 
 

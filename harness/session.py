@@ -21,6 +21,7 @@ from harness.limits import AsyncRetryTransport, RetryPolicy, RetryTransport
 from harness.recording import AsyncRecordingTransport, RecordingTransport, Redactor, Tape
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import AsyncOpenAI, OpenAI
 
 T = TypeVar("T")
@@ -60,8 +61,10 @@ class Endpoint:
         if self.api_key_env is not None:
             found = environ.get(self.api_key_env)
             if not found:
-                raise CredentialsError(f"the environment variable {self.api_key_env} is not set; it should hold the "
-                                       f"key for {self.base_url or 'the OpenAI API'}")
+                raise CredentialsError(
+                    f"the environment variable {self.api_key_env} is not set; it should hold the "
+                    f"key for {self.base_url or 'the OpenAI API'}"
+                )
             return found
         if self.loopback:
             return PLACEHOLDER_KEY
@@ -108,16 +111,13 @@ class Clients:
         """Return the async client of an endpoint."""
         if endpoint not in self._async:
             import httpx2
-            from openai import AsyncOpenAI
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
             transport = AsyncRetryTransport(
                 AsyncRecordingTransport(lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor),
                 policy=self._policy,
             )
-            self._async[endpoint] = AsyncOpenAI(
-                **self._settings(endpoint), http_client=httpx2.AsyncClient(transport=transport, follow_redirects=False)
-            )
+            self._async[endpoint] = async_client(transport, **self._settings(endpoint))
         return self._async[endpoint]
 
     def sync_client(self, endpoint: Endpoint) -> OpenAI:
@@ -132,7 +132,9 @@ class Clients:
                 policy=self._policy,
             )
             self._sync[endpoint] = OpenAI(
-                **self._settings(endpoint), http_client=httpx2.Client(transport=transport, follow_redirects=False)
+                **self._settings(endpoint),
+                max_retries=0,
+                http_client=httpx2.Client(transport=transport, follow_redirects=False),
             )
         return self._sync[endpoint]
 
@@ -146,7 +148,6 @@ class Clients:
             "base_url": base_url,
             "organization": environ.get("OPENAI_ORG_ID") if endpoint.base_url is None else None,
             "project": environ.get("OPENAI_PROJECT_ID") if endpoint.base_url is None else None,
-            "max_retries": 0,
             "timeout": httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
         }
 
@@ -167,6 +168,22 @@ class Clients:
         if self._threads is not None:
             # A thread that hangs in somebody's code must not keep the run from ending.
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def async_client(transport: httpx2.AsyncBaseTransport, **settings: Any) -> AsyncOpenAI:
+    """Return an SDK client on a transport, ready so that its calls reach the transport in the order in which they are made.
+
+    A fresh client asks a thread for the platform's name before its first request, and identical calls that start
+    together would overtake each other there; only their order tells them apart on replay.
+    """
+    import httpx2
+    from openai import AsyncOpenAI
+    from openai._base_client import get_platform
+
+    http_client = httpx2.AsyncClient(transport=transport, follow_redirects=False)
+    client = AsyncOpenAI(max_retries=0, http_client=http_client, **settings)
+    client._platform = get_platform()
+    return client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,8 +159,9 @@ async def _read_stream(response: httpx2.Response) -> Answer:
     finally:
         await response.aclose()
     if finish is None:
-        raise ServiceError("truncated_stream", f"the stream ended after {len(''.join(text))} characters without a "
-                           "finish reason")
+        raise ServiceError(
+            "truncated_stream", f"the stream ended after {len(''.join(text))} characters without a finish reason"
+        )
     return Answer(
         text="".join(text),
         usage=read_usage(usage),
@@ -203,7 +204,9 @@ def _parsed(content: bytes, content_type: str) -> Mapping[str, Any]:
         body = json.loads(content)
     except (ValueError, RecursionError):
         start = content[:_SHOWN].decode("utf-8", errors="replace").strip()
-        raise ServiceError("protocol", f"the answer is not JSON ({content_type or 'no content type'}): {start!r}") from None
+        raise ServiceError(
+            "protocol", f"the answer is not JSON ({content_type or 'no content type'}): {start!r}"
+        ) from None
     if not isinstance(body, Mapping):
         raise ServiceError("protocol", f"the answer is a JSON {type(body).__name__}, not an object")
     if body.get("error"):
@@ -227,7 +230,9 @@ def _text(value: Any) -> str:
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     function = call.get("function") or {}
     return ToolCall(
-        id=_text(call.get("id")), name=_text(function.get("name")), arguments=_arguments(_text(function.get("arguments")))
+        id=_text(call.get("id")),
+        name=_text(function.get("name")),
+        arguments=_arguments(_text(function.get("arguments"))),
     )
 
 

@@ -95,7 +95,9 @@ class LocalDriver:
 class _Given:
     """A target's answer, taken apart."""
 
-    def __init__(self, *, text: str, calls: tuple[ToolCall, ...] = (), usage: Usage = Usage(), extra: Any = None) -> None:
+    def __init__(
+        self, *, text: str, calls: tuple[ToolCall, ...] = (), usage: Usage = Usage(), extra: Any = None
+    ) -> None:
         self.text = text
         self.calls = calls
         self.usage = usage
@@ -180,5 +182,3 @@ def _seen(session: Session) -> tuple[str | None, Usage]:
         model = answered or model
         usage = usage + took
     return model, usage
-
-

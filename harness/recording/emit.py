@@ -49,8 +49,7 @@ def _interaction(lines: list[str], one: Interaction, facts: Facts | None) -> Non
     lines.append("    recorder:")
     lines.append(
         f"      {{slot: {one.slot}, attempt: {one.attempt}, start: {one.start!r}, "
-        f"first_byte: {one.first_byte!r}, end: {one.end!r}{_extras(one)}"
-        + ("}" if facts is None else ",")
+        f"first_byte: {one.first_byte!r}, end: {one.end!r}{_extras(one)}" + ("}" if facts is None else ",")
     )
     if facts is not None:
         lines.append(f"      cassette: {_flow(_facts(facts))}}}")

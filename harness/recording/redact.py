@@ -32,7 +32,9 @@ ALLOWED_HEADERS = frozenset(
     }
 )
 #: Query parameters that the APIs use; any other is dropped, since some gateways take keys there.
-ALLOWED_QUERY = frozenset({"after", "api-version", "before", "include", "include[]", "limit", "order", "run_id", "stream"})
+ALLOWED_QUERY = frozenset(
+    {"after", "api-version", "before", "include", "include[]", "limit", "order", "run_id", "stream"}
+)
 
 PLACEHOLDER = "REDACTED"
 #: Shorter values are words, not secrets.

@@ -23,6 +23,8 @@ from harness.recording.explain import explain_miss
 
 #: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
 CALL = "harness.call"
+#: How the transport tells limits that the answer was recorded, and so is the last word.
+REPLAYED = "harness.replayed"
 #: Where the transport leaves a `Step` for whoever made the call.
 STEP = "harness.step"
 
@@ -37,7 +39,6 @@ class Step:
     end: float = 0.0
     events: list[float] = field(default_factory=list)
     attempts: int = 1
-    replayed: bool = False
 
 
 class RecordingTape:
@@ -145,8 +146,9 @@ class ReplayTape:
             CassetteMiss: Nothing was recorded for it, or fewer times than it is asked now.
         """
         if self.cassette is None:
-            raise CassetteMiss(f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip(),
-                               where=self._shown)
+            raise CassetteMiss(
+                f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip(), where=self._shown
+            )
         key = request_key(request)
         with self._lock:
             slots = self._waiting.get(key, [])
@@ -161,9 +163,7 @@ class ReplayTape:
             attempts = self._slots[slots[index]]
             self._played.extend(attempts)
         last = attempts[-1]
-        return last, Step(
-            start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt, replayed=True
-        )
+        return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
 
     def _explain(self, request: Request, *, played: int) -> str:
         unplayed = [

@@ -16,12 +16,11 @@ from harness.errors import HarnessError
 from harness.recording import sse
 from harness.recording.cassette import Interaction, Request
 from harness.recording.redact import Redactor
-from harness.recording.tape import CALL, STEP, RecordingTape, ReplayTape, Step, current_tape
+from harness.recording.tape import CALL, REPLAYED, STEP, RecordingTape, ReplayTape, Step, current_tape
 
 # Bodies are stored decoded, and lengths are those of what was decoded.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 _STREAM_ENDS = (b"[DONE]", b"response.completed", b"response.failed", b"response.incomplete", b"thread.run.completed")
-
 
 
 class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
@@ -282,6 +281,7 @@ def _refuse_event_loop() -> None:
 
 
 def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.Response:
+    request.extensions[REPLAYED] = True
     one, step = tape.play(kept)
     tape.clock.advance_to(one.first_byte)
     if one.error is not None and not one.events:

@@ -18,7 +18,29 @@ from harness.recording.emit import pretty
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 LINES = st.lists(
-    st.one_of(TEXT, st.sampled_from(["", " ", "  x", "\t", "\tx", "- a", "# b", "a: b", "---", "...", "%", "\r", "\x85", "\u2028", "\ufeff", "é😀"])),
+    st.one_of(
+        TEXT,
+        st.sampled_from(
+            [
+                "",
+                " ",
+                "  x",
+                "\t",
+                "\tx",
+                "- a",
+                "# b",
+                "a: b",
+                "---",
+                "...",
+                "%",
+                "\r",
+                "\x85",
+                "\u2028",
+                "\ufeff",
+                "é😀",
+            ]
+        ),
+    ),
     max_size=6,
 ).map("\n".join)
 SECONDS = st.floats(0, 1e5, allow_nan=False).map(lambda value: round(value, 6))
@@ -67,10 +89,10 @@ def written(tmp_path: Path, cassette: Cassette) -> Path:
 
 @settings(max_examples=300, deadline=None)
 @given(answer=LINES, events=st.lists(SECONDS, max_size=4))
-def test_any_text_reads_back_to_the_letter(tmp_path_factory: pytest.TempPathFactory, answer: str, events: list[float]) -> None:
-    one = interaction(
-        body=b"plain", answer=answer.encode(), content_type="text/event-stream", events=tuple(events)
-    )
+def test_any_text_reads_back_to_the_letter(
+    tmp_path_factory: pytest.TempPathFactory, answer: str, events: list[float]
+) -> None:
+    one = interaction(body=b"plain", answer=answer.encode(), content_type="text/event-stream", events=tuple(events))
     cassette = Cassette(interactions=(one,), facts=facts(1))
     path = written(tmp_path_factory.mktemp("c"), cassette)
     assert read_cassette(path, shown="c") == cassette
@@ -156,7 +178,15 @@ def test_line_ends_and_byte_order_marks_of_editors_do_no_harm(tmp_path: Path, ch
 
 @pytest.mark.parametrize(
     "text",
-    ["", "interactions: []\nversion: 1\n", "[1, 2", "a: &a [*a]", "!!python/object/apply:os.system [ls]", "- 1", "version: 1"],
+    [
+        "",
+        "interactions: []\nversion: 1\n",
+        "[1, 2",
+        "a: &a [*a]",
+        "!!python/object/apply:os.system [ls]",
+        "- 1",
+        "version: 1",
+    ],
 )
 def test_what_is_no_cassette_is_refused_with_a_reason(tmp_path: Path, text: str) -> None:
     path = tmp_path / "odd.yaml"

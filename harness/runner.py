@@ -1,0 +1,380 @@
+"""Runs planned trials: bounded concurrency in one event loop, results in plan order.
+
+A trial is: open its tape, hold the conversation, put the recording on disk, score, hand on the result. What goes wrong
+with one trial is that trial's result; only a refused key, a full disk or a bug of ours ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness import __version__
+from harness.assistants import Driver, open_driver
+from harness.assistants.usage import recorded_usage
+from harness.clock import use_clock
+from harness.costs import PriceTable
+from harness.errors import CassetteDamaged, HarnessError, TrialError
+from harness.events import Event, RunFinished, RunStarted, TrialFinished, TrialStarted
+from harness.functions import Place
+from harness.plan import Trial
+from harness.plugins import Registry
+from harness.recording import (
+    Cassette,
+    Facts,
+    Mode,
+    RecordingTape,
+    ReplayTape,
+    Tape,
+    Writer,
+    emit,
+    read_cassette,
+    use_tape,
+)
+from harness.records import CassetteRef, Failure, Message, Outcome, PromptRef, Result, Transcript, Turn
+from harness.rendering import Renderer
+from harness.scorers import evaluate, settle
+from harness.session import Clients, Endpoint, Session
+
+#: Errors after which there is no final answer to keep: asking again may well succeed.
+UNFINISHED = frozenset(
+    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "authentication"}
+)
+
+
+class Stop:
+    """Asks a run to start nothing new; what is under way is finished and kept."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def request(self) -> None:
+        self.requested = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What every trial of a run is run with."""
+
+    root: Path
+    registry: Registry
+    renderer: Renderer
+    prices: PriceTable
+    clients: Clients
+    writer: Writer
+    mode: Mode
+    #: Seconds that a trial may take, unless its suite says otherwise.
+    timeout: float
+    emit: Callable[[Event], None]
+
+
+class Runner:
+    """Runs trials with one workshop."""
+
+    def __init__(self, run: str, workshop: Workshop) -> None:
+        self._run = run
+        self._workshop = workshop
+        self._drivers: dict[tuple[str, str], Driver] = {}
+
+    async def run(
+        self,
+        trials: Sequence[Trial],
+        *,
+        concurrency: int,
+        stop: Stop,
+        on_result: Callable[[Result], None],
+        exit_first: Callable[[Result], bool] = lambda result: False,
+    ) -> bool:
+        """Run trials and hand every result to `on_result` in the order of `trials`.
+
+        Args:
+            trials: What to run.
+            concurrency: Trials at the same time.
+            stop: Checked before each start; what was not started is handed on as skipped.
+            on_result: Gets the results, the first as soon as it is there.
+            exit_first: Says of a finished result whether it is a reason to start nothing new.
+
+        Returns:
+            Whether all trials were started.
+
+        Raises:
+            CredentialsError: The service refused the key.
+            StorageError: A recording or result could not be written.
+        """
+        emit = self._workshop.emit
+        emit(RunStarted(run=self._run, trials=len(trials)))
+        ordered = _Ordered(on_result)
+        waiting = iter(enumerate(trials))
+        failures: list[BaseException] = []
+
+        async def work() -> None:
+            for position, trial in waiting:
+                if stop.requested or failures:
+                    ordered.put(position, self._skipped(trial))
+                    continue
+                emit(TrialStarted(trial=trial.id))
+                try:
+                    result = await self.trial(trial)
+                    ordered.put(position, result)
+                except Exception as error:
+                    failures.append(error)
+                    return
+                emit(TrialFinished(result=result))
+                if exit_first(result):
+                    stop.request()
+
+        await asyncio.gather(*(work() for _ in range(max(1, min(concurrency, len(trials))))))
+        emit(RunFinished(run=self._run, interrupted=stop.requested))
+        if failures:
+            raise failures[0]
+        return not stop.requested
+
+    async def trial(self, trial: Trial) -> Result:
+        """Run one trial; whatever happens to it alone is in the result.
+
+        Raises:
+            CredentialsError: The service refused the key.
+            StorageError: Its recording could not be written.
+        """
+        try:
+            tape = self._tape(trial)
+        except CassetteDamaged as error:
+            return self._failed(trial, error)
+        transcript: Transcript | None = None
+        failure: TrialError | None = None
+        prompt: PromptRef | None = None
+        turns: tuple[Turn, ...] = ()
+        try:
+            turns, prompt = self._workshop.renderer.turns(trial)
+            transcript = await self._talk(trial, tape, turns)
+        except TrialError as error:
+            failure = error
+        cassette = await self._keep(trial, tape, turns, transcript, failure)
+        transcript = self._priced(trial, tape, transcript)
+        if failure is not None or transcript is None:
+            error = failure or TrialError("unknown", "there is no answer")
+            return replace(self._failed(trial, error), prompt=prompt, cassette=cassette, attempts=tape.attempts)
+        return await self._scored(trial, transcript, prompt=prompt, cassette=cassette)
+
+    def _tape(self, trial: Trial) -> Tape:
+        mode = self._workshop.mode
+        if mode in ("none", "once"):
+            shown = self._shown(trial.cassette)
+            try:
+                cassette = read_cassette(trial.cassette, shown=shown)
+            except FileNotFoundError:
+                if mode == "none":
+                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial))
+            else:
+                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette))
+        return RecordingTape()
+
+    async def _talk(self, trial: Trial, tape: Tape, turns: Sequence[Turn]) -> Transcript:
+        spec = trial.variant.assistant
+        session = Session(
+            trial=trial.id,
+            endpoint=Endpoint(spec.base_url, spec.api_key_env),
+            clients=self._workshop.clients,
+            tape=tape,
+            emit=self._workshop.emit,
+        )
+        seconds = spec.timeout or self._workshop.timeout
+        try:
+            with use_tape(tape), use_clock(tape.clock):
+                async with asyncio.timeout(seconds):
+                    return await self._driver(trial).run(session, turns)
+        except TimeoutError:
+            raise TrialError("timeout", f"the trial took longer than {seconds:g} s") from None
+
+    def _driver(self, trial: Trial) -> Driver:
+        key = (trial.suite.name, trial.variant.name)
+        if key not in self._drivers:
+            place = Place(root=self._workshop.root, folder=trial.suite.path.parent)
+            self._drivers[key] = open_driver(
+                trial.variant.assistant, functions=self._workshop.registry.functions, place=place
+            )
+        return self._drivers[key]
+
+    async def _keep(
+        self,
+        trial: Trial,
+        tape: Tape,
+        turns: Sequence[Turn],
+        transcript: Transcript | None,
+        failure: TrialError | None,
+    ) -> CassetteRef | None:
+        """Put the recording on disk before anything is scored, where there is one worth keeping."""
+        shown = self._shown(trial.cassette)
+        if isinstance(tape, ReplayTape):
+            facts = tape.cassette.facts if tape.cassette else None
+            return CassetteRef(path=shown, mode="replayed", recorded_at=facts.recorded_at) if facts else None
+        if not tape.interactions:
+            return None
+        finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
+        if not finished and self._workshop.mode != "all":
+            return None
+        facts = self._facts(trial, tape, turns, transcript)
+        text = emit(Cassette(interactions=tape.interactions, facts=facts))
+        await self._workshop.writer.write(trial.cassette, text)
+        return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
+
+    def _facts(self, trial: Trial, tape: RecordingTape, turns: Sequence[Turn], transcript: Transcript | None) -> Facts:
+        import openai
+
+        interactions = tape.interactions
+        source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
+        model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
+        if model:
+            source["model"] = model
+        if any("x-harness-simulated" in one.headers for one in interactions):
+            source["simulated"] = True
+        return Facts(
+            count=len(interactions),
+            end=tape.latency or 0.0,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            source=source,
+            harness=__version__,
+            openai=openai.__version__,
+            case_hash=_digest([_plain(message) for turn in turns for message in turn.messages]),
+            assistant_hash=_digest(trial.variant.assistant.plain()),
+            prices=self._workshop.prices.id,
+            cost=self._cost(trial, tape),
+        )
+
+    def _priced(self, trial: Trial, tape: Tape, transcript: Transcript | None) -> Transcript | None:
+        """Add what the trial cost: as recorded, or today's price where none was known then."""
+        if transcript is None or not tape.interactions:
+            return transcript
+        if isinstance(tape, ReplayTape) and tape.cassette and tape.cassette.facts.cost is not None:
+            return replace(transcript, cost=tape.cassette.facts.cost)
+        cost = self._cost(trial, tape)
+        if cost is None or isinstance(tape, RecordingTape):
+            return replace(transcript, cost=cost)
+        return replace(transcript, cost=cost, extra={**transcript.extra, "cost_basis": "today's prices"})
+
+    def _cost(self, trial: Trial, tape: Tape) -> Decimal | None:
+        """Sum what every answered call cost; None as soon as one cannot be priced."""
+        total = Decimal(0)
+        for one in tape.interactions:
+            if one.error is not None or one.status >= 400:
+                continue
+            answered, usage = recorded_usage(one)
+            cost = None
+            for model in (trial.variant.assistant.model, answered):
+                if cost is None and model and usage.total is not None:
+                    cost = self._workshop.prices.cost(model, usage)
+            if cost is None:
+                return None
+            total += cost
+        return total
+
+    async def _scored(
+        self, trial: Trial, transcript: Transcript, *, prompt: PromptRef | None, cassette: CassetteRef | None
+    ) -> Result:
+        workshop = self._workshop
+        case = workshop.renderer.case(trial)
+        place = Place(root=workshop.root, folder=trial.suite.path.parent)
+        checks = await evaluate(
+            trial.case.checks,
+            transcript,
+            case=case,
+            place=place,
+            registry=workshop.registry,
+            render=workshop.renderer.argument(trial),
+        )
+        outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
+        return replace(
+            self._blank(trial, outcome),
+            score=score,
+            checks=tuple(checks),
+            error=failure,
+            output=transcript.output,
+            messages=transcript.messages,
+            tool_calls=transcript.tool_calls,
+            state=transcript.state,
+            usage=transcript.usage,
+            cost=transcript.cost,
+            latency=transcript.latency,
+            ttft=transcript.ttft,
+            attempts=transcript.attempts,
+            turns=transcript.turns,
+            extra=transcript.extra,
+            model=transcript.model,
+            prompt=prompt,
+            cassette=cassette,
+            finish_reason=transcript.finish_reason,
+            response_ids=transcript.response_ids,
+        )
+
+    def _failed(self, trial: Trial, error: TrialError) -> Result:
+        message = self._workshop.clients.redactor.text(error.message)
+        where = error.where or str(trial.case.where)
+        return replace(self._blank(trial, Outcome.ERROR), error=Failure(kind=error.kind, message=message, where=where))
+
+    def _skipped(self, trial: Trial) -> Result:
+        return self._blank(trial, Outcome.SKIPPED)
+
+    def _blank(self, trial: Trial, outcome: Outcome) -> Result:
+        return Result(
+            run=self._run,
+            suite=trial.suite.name,
+            case=trial.case.id,
+            variant=trial.variant.name,
+            repeat=trial.repeat,
+            tags=trial.case.tags,
+            metadata=trial.case.metadata,
+            outcome=outcome,
+            input=self._workshop.renderer.input(trial),
+        )
+
+    def _shown(self, path: Path) -> str:
+        try:
+            return path.relative_to(self._workshop.root).as_posix()
+        except ValueError:
+            return str(path)
+
+
+class _Ordered:
+    """Hands results on in plan order, whatever the order of their arrival."""
+
+    def __init__(self, on_result: Callable[[Result], None]) -> None:
+        self._on_result = on_result
+        self._waiting: dict[int, Result] = {}
+        self._next = 0
+
+    def put(self, position: int, result: Result) -> None:
+        self._waiting[position] = result
+        while self._next in self._waiting:
+            self._on_result(self._waiting.pop(self._next))
+            self._next += 1
+
+
+def _missing(trial: Trial) -> str:
+    return f"Record what is missing: `harness record {trial.suite.shown} --variant {trial.variant.name}`."
+
+
+def _stale(trial: Trial, cassette: Cassette) -> str:
+    calls = len({one.slot for one in cassette.interactions})
+    cost = cassette.facts.cost
+    price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"
+    return (
+        f"Record what has changed: `harness record {trial.suite.shown} --variant {trial.variant.name} --only-stale` "
+        f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
+    )
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(message: Message) -> Mapping[str, Any]:
+    return {"role": message.role, "content": message.content}
