@@ -68,13 +68,23 @@ class ScoreContext:
 class Scorer(Protocol):
     """Turns what happened in a trial into a score. Its docstring is its page in the docs."""
 
-    #: What stands in `expect:`.
-    name: str
-    #: One line for tables.
-    summary: str
-    #: A type that pydantic can validate; validators may prepare the argument (compile it, load a file) and find a
-    #: `Preparing` in their `info.context`.
-    Argument: Any
+    @property
+    def name(self) -> str:
+        """What stands in `expect:`."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line for tables."""
+        ...
+
+    @property
+    def Argument(self) -> Any:
+        """A type that pydantic can validate.
+
+        Its validators may prepare the argument (compile it, load a file); they find a `Preparing` in `info.context`.
+        """
+        ...
 
     def score(self, context: ScoreContext, argument: Any) -> Score | Awaitable[Score]: ...
 

@@ -1,0 +1,25 @@
+"""Scorers turn a transcript into scores; checks turn scores into a trial's outcome.
+
+A scorer is an object with a name, a summary, the type of its argument, and `score` (`harness.plugins.Scorer`). The
+built-ins stand in the modules of this package and are registered by the hook that plugins use.
+"""
+
+from __future__ import annotations
+
+from harness.plugins import Registry, registry_of
+from harness.scorers.evaluation import Check, evaluate, has_template, settle
+
+__all__ = ["Check", "default_registry", "evaluate", "has_template", "settle"]
+
+
+def default_registry(*, entry_points: bool = True) -> Registry:
+    """Return a registry of the built-in scorers and, unless told otherwise, of the installed plugins.
+
+    Raises:
+        ConfigError: a plugin cannot be used.
+    """
+    from harness.scorers import limits, numbers, python, structure, text
+    from harness.scorers.transforms import Transform
+
+    builtins = (text, numbers, structure, limits, python)
+    return registry_of(builtins, transform=Transform, entry_points=entry_points)
