@@ -1,0 +1,74 @@
+"""What has to be said beside the numbers: where they come from, and what they leave out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from harness.records import JSON, Result
+from harness.reports import words
+from harness.summary import SuiteSummary
+
+
+def of_suite(suite: SuiteSummary) -> list[str]:
+    """When a suite's answers were recorded, from which models, and what is known of prices; one line each."""
+    found: list[str] = []
+    models = _unique(model for variant in suite.variants for model in variant.models)
+    spans = [variant.recorded for variant in suite.variants if variant.recorded]
+    span = (
+        (min(first for first, _ in spans), max(last for _, last in spans))
+        if spans
+        else None
+    )
+    source = ", ".join(
+        part for part in (" and ".join(models), words.recorded(span)) if part
+    )
+    if source:
+        found.append(f"answers: {source}")
+    for note in _unique(
+        variant.price_note for variant in suite.variants if variant.price_note
+    ):
+        found.append(f"prices: {note}")
+    unpriced = sum(variant.unpriced for variant in suite.variants)
+    if unpriced:
+        found.append(
+            f"unpriced: {words.count(unpriced, 'trial')} called a model whose price is unknown"
+        )
+    return found
+
+
+def of_trial(result: Result) -> str:
+    """How long a trial took, what it cost, and where its recording is, in one line."""
+    parts = [f"latency {words.seconds(result.latency)}"]
+    if result.ttft is not None:
+        parts.append(f"ttft {words.seconds(result.ttft)}")
+    if result.usage.total is not None:
+        parts.append(f"{result.usage.input} + {result.usage.output} tokens")
+    if result.cost is not None:
+        parts.append(words.money(result.cost))
+    if result.finish_reason is not None:
+        parts.append(f"finish {result.finish_reason}")
+    if result.cassette is not None:
+        parts.append(f"{result.cassette.mode} {result.cassette.path}")
+    return ", ".join(parts)
+
+
+def plain(value: JSON) -> str:
+    """Data as a person reads it: text as it is, turns below each other, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if (
+        isinstance(value, list | tuple)
+        and value
+        and all(isinstance(item, str) for item in value)
+    ):
+        return "\n".join(value)
+    return (
+        ""
+        if value is None
+        else json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    )
+
+
+def _unique(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))

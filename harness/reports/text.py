@@ -1,0 +1,359 @@
+"""What `harness run` and pytest print: tables, verdicts, gates, and the trials that decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from harness.errors import ExitCode
+from harness.records import CheckResult, Outcome, Result
+from harness.reports import clean, notes, tables, words
+from harness.reports.findings import ErrorGroup, Findings, gather
+from harness.reports.tables import Table
+from harness.summary import Comparison, RunSummary, SuiteSummary
+
+_BOLD, _RED, _GREEN = "1", "31", "32"
+#: Lines of an answer, and different messages per kind of error, that are printed.
+_OUTPUT_LINES = 6
+_ERROR_LINES = 12
+_MESSAGES_PER_KIND = 3
+#: What a CI log would take for a command, even after spaces.
+_COMMAND = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+
+
+def render(
+    summary: RunSummary,
+    results: Iterable[Result] = (),
+    *,
+    color: bool = False,
+    width: int = 100,
+    failures: int = 10,
+) -> str:
+    """Return a run as text for a terminal or a log; it holds no control characters but colours, where asked for.
+
+    Args:
+        summary: The run.
+        results: Its results, or those of them that did not pass; read once.
+        color: Whether to set bold, green and red.
+        width: Columns to fit into, 60 or more.
+        failures: Failing trials to show per suite; 0 leaves them and the errors out.
+    """
+    pen = _Pen(color=color, width=width)
+    found = gather(summary, results, limit=failures) if failures else {}
+    parts = [
+        _suite(suite, found.get(suite.name, Findings()), pen)
+        for suite in summary.suites
+    ]
+    parts.append(_end(summary, pen))
+    return _defused("\n\n".join(part for part in parts if part)) + "\n"
+
+
+def render_trial(
+    result: Result, *, color: bool = False, width: int = 100, transcript: bool = True
+) -> str:
+    """Return one trial as text: what failed and where, and what was said.
+
+    Args:
+        result: The trial.
+        color: Whether to set bold, green and red.
+        width: Columns to fit into.
+        transcript: Whether to show the conversation before the answer.
+    """
+    pen = _Pen(color=color, width=width)
+    return _defused("\n".join(_trial(result, pen, transcript=transcript)))
+
+
+class _Pen:
+    """Colours where asked for, and the width to fit into."""
+
+    def __init__(self, *, color: bool, width: int) -> None:
+        self.color = color
+        self.width = max(width, 60)
+
+    def bold(self, text: str) -> str:
+        return self._set(_BOLD, text)
+
+    def red(self, text: str) -> str:
+        return self._set(_RED, text)
+
+    def green(self, text: str) -> str:
+        return self._set(_GREEN, text)
+
+    def _set(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
+
+    def paragraph(self, text: str, indent: str, first: str | None = None) -> list[str]:
+        """Cleaned text, wrapped; `first` stands before the first line in place of the indent."""
+        lines = clean.wrap(clean.line(text), self.width - len(indent))
+        return [
+            (first if first is not None and not number else indent) + line
+            for number, line in enumerate(lines)
+        ]
+
+
+def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
+    head = f"{pen.bold(clean.line(suite.name, 60))}  {clean.line(suite.shown, pen.width - 64)}".rstrip()
+    only = _nothing_recorded(suite, found)
+    if only is not None:
+        return "\n".join([head, *_message(only.message, pen, "  ")])
+    blocks = [
+        [head],
+        _table(tables.variants(suite), pen),
+        *(_comparison(comparison, pen) for comparison in suite.comparisons),
+        [pen.bold("  gates"), *_table(tables.gates(suite), pen, headers=False)]
+        if suite.gates
+        else [],
+        list(_failures(found, pen)),
+        list(_errors(found, pen)),
+        [line for note in notes.of_suite(suite) for line in pen.paragraph(note, "  ")],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _nothing_recorded(suite: SuiteSummary, found: Findings) -> ErrorGroup | None:
+    """The one error that all trials of a suite share because there is no recording at all."""
+    trials = sum(variant.trials for variant in suite.variants)
+    if (
+        len(found.errors) == 1
+        and found.errors[0].count == trials
+        and found.errors[0].kind == "cassette_miss"
+    ):
+        return found.errors[0]
+    return None
+
+
+def _table(table: Table, pen: _Pen, *, headers: bool = True) -> list[str]:
+    from tabulate import tabulate
+
+    cells = [[clean.line(cell) for cell in row] for row in table.rows]
+    text = tabulate(
+        [
+            [_painted(cell, pen) for cell in row]
+            for row in _fitted(table, cells, pen.width - 2, headers=headers)
+        ],
+        headers=table.headers if headers else (),
+        tablefmt="simple" if headers else "plain",
+        colalign=table.align if cells else None,
+        disable_numparse=True,
+    )
+    return ["  " + line.rstrip() for line in text.splitlines()]
+
+
+def _fitted(
+    table: Table, cells: list[list[str]], width: int, *, headers: bool
+) -> list[list[str]]:
+    """Shorten the widest left-aligned columns until a table fits."""
+    heads = [len(head) if headers else 0 for head in table.headers]
+    widths = [
+        max([head, *(clean.cells(row[column]) for row in cells)])
+        for column, head in enumerate(heads)
+    ]
+    total = sum(widths) + 2 * (len(widths) - 1)
+    while total > width:
+        shrinkable = [
+            column
+            for column, align in enumerate(table.align)
+            if align == "left" and widths[column] > 12
+        ]
+        if not shrinkable:
+            break
+        widest = max(shrinkable, key=lambda column: widths[column])
+        widths[widest] -= 1
+        total -= 1
+    return [
+        [clean.cut(cell, widths[column]) for column, cell in enumerate(row)]
+        for row in cells
+    ]
+
+
+def _painted(cell: str, pen: _Pen) -> str:
+    if cell == "FAIL" or cell.endswith(" pp, worse"):
+        return pen.red(cell)
+    if cell == "pass" or cell.endswith(" pp, better"):
+        return pen.green(cell)
+    return cell
+
+
+def _comparison(comparison: Comparison, pen: _Pen) -> list[str]:
+    lines = pen.paragraph(comparison.text, "  ")
+    headline = clean.line(comparison.headline)
+    if lines and headline and lines[0].startswith("  " + headline):
+        kind = comparison.verdict.kind if comparison.verdict else None
+        painted = (
+            pen.green(headline)
+            if kind == "better"
+            else pen.red(headline)
+            if kind == "worse"
+            else headline
+        )
+        lines[0] = "  " + pen.bold(painted) + lines[0][2 + len(headline) :]
+    for text in (comparison.latency_text, comparison.cost_text):
+        if text:
+            lines += pen.paragraph(text, "  ")
+    return lines
+
+
+def _failures(found: Findings, pen: _Pen) -> Iterator[str]:
+    sorts = (
+        ("failing trials that decide", found.deciding, found.deciding_count),
+        ("failing trials that count in a gate", found.missed, found.missed_count),
+    )
+    for title, shown, count in sorts:
+        if not shown:
+            continue
+        yield pen.bold(f"  {title}") + (
+            f" ({len(shown)} of {count} shown)" if len(shown) < count else f" ({count})"
+        )
+        for result in shown:
+            yield from (
+                "    " + line
+                for line in _trial(result, _Pen(color=pen.color, width=pen.width - 4))
+            )
+
+
+def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
+    kinds: dict[str, list[ErrorGroup]] = {}
+    for group in found.errors:
+        kinds.setdefault(group.kind, []).append(group)
+    for kind, groups in kinds.items():
+        trials = sum(group.count for group in groups)
+        aside = "" if any(group.decides for group in groups) else ", does not decide"
+        yield f"  {pen.bold(pen.red('error'))} {clean.line(kind, 40)} ({words.count(trials, 'trial')}{aside})"
+        # Every miss has the same cause more often than not, and ends with the same command.
+        shown = groups[: 1 if kind == "cassette_miss" else _MESSAGES_PER_KIND]
+        for group in shown:
+            place = f"{group.trial}  {group.where}" if group.where else group.trial
+            yield from pen.paragraph(
+                place + (f" and {group.count - 1} more" if group.count > 1 else ""),
+                "    ",
+            )
+            yield from _message(group.message, pen, "      ")
+        rest = sum(group.count for group in groups[len(shown) :])
+        if rest:
+            yield f"    and {words.count(rest, 'more trial', 'more trials')} with other messages of this kind"
+
+
+def _trial(result: Result, pen: _Pen, *, transcript: bool = False) -> Iterator[str]:
+    yield from pen.paragraph(result.id, "")
+    if transcript:
+        yield from _transcript(result, pen)
+    else:
+        text = notes.plain(result.input)
+        yield from _labelled("input", text, pen, lines=2)
+        if result.output is not None:
+            yield from _labelled("output", result.output, pen, lines=_OUTPUT_LINES)
+    for check in result.checks:
+        if check.passed is not True:
+            yield from _check(check, pen)
+    if result.error is not None:
+        place = f"  {clean.line(result.error.where)}" if result.error.where else ""
+        yield f"  {pen.red('error')} {clean.line(result.error.kind, 40)}{place}"
+        yield from _message(result.error.message, pen, "    ")
+
+
+def _check(check: CheckResult, pen: _Pen) -> Iterator[str]:
+    state = "unscored" if check.passed is None else "failed"
+    name = clean.line(
+        check.name if check.name == check.scorer else f"{check.name} ({check.scorer})",
+        60,
+    )
+    aside = (f", turn {check.turn}" if check.turn else "") + (
+        ", soft" if check.soft else ""
+    )
+    place = f"  {clean.line(check.where)}" if check.where else ""
+    yield f"  {state if check.soft else pen.red(state)} {name}{aside}{place}"
+    yield from _message(check.reason, pen, "    ")
+
+
+def _transcript(result: Result, pen: _Pen) -> Iterator[str]:
+    for message in result.messages:
+        yield from _labelled(message.role, message.content, pen, lines=_OUTPUT_LINES)
+        for call in message.tool_calls:
+            yield from _labelled(
+                "tool call", f"{call.name} {notes.plain(call.arguments)}", pen, lines=2
+            )
+    said = (
+        result.messages[-1].content
+        if result.messages and result.messages[-1].role == "assistant"
+        else None
+    )
+    if not result.messages:
+        yield from _labelled(
+            "input", notes.plain(result.input), pen, lines=_OUTPUT_LINES
+        )
+    if result.output is not None and result.output != said:
+        yield from _labelled("output", result.output, pen, lines=_OUTPUT_LINES)
+    yield from pen.paragraph(notes.of_trial(result), "  ")
+
+
+def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
+    """Text of others, marked on every line as a quotation."""
+    wrapped = [
+        piece
+        for line in clean.block(text).expandtabs(4).split("\n")
+        for piece in clean.wrap(line, pen.width - 14)
+    ]
+    shown = wrapped if len(wrapped) <= lines else wrapped[: lines - 1]
+    for number, line in enumerate(shown):
+        yield f"  {label if not number else '':<9} | {line}".rstrip()
+    if len(shown) < len(wrapped):
+        yield f"  {'':<9} | … ({words.count(len(wrapped) - len(shown), 'more line')})"
+
+
+def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
+    """A message's own lines, wrapped, but for a command that somebody will want to copy."""
+    lines = [
+        line.rstrip()
+        for line in clean.block(text).expandtabs(4).strip("\n").split("\n")
+    ]
+    for line in lines[:_ERROR_LINES]:
+        own = indent + " " * min(len(line) - len(line.lstrip()), 8)
+        if line.lstrip().startswith("harness "):
+            yield own + line.lstrip()
+        elif line:
+            yield from (
+                own + piece for piece in clean.wrap(line.lstrip(), pen.width - len(own))
+            )
+    if len(lines) > _ERROR_LINES:
+        yield f"{indent}… ({words.count(len(lines) - _ERROR_LINES, 'more line')})"
+
+
+def _end(summary: RunSummary, pen: _Pen) -> str:
+    outcomes = [
+        (word, _total(summary, word))
+        for word in (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
+    ]
+    counts = ", ".join(f"{number} {word.value}" for word, number in outcomes if number)
+    head = f"{counts or 'no trials'}, run {clean.line(summary.run, 40)}"
+    if summary.passed:
+        return pen.bold(pen.green("passed")) + f"  {head}"
+    word = (
+        "failed"
+        if summary.exit_code is ExitCode.FAILED
+        else f"exit {int(summary.exit_code)}"
+    )
+    reasons = [
+        line for reason in summary.reasons for line in pen.paragraph(reason, "  ")
+    ]
+    return "\n".join([pen.bold(pen.red(word)) + f"  {head}", *reasons])
+
+
+def _total(summary: RunSummary, outcome: Outcome) -> int:
+    total = 0
+    for suite in summary.suites:
+        for variant in suite.variants:
+            match outcome:
+                case Outcome.PASSED:
+                    total += variant.passed
+                case Outcome.FAILED:
+                    total += variant.failed
+                case Outcome.ERROR:
+                    total += variant.errors
+                case Outcome.SKIPPED:
+                    total += variant.skipped
+    return total
+
+
+def _defused(text: str) -> str:
+    """Break what a CI runner would obey: `::command` at a line's start, and the older `##[command]` anywhere."""
+    return _COMMAND.sub(r"\1: ", text).replace("##[", "## [")

@@ -1,0 +1,117 @@
+"""Numbers and verdicts as every report writes them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from harness.stats.intervals import Interval
+from harness.stats.verdicts import VerdictKind
+from harness.summary import Comparison, VariantRole, VariantSummary
+
+#: What stands where nothing was measured.
+NOTHING = "-"
+
+
+def percent(fraction: float | None) -> str:
+    """0.9333 is "93.3%"."""
+    return NOTHING if fraction is None else f"{fraction * 100:.1f}%"
+
+
+def accuracy(rate: float | None, interval: Interval | None) -> str:
+    """A pass rate with its interval: "93.3% [78.7, 98.2]"."""
+    if rate is None or interval is None:
+        return percent(rate)
+    return f"{percent(rate)} [{interval.low * 100:.1f}, {interval.high * 100:.1f}]"
+
+
+def points(difference: float) -> str:
+    """A difference of fractions as percentage points: "+11.0 pp"."""
+    return f"{round(difference * 100, 1) + 0.0:+.1f} pp"
+
+
+def seconds(duration: float | None) -> str:
+    """A duration with three digits: "412ms", "1.24s", "65.1s"."""
+    if duration is None:
+        return NOTHING
+    if duration < 0.9995:
+        return f"{duration * 1000:.0f}ms"
+    if duration < 9.995:
+        return f"{duration:.2f}s"
+    return f"{duration:.1f}s"
+
+
+def money(amount: Decimal | None) -> str:
+    """USD with two decimals, or with as many as three significant digits take: "$12.40", "$0.00123"."""
+    if amount is None:
+        return NOTHING
+    if amount == 0:
+        return "$0"
+    sign = "-" if amount < 0 else ""
+    amount = abs(amount)
+    places = 2 if amount >= 1 else 2 - amount.adjusted()
+    return f"{sign}${amount:.{places}f}"
+
+
+def cost(amount: Decimal | None, unpriced: int) -> str:
+    """A cost, "unpriced" where no price is known; a plus where it is known for a part only."""
+    if amount is None:
+        return "unpriced" if unpriced else NOTHING
+    return money(amount) + ("+" if unpriced else "")
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """1 is "1 trial", 2 is "2 trials"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def short_verdict(kind: VerdictKind) -> str:
+    """A verdict in two or three words, for a cell of a table."""
+    match kind:
+        case "better" | "worse" | "equivalent":
+            return kind
+        case "not_worse":
+            return "not worse"
+        case "no_evidence":
+            return "no evidence"
+        case "not_enough_data":
+            return "not enough data"
+
+
+def against_baseline(comparison: Comparison | None) -> str:
+    """What the comparison found, for a cell of a table: "+11.0 pp, better"."""
+    if comparison is None:
+        return ""
+    if comparison.difference is None or comparison.verdict is None:
+        return "not compared"
+    return f"{points(comparison.difference.estimate)}, {short_verdict(comparison.verdict.kind)}"
+
+
+def role(variant: VariantSummary) -> str:
+    """What a variant is for, where that is worth saying."""
+    words: dict[VariantRole, str] = {
+        "baseline": "baseline",
+        "candidate": "",
+        "report_only": "report only",
+    }
+    return words[variant.role]
+
+
+def recorded(span: tuple[str, str] | None) -> str:
+    """When answers were recorded: one day, or the first and the last."""
+    if span is None:
+        return ""
+    first, last = day(span[0]), day(span[1])
+    return f"recorded {first}" if first == last else f"recorded {first} to {last}"
+
+
+def day(moment: str) -> str:
+    """The date of an ISO 8601 time; anything else as it is."""
+    return moment[:10]
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 time as "2026-11-21 14:32 UTC"; anything else as it is."""
+    if len(text) < 16 or text[10] not in "T ":
+        return text
+    zone = " UTC" if text.endswith(("Z", "+00:00")) else text[19:]
+    return f"{text[:10]} {text[11:16]}{zone}"
