@@ -24,6 +24,15 @@ def _as_text(value: Any) -> Any:
     return json_text(value) if isinstance(value, bool | int | float) else value
 
 
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number")  # noqa: TRY004 (pydantic collects these)
+    return value
+
+
+#: A number of things, also as the text of a dataset's cell.
+Count: TypeAlias = Annotated[int, Field(ge=0), BeforeValidator(_no_boolean, json_schema_input_type=int)]
+
 #: A text that is not empty; numbers are taken as text.
 Text: TypeAlias = Annotated[
     str,

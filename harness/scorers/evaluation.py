@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from harness.errors import ConfigError, SourceLocation
+from harness.checks import CheckSpec
+from harness.errors import ConfigError
 from harness.functions import Place
 from harness.plugins import InvalidArgument, Registry, ScoreContext
 from harness.records import JSON, CheckResult, Failure, Outcome, Score, Transcript, TurnRecord
@@ -26,39 +27,8 @@ DEFAULT_THRESHOLD = 0.5
 Render: TypeAlias = Callable[[JSON], JSON]
 
 
-class Check(Protocol):
-    """One entry of `expect:`, as suites describe it."""
-
-    @property
-    def scorer(self) -> str: ...
-    @property
-    def argument(self) -> JSON: ...
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def weight(self) -> float: ...
-    @property
-    def threshold(self) -> float | None: ...
-    @property
-    def transform(self) -> str | None: ...
-    @property
-    def soft(self) -> bool: ...
-    @property
-    def args(self) -> Mapping[str, JSON] | None: ...
-    @property
-    def scope(self) -> str: ...
-    @property
-    def negate(self) -> bool: ...
-    @property
-    def children(self) -> Sequence[Check]: ...
-    @property
-    def where(self) -> SourceLocation | None: ...
-    @property
-    def turn(self) -> int | None: ...
-
-
 async def evaluate(
-    checks: Sequence[Check],
+    checks: Sequence[CheckSpec],
     transcript: Transcript,
     *,
     case: Mapping[str, JSON],
@@ -74,7 +44,7 @@ async def evaluate(
     Args:
         case: the case as plain data: id, input, expected, vars, metadata, tags.
         place: where paths in arguments are looked up.
-        render: called for arguments (and `args`) that hold a template, and for no others.
+        render: called for arguments (and `args`) that hold a template, and for no others; never for a dataset's cells.
     """
     if not checks:
         return []
@@ -93,7 +63,7 @@ async def evaluate(
                 threshold=check.threshold,
                 soft=check.soft,
                 turn=check.turn,
-                where=str(check.where) if check.where is not None else None,
+                where=str(check.where),
             )
         )
     return results
@@ -132,7 +102,7 @@ class _Evaluation:
     render: Render
     contexts: dict[tuple[int | None, str], ScoreContext] = field(default_factory=dict)
 
-    async def score(self, check: Check) -> Score:
+    async def score(self, check: CheckSpec) -> Score:
         """Score one check, its threshold and negation included."""
         if check.children:
             score = _threshold(await self._group(check), check.threshold)
@@ -149,8 +119,9 @@ class _Evaluation:
                 score = unscored(f"{check.scorer} raised {type(error).__name__}: {error}")
         return _negated(score) if check.negate else score
 
-    async def _single(self, check: Check) -> Score:
-        argument = self.render(check.argument) if has_template(check.argument) else check.argument
+    async def _single(self, check: CheckSpec) -> Score:
+        templated = not check.literal and has_template(check.argument)
+        argument = self.render(check.argument) if templated else check.argument
         prepared = self.registry.prepare(check.scorer, argument, place=self.place)
         context = self._context(check)
         if isinstance(context, str):
@@ -160,7 +131,7 @@ class _Evaluation:
             score = await score
         return _sound(score)
 
-    async def _group(self, check: Check) -> Score:
+    async def _group(self, check: CheckSpec) -> Score:
         scores = [(child, await self.score(child)) for child in check.children]
         reasons = "; ".join(f"{child.name or child.scorer}: {score.reason}" for child, score in scores)
         deciding = [(child.weight, score) for child, score in scores if not child.soft]
@@ -181,7 +152,7 @@ class _Evaluation:
             return unscored(reasons)
         return Score(value=_mean(values, empty=1.0 if passed else 0.0), passed=passed, reason=reasons)
 
-    def _context(self, check: Check) -> ScoreContext | str:
+    def _context(self, check: CheckSpec) -> ScoreContext | str:
         key = (check.turn, check.scope)
         if key not in self.contexts:
             turns = self.transcript.turns or (_only_turn(self.transcript),)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from harness.plugins import ScoreContext, Scorer, hookimpl
 from harness.records import Score, Usage
-from harness.scorers.arguments import ArgumentModel, Texts, unscored, verdict
+from harness.scorers.arguments import ArgumentModel, Count, Texts, unscored, verdict
 from harness.scorers.refusals import opening_refusal
 from harness.settings import Duration, Money
 
@@ -50,9 +50,9 @@ class Ttft:
 class TokenLimits(ArgumentModel):
     """The most tokens, input and output together or each."""
 
-    max: int | None = Field(default=None, ge=0, description="most tokens, input and output together")
-    input: int | None = Field(default=None, ge=0, description="most input tokens, cached ones included")
-    output: int | None = Field(default=None, ge=0, description="most output tokens, reasoning included")
+    max: Count | None = Field(default=None, description="most tokens, input and output together")
+    input: Count | None = Field(default=None, description="most input tokens, cached ones included")
+    output: Count | None = Field(default=None, description="most output tokens, reasoning included")
 
     @model_validator(mode="before")
     @classmethod

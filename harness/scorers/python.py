@@ -22,8 +22,6 @@ from harness.scorers.arguments import shown, unscored
 
 #: What a function may ask for by the names of its parameters.
 INJECTED = ("output", "case", "expected", "vars", "transcript")
-#: From which number on a function that returns one passes, unless the check has a threshold.
-DEFAULT_THRESHOLD = 0.5
 
 _SCORE_KEYS = ("value", "passed", "reason")
 

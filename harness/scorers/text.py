@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_json
 from harness.plugins import ScoreContext, Scorer, hookimpl
 from harness.records import JSON, Score
-from harness.scorers.arguments import ArgumentModel, Text, Texts, shown, unscored, verdict
+from harness.scorers.arguments import ArgumentModel, Count, Text, Texts, shown, unscored, verdict
 from harness.scorers.patterns import Pattern
 
 
@@ -150,13 +150,13 @@ class Regex:
 class WordRange(ArgumentModel):
     """Bounds of a number of words, both included."""
 
-    min: int | None = Field(default=None, ge=0, description="fewest words")
-    max: int | None = Field(default=None, ge=0, description="most words")
+    min: Count | None = Field(default=None, description="fewest words")
+    max: Count | None = Field(default=None, description="most words")
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        return {"max": value} if isinstance(value, int) and not isinstance(value, bool) else value
+        return value if isinstance(value, dict) else {"max": value}
 
     @model_validator(mode="after")
     def _some(self) -> WordRange:

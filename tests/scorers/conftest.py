@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.checks import CheckSpec
 from harness.errors import SourceLocation
 from harness.functions import Place
 from harness.plugins import Registry
 from harness.records import CheckResult, Transcript, TurnRecord
 from harness.scorers import default_registry, evaluate
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    """A check as suites hand it over."""
-
-    scorer: str
-    argument: Any = None
-    name: str | None = None
-    weight: float = 1.0
-    threshold: float | None = None
-    transform: str | None = None
-    soft: bool = False
-    args: Mapping[str, Any] | None = None
-    scope: str = "last"
-    negate: bool = False
-    children: tuple[Spec, ...] = ()
-    where: SourceLocation | None = field(default_factory=lambda: SourceLocation("suites/s.yaml", 3, 5))
-    turn: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +25,10 @@ class Bench:
     registry: Registry
     place: Place
 
-    spec = Spec
+    @staticmethod
+    def spec(**fields: Any) -> CheckSpec:
+        """A check as suites hand it over."""
+        return CheckSpec(**{"where": SourceLocation("suites/s.yaml", 3, 5), **fields})
 
     @staticmethod
     def talk(*outputs: str, **fields: Any) -> Transcript:
@@ -53,7 +38,7 @@ class Bench:
 
     def results(
         self,
-        *specs: Spec,
+        *specs: CheckSpec,
         transcript: Transcript,
         case: Mapping[str, Any] | None = None,
         render: Callable[[Any], Any] = lambda value: value,
@@ -71,7 +56,7 @@ class Bench:
 
     def check(self, scorer: str, argument: Any, output: str | Transcript, **fields: Any) -> CheckResult:
         transcript = output if isinstance(output, Transcript) else self.talk(output)
-        (result,) = self.results(Spec(scorer=scorer, argument=argument, **fields), transcript=transcript)
+        (result,) = self.results(self.spec(scorer=scorer, argument=argument, **fields), transcript=transcript)
         return result
 
     def passes(self, scorer: str, argument: Any, output: str | Transcript, **fields: Any) -> bool | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +33,7 @@ def tree(bench: Bench, node: Any) -> Any:
     word, inner = node
     if word == "not":
         child = tree(bench, inner)
-        return bench.spec(**{**vars(child), "negate": not child.negate})
+        return replace(child, negate=not child.negate)
     return bench.spec(scorer=word, children=tuple(tree(bench, one) for one in inner))
 
 
@@ -170,6 +171,12 @@ def test_only_arguments_with_templates_are_rendered(texts: Bench) -> None:
     )
     assert [result.passed for result in results] == [True, True, True]
     assert seen == ["{{ expected }}", ["{% if x %}a{% endif %}"]]
+
+
+def test_cells_of_a_dataset_are_no_templates(texts: Bench) -> None:
+    spec = texts.spec(scorer="contains", argument="{{ 7*7 }}", literal=True)
+    (result,) = texts.results(spec, transcript=texts.talk("{{ 7*7 }}"), render=lambda value: "49")
+    assert result.passed is True
 
 
 def test_what_goes_wrong_with_a_template_leaves_the_check_open(texts: Bench) -> None:

@@ -85,6 +85,14 @@ def test_one_of_takes_texts_and_values(texts: Bench) -> None:
     assert texts.passes("one_of", [None, 2], "null") is True
 
 
+def test_cells_of_a_dataset_are_texts_and_do_all_the_same(texts: Bench) -> None:
+    assert texts.passes("word_count", "2", "one two") is True
+    assert texts.passes("tokens", "2", "one two") is None
+    assert texts.passes("is_json", "true", "[]") is True
+    assert texts.passes("refused", "false", "Sure.") is True
+    assert texts.passes("numeric", "1,000", "1000") is True
+
+
 def test_numbers_are_taken_as_text(texts: Bench) -> None:
     assert texts.passes("contains", 42, "it is 42.") is True
     assert texts.passes("contains", 3.5, "it is 3.50") is True
@@ -134,12 +142,12 @@ def test_regex_says_what_it_lacks(texts: Bench, capfd: pytest.CaptureFixture[str
         ("contains_any", "a", "valid tuple"),
         ("contains_any", [], "at least 1 item"),
         ("one_of", [], "at least 1 item"),
-        ("word_count", "many", "valid dictionary"),
+        ("word_count", "many", "valid integer"),
         ("word_count", {"min": 5, "max": 2}, "min 5 is above max 2"),
         ("word_count", {}, "give a number"),
         ("word_count", {"most": 3}, "unknown key 'most'"),
         ("word_count", -1, "greater than or equal to 0"),
-        ("word_count", True, "word_count"),
+        ("word_count", True, "true is no number"),
     ],
 )
 def test_wrong_arguments_are_found_before_anything_runs(texts: Bench, scorer: str, argument: object, said: str) -> None:
