@@ -1,9 +1,13 @@
-"""What a difference means: one of six words, by statistics' first matching rule."""
+"""What a difference means: the first matching of six rules, and how many cases would tell more."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from harness.stats.intervals import normal_quantile
+from harness.stats.paired import Difference
 
 VerdictKind = Literal["better", "worse", "equivalent", "not_worse", "no_evidence", "not_enough_data"]
 
@@ -14,13 +18,67 @@ class Verdict:
 
     kind: VerdictKind
     margin: float
-    #: Cases that would show a difference of `margin` with 80 percent power.
+    #: Cases that show a difference of `margin` with 80 percent power.
     required: int
     #: Smallest difference that these cases show with 80 percent power.
     detectable: float
     #: Cases missing; None unless there is not enough data.
     needed: int | None = None
-    #: Better or worse, but by less than the margin.
+    #: Better or worse, but surely by less than the margin.
     within_margin: bool = False
-    #: What more repeats of the same cases could detect at best; None with one repeat.
+    #: What any number of repeats of these cases could detect at best; None with one repeat.
     floor: float | None = None
+
+
+def required_cases(sd: float, effect: float, *, power: float = 0.8, level: float = 0.95) -> float:
+    """Cases that show a difference of `effect` (Miller 2024, eq. 9, repeats being part of `sd`).
+
+    Args:
+        sd: standard deviation of the per-case differences, never with the observed difference in the effect's place.
+        effect: difference to be seen, > 0, in the unit of `sd`.
+        power: probability of seeing it.
+        level: coverage of the interval that must exclude 0.
+    """
+    return (_reach(power, level) * sd / effect) ** 2
+
+
+def verdict(difference: Difference, *, margin: float) -> Verdict:
+    """Put a difference into words; `margin` is the smallest difference that matters, chosen before the run, > 0.
+
+    Raises:
+        ValueError: the margin is not positive.
+    """
+    if margin <= 0:
+        raise ValueError("the margin must be positive")
+    low, high = difference.interval.low, difference.interval.high
+    required = math.ceil(required_cases(difference.sd, margin))
+    kind = _kind(difference, margin=margin, required=required)
+    reach = _reach(0.8, 0.95) / math.sqrt(difference.cases)
+    return Verdict(
+        kind=kind,
+        margin=margin,
+        required=required,
+        detectable=reach * difference.sd,
+        needed=max(required - difference.cases, 1) if kind == "not_enough_data" else None,
+        within_margin=(kind == "better" and high < margin) or (kind == "worse" and low > -margin),
+        floor=None if difference.between is None else reach * math.sqrt(difference.between),
+    )
+
+
+def _kind(difference: Difference, *, margin: float, required: int) -> VerdictKind:
+    low, high = difference.interval.low, difference.interval.high
+    if low > 0:
+        return "better"
+    if high < 0:
+        return "worse"
+    if -margin < difference.interval90.low and difference.interval90.high < margin:
+        return "equivalent"
+    if low > -margin:
+        return "not_worse"
+    # With one repeated case there is no interval at all, whatever its standard deviation says.
+    informed = difference.interval.low > -1.0 or difference.interval.high < 1.0
+    return "no_evidence" if required <= difference.cases and informed else "not_enough_data"
+
+
+def _reach(power: float, level: float) -> float:
+    return normal_quantile((1 + level) / 2) + normal_quantile(power)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.summary.view import (
     Comparison,
     GateResult,
-    MeanDifference,
     RunSummary,
     SuiteSummary,
     VariantRole,
@@ -15,7 +14,6 @@ from harness.summary.view import (
 __all__ = [
     "Comparison",
     "GateResult",
-    "MeanDifference",
     "RunSummary",
     "SuiteSummary",
     "VariantRole",

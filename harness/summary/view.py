@@ -10,7 +10,7 @@ from harness.errors import ExitCode
 from harness.records import Usage
 from harness.stats.intervals import Interval
 from harness.stats.latency import Ratio
-from harness.stats.paired import Difference
+from harness.stats.paired import Difference, MeanDifference
 from harness.stats.verdicts import Verdict
 
 VariantRole = Literal["baseline", "candidate", "report_only"]
@@ -67,15 +67,6 @@ class VariantSummary:
     def complete(self) -> bool:
         """Every trial of the variant has an outcome of its own."""
         return self.graded + self.errors >= self.planned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanDifference:
-    """Mean over cases of B's value minus A's, in the unit of the values."""
-
-    estimate: float
-    interval: Interval
-    cases: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
