@@ -1,0 +1,115 @@
+"""What model calls cost: a project's own prices first, then the public price table.
+
+Money is USD as `Decimal`. A model that neither knows has no price: the answer is None, and reports say "unpriced".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from importlib.metadata import version
+
+from harness.records import Usage
+from harness.settings import Price
+
+_MILLION = Decimal(1_000_000)
+# Prices of other providers' models are not looked up: a local server that calls its model `mistral-7b` charges nothing
+# of what a provider of that name does. Such models get their price from settings.
+_PROVIDER = "openai"
+
+
+class PriceTable:
+    """Prices by model name. The public table is loaded when a model is asked for that the overlay does not know."""
+
+    def __init__(self, overlay: Mapping[str, Price] | None = None) -> None:
+        """
+        Args:
+            overlay: Prices that win over the public table, by exact model name.
+        """
+        self._overlay = dict(overlay or {})
+
+    @cached_property
+    def id(self) -> str:
+        """Which prices these are: `genai-prices 0.2.3`, and the hash of the overlay where there is one."""
+        table = f"genai-prices {version('genai-prices')}"
+        if not self._overlay:
+            return table
+        plain = {model: price.model_dump(mode="json") for model, price in self._overlay.items()}
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        return f"{table} + overlay {hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+    def cost(self, model: str, usage: Usage, *, at: datetime | None = None) -> Decimal | None:
+        """Return what a call cost in USD; None where the model, its price or its tokens are not known.
+
+        Args:
+            model: The model as the service or the suite names it.
+            usage: Its tokens. Cached input tokens are a part of the input and charged at their own rate, reasoning
+                tokens are a part of the output and charged as output.
+            at: When the call was made, for prices that changed; default: now.
+        """
+        if usage.input is None or usage.output is None:
+            return None
+        cached = usage.cached_input or 0
+        if not 0 <= cached <= usage.input or usage.output < 0:
+            return None
+        price = self._overlay.get(model)
+        if price is None:
+            return _public(model, usage, at)
+        cached_rate = price.input if price.cached_input is None else price.cached_input
+        total = (usage.input - cached) * price.input + cached * cached_rate + usage.output * price.output
+        return _plain(total / _MILLION)
+
+    def expected(
+        self, model: str, seen: Iterable[Usage], *, calls: int, at: datetime | None = None
+    ) -> Decimal | None:
+        """Return what `calls` calls should cost in USD, each as much as those in `seen` did on average.
+
+        Args:
+            model: The model that will be called.
+            seen: Tokens of similar calls.
+            calls: How many there will be.
+            at: When, for prices that change; default: now.
+
+        Returns:
+            None where the model has no price or there is nothing to go by.
+        """
+        if calls == 0:
+            return Decimal(0)
+        costs = [cost for usage in seen if (cost := self.cost(model, usage, at=at)) is not None]
+        return _plain(sum(costs, Decimal(0)) * calls / len(costs)) if costs else None
+
+    def note(self, model: str) -> str | None:
+        """Return what the project says about its price of a model, for every place where a cost is shown."""
+        price = self._overlay.get(model)
+        return price.note if price else None
+
+
+def _public(model: str, usage: Usage, at: datetime | None) -> Decimal | None:
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    tokens = Tokens(
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cache_read_tokens=usage.cached_input or 0,
+        output_reasoning_tokens=min(usage.reasoning or 0, usage.output or 0),
+    )
+    try:
+        found = calc_price(tokens, model, provider_id=_PROVIDER, genai_request_timestamp=at)
+    except (LookupError, ValueError):
+        return None
+    # Models that are paid by the minute or picture come out as free.
+    rates = found.model_price
+    if rates.input_mtok is None and rates.output_mtok is None:
+        return None
+    return _plain(found.total_price)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Drop trailing zeros, so that equal amounts are written alike: 0.0045, 10, 0."""
+    short = amount.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
