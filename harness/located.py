@@ -1,0 +1,347 @@
+"""YAML that knows where everything stands, and refuses what YAML would let slip.
+
+Grammar is libyaml's; scalars are those of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), so
+`yes` and `1:30` are texts, and so is `012`, which no two readers agree on. Duplicate keys, merge keys and runaway
+aliases are problems with a place, and reading goes on, so that one look shows all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import Problem, SourceLocation, did_you_mean
+
+Loc: TypeAlias = Sequence[str | int]
+M = TypeVar("M", bound=BaseModel)
+
+_LARGEST = 5_000_000
+_DEEPEST = 100
+_MOST_NODES = 2_000_000
+_MOST_SHARED = 100_000
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_WORDS: Mapping[str, bool | None] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(slots=True)
+class Document:
+    """One parsed text: its plain data, what is wrong with it, and where each part of it stands."""
+
+    #: How messages name it.
+    path: str
+    value: Any = None
+    problems: list[Problem] = field(default_factory=list)
+    _root: Any = None
+    _lines: list[str] = field(default_factory=list)
+    _first_line: int = 1
+
+    def where(self, loc: Loc, *, key: bool = False) -> SourceLocation:
+        """Return where the value at `loc` stands (or its key); where it is absent, the nearest parent that is there."""
+        node, mark = self._root, self._root.start_mark if self._root is not None else None
+        for index, step in enumerate(loc):
+            found = _child(node, step)
+            if found is None:
+                break
+            node, own_key = found
+            last = index == len(loc) - 1
+            mark = own_key.start_mark if key and last and own_key is not None else node.start_mark
+        return self._location(mark)
+
+    def problem(self, loc: Loc, message: str, *, hint: str | None = None, key: bool = False) -> Problem:
+        """Return a problem at `loc`, with its source line."""
+        return self._at(self.where(loc, key=key), message, hint)
+
+    def complain(self, loc: Loc, message: str, *, hint: str | None = None, key: bool = False) -> None:
+        """Note a problem at `loc`."""
+        self.problems.append(self.problem(loc, message, hint=hint, key=key))
+
+    def _at(self, location: SourceLocation, message: str, hint: str | None = None) -> Problem:
+        index = location.line - self._first_line
+        source = self._lines[index] if 0 <= index < len(self._lines) else None
+        return Problem(message=message, location=location, hint=hint, source=source)
+
+    def _location(self, mark: Any) -> SourceLocation:
+        if mark is None:
+            return SourceLocation(self.path, self._first_line, 1)
+        return SourceLocation(self.path, mark.line + self._first_line, mark.column + 1)
+
+
+def read_yaml(path: Path, *, shown: str | None = None) -> Document:
+    """Read a YAML file; everything wrong with it is in the document's `problems`.
+
+    Args:
+        path: The file.
+        shown: How messages name it; default: the path.
+    """
+    name = shown or str(path)
+    document = Document(path=name)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        document.problems.append(Problem(message=f"cannot read {name}: {error.strerror or error}"))
+        return document
+    if len(raw) > _LARGEST:
+        message = f"{len(raw):,} bytes; a YAML file may have {_LARGEST:,}. Put cases into a dataset file"
+        document.problems.append(Problem(message=message, location=SourceLocation(name)))
+        return document
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        document.problems.append(Problem(message="the file is not UTF-8 text", location=SourceLocation(name, line)))
+        return document
+    return parse_yaml(text, shown=name)
+
+
+def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
+    """Parse YAML text; everything wrong with it is in the document's `problems`.
+
+    Args:
+        text: The YAML.
+        shown: How messages name where it comes from.
+        first_line: The line of `shown` at which it starts, for front matter.
+    """
+    document = Document(path=shown, _lines=text.split("\n"), _first_line=first_line)
+    try:
+        loader = _Loader(text)
+        try:
+            document._root = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(document._at(document._location(error.problem_mark), *_syntax(error)))
+        return document
+    except yaml.YAMLError as error:
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + first_line
+        document.problems.append(document._at(SourceLocation(shown, line), f"not readable: {str(error).splitlines()[0]}"))
+        return document
+    except RecursionError:
+        document.problems.append(document._at(SourceLocation(shown, first_line), "nested too deeply"))
+        return document
+    if document._root is not None:
+        builder = _Builder(document)
+        try:
+            document.value = builder.build(document._root, 0)
+        except _TooMuch as error:
+            document.problems.append(document._at(document._location(error.mark), str(error)))
+    return document
+
+
+def validate(document: Document, model: type[M], loc: Loc = (), value: Any = None) -> M | None:
+    """Validate the data at `loc` with a pydantic model; problems are added to the document.
+
+    What is wrong is left out and the rest returned, so that reading can go on and find more; None where that is not
+    possible. Whoever reads must look at `document.problems` before using what came out.
+
+    Args:
+        document: Where the data comes from.
+        model: What it should be.
+        loc: Where in the document it stands.
+        value: The data, where it is not what stands at `loc` to the letter.
+    """
+    if value is None:
+        value = document.value
+        for step in loc:
+            value = value[step]
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+    for one in wrong:
+        _complain(document, model, tuple(loc), one)
+    rest = copy.deepcopy(value)
+    for one in wrong:
+        _leave_out(rest, one["loc"])
+    try:
+        return model.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def _leave_out(value: Any, loc: Sequence[str | int]) -> None:
+    """Remove the entry that an error is about; inside a list, the whole list."""
+    for index, step in enumerate(loc):
+        last = index == len(loc) - 1
+        following = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, dict) and (last or not isinstance(following, dict)):
+            value.pop(step, None)
+            return
+        value = following
+
+
+def _complain(document: Document, model: type[BaseModel], loc: tuple[str | int, ...], error: Any) -> None:
+    # Pydantic puts the names of union members and validators into a path; only what is in the document counts.
+    inner = tuple(error["loc"])
+    place = (*loc, *_present(document, loc, inner))
+    kind, given = error["type"], error.get("input")
+    if kind == "extra_forbidden":
+        name = str(inner[-1])
+        hint = did_you_mean(name, known_keys(model, inner[:-1]))
+        document.complain((*loc, *inner), f"unknown key '{name}'.", hint=hint, key=True)
+    elif kind == "missing":
+        document.complain(place, f"`{inner[-1]}:` is missing here.")
+    elif given is None:
+        name = inner[-1] if inner else "it"
+        document.complain(place, f"`{name}:` is empty.", hint="Quote it, if it starts with # or holds a comma.", key=True)
+    else:
+        message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        document.complain(place, message[:1].lower() + message[1:] + ".")
+
+
+def _present(document: Document, loc: tuple[str | int, ...], inner: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    node = document._root
+    for step in loc:
+        found = _child(node, step)
+        node = found[0] if found else None
+    kept: list[str | int] = []
+    for step in inner:
+        found = _child(node, step)
+        if found is not None:
+            node = found[0]
+            kept.append(step)
+    return tuple(kept)
+
+
+def known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    """Return the keys that a model takes at `loc` inside it."""
+    models = [model]
+    for step in loc:
+        models = [inner for one in models for inner in _below(one, step)]
+    return sorted({info.alias or name for one in models for name, info in one.model_fields.items()})
+
+
+def _below(model: type[BaseModel], step: str | int) -> list[type[BaseModel]]:
+    for name, info in model.model_fields.items():
+        if step in (name, info.alias):
+            return _models(info.annotation)
+    # An index, a mapping's key or the name of a union member leads nowhere deeper in the model itself.
+    return [model]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, list, tuple, dict) or get_args(annotation):
+        return [model for inner in get_args(annotation) for model in _models(inner)]
+    return []
+
+
+class _TooMuch(Exception):
+    def __init__(self, message: str, mark: Any) -> None:
+        super().__init__(message)
+        self.mark = mark
+
+
+class _Builder:
+    """Turns nodes into plain data, once, counting what aliases multiply."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._nodes = 0
+        self._shared = 0
+        self._seen: set[int] = set()
+
+    def build(self, node: Any, depth: int) -> Any:
+        self._nodes += 1
+        if not isinstance(node, yaml.ScalarNode):
+            if id(node) in self._seen:
+                self._shared += 1
+            self._seen.add(id(node))
+        if depth > _DEEPEST:
+            raise _TooMuch(f"nested more than {_DEEPEST} levels deep, or an alias of itself.", node.start_mark)
+        if self._nodes > _MOST_NODES or (self._shared and self._nodes > _MOST_SHARED):
+            raise _TooMuch("aliases make this too large.", node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(one, depth + 1) for one in node.value]
+        return self._mapping(node, depth)
+
+    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
+        document = self._document
+        found: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            where = document._location(key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                document.problems.append(document._at(where, "a key must be a text.", "Quote it."))
+                continue
+            key = key_node.value
+            if key == "<<" and not key_node.style:
+                document.problems.append(
+                    document._at(where, "merge keys (<<) are not supported.", "Write the keys out.")
+                )
+                continue
+            if key in found:
+                document.problems.append(
+                    document._at(where, f"'{key}' stands here twice, first in line {lines[key]}.", "Remove one.")
+                )
+            lines.setdefault(key, where.line)
+            found[key] = self.build(value_node, depth + 1)
+        return found
+
+    def _scalar(self, node: Any) -> Any:
+        text = node.value
+        tag = node.tag
+        if tag.startswith("!") or tag == "tag:yaml.org,2002:binary":
+            document = self._document
+            document.problems.append(
+                document._at(document._location(node.start_mark), f"tags ({tag}) are not supported.", "Remove it.")
+            )
+            return text
+        # libyaml gives plain scalars the style "", the pure parser None.
+        if node.style:
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if len(text) <= 400 and _INT.match(text):
+            return int(text)
+        if _FLOAT.match(text) and math.isfinite(float(text)):
+            return float(text)
+        return text
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == step:
+                return value, key
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and 0 <= step < len(node.value):
+        return node.value[step], None
+    return None
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str | None]:
+    said = " ".join(str(part) for part in (error.problem, error.context) if part)
+    if "found character that cannot start any token" in said:
+        return "this character cannot start a value.", "Quote the text."
+    if "mapping values are not allowed" in said:
+        return "a colon is in a place where it means a key.", "Quote the text, or check the indentation."
+    if "did not find expected ',' or" in said:
+        return "a bracket or brace is not closed, or a comma is missing.", "Quote texts that hold , ] or }."
+    return f"not readable as YAML: {said}.", None

@@ -1,0 +1,140 @@
+"""From a trial to what is said: the prompt, the case's history and its turns, with every template filled in.
+
+Only text written in suite files and prompts is a template. What came out of a dataset is data, and so is everything
+that a template puts in: nothing is rendered twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from harness.checks import CheckSpec
+from harness.errors import ConfigError, Problem
+from harness.functions import Place
+from harness.plugins import Registry
+from harness.prompts import PromptLibrary
+from harness.records import JSON, Message, PromptRef, Turn
+from harness.suites import Case, Suite, Variant
+from harness.templates import Templates, has_template
+
+#: Cases of a suite that are rendered in full before anything runs; the rest are like them.
+RENDERED_BEFOREHAND = 500
+
+
+class Renderer:
+    """Renders the cases of suites for their variants."""
+
+    def __init__(self, *, prompts: PromptLibrary, templates: Templates) -> None:
+        self._prompts = prompts
+        self._templates = templates
+
+    def case(self, suite: Suite, case: Case, variant: Variant) -> Mapping[str, JSON]:
+        """Return the case as plain data, as scorers see it: id, input, expected, vars, metadata, tags."""
+        return {
+            "id": case.id,
+            "input": self.input(suite, case, variant),
+            "expected": case.expected,
+            "vars": {**suite.vars, **case.columns, **case.vars, **variant.vars},
+            "metadata": dict(case.metadata),
+            "tags": list(case.tags),
+        }
+
+    def input(self, suite: Suite, case: Case, variant: Variant) -> JSON:
+        """Return what the user says: a text, or with several turns or messages a list."""
+        said = self._said(case, self._variables(suite, case, variant))
+        shown = [texts[0] if len(texts) == 1 else list(texts) for texts in said]
+        return shown[0] if len(shown) == 1 else shown
+
+    def turns(self, suite: Suite, case: Case, variant: Variant) -> tuple[tuple[Turn, ...], PromptRef]:
+        """Return the turns of a trial, the first one with the rendered prompt and history.
+
+        Raises:
+            ConfigError: A variable is missing, or a template fails.
+        """
+        variables = self._variables(suite, case, variant)
+        said = self._said(case, variables)
+        opening = self._prompts.opening(
+            variant.prompt,
+            system=variant.system,
+            input=said[0],
+            history=case.history,
+            variables=variables,
+            assistant={"name": variant.name, "model": variant.assistant.model, "tools": []},
+            where=case.where,
+        )
+        later = (Turn(messages=tuple(Message(role="user", content=text) for text in texts)) for texts in said[1:])
+        return (Turn(messages=opening.messages), *later), PromptRef(ref=opening.ref, hash=opening.hash)
+
+    def argument(self, suite: Suite, case: Case, variant: Variant) -> Callable[[JSON], JSON]:
+        """Return what fills in the templates of a check's argument."""
+        variables = self._all_variables(suite, case, variant)
+        return lambda value: self._templates.render_value(value, variables, where=case.where)
+
+    def check(self, suite: Suite, *, registry: Registry, place: Place) -> list[Problem]:
+        """Render every case for every variant and validate every check; return what is wrong, each thing once."""
+        problems: dict[str, Problem] = {}
+        for case in suite.cases[:RENDERED_BEFOREHAND]:
+            for variant in suite.variants:
+                for problem in self._check(suite, case, variant, registry, place):
+                    # What a prompt lacks it lacks for every case: the first one is enough.
+                    own = problem.location is not None and problem.location != case.where
+                    problems.setdefault(f"{problem.location if own else ''} {problem.message}", problem)
+        return list(problems.values())
+
+    def _check(
+        self, suite: Suite, case: Case, variant: Variant, registry: Registry, place: Place
+    ) -> Iterator[Problem]:
+        try:
+            self.turns(suite, case, variant)
+            variables = self._all_variables(suite, case, variant)
+        except ConfigError as error:
+            yield from error.problems
+            return
+        for check in _leaves(case.checks):
+            try:
+                argument = check.argument
+                if not check.literal:
+                    argument = self._templates.render_value(argument, variables, where=check.where)
+                args = check.args and self._templates.render_value(dict(check.args), variables, where=check.where)
+            except ConfigError as error:
+                yield from error.problems
+                continue
+            if argument in (None, "") and argument != check.argument:
+                yield Problem(
+                    message=f"`{check.scorer}: {check.argument}` is empty for the case at {case.where}.",
+                    location=check.where,
+                )
+                continue
+            for found in registry.complaints(
+                check.scorer, argument, place=place, args=args, transform=check.transform
+            ):
+                yield Problem(message=found.message, hint=found.hint, location=check.where)
+
+    def _variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
+        names = {**suite.vars, **case.columns, **case.vars, **variant.vars}
+        return {**names, "vars": names, "expected": case.expected, "metadata": dict(case.metadata)}
+
+    def _all_variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
+        variables = self._variables(suite, case, variant)
+        said = self._said(case, variables)
+        last = said[-1]
+        return {**variables, "input": last[0] if len(last) == 1 else list(last)}
+
+    def _said(self, case: Case, variables: Mapping[str, JSON]) -> list[Sequence[str]]:
+        if case.literal:
+            return [turn.inputs for turn in case.turns]
+        return [
+            [
+                self._templates.render(text, variables, where=case.where) if has_template(text) else text
+                for text in turn.inputs
+            ]
+            for turn in case.turns
+        ]
+
+
+def _leaves(checks: Sequence[CheckSpec]) -> Iterator[CheckSpec]:
+    for check in checks:
+        if check.children:
+            yield from _leaves(check.children)
+        else:
+            yield check

@@ -1,0 +1,212 @@
+"""A project's settings: [tool.harness] in pyproject.toml, then HARNESS_* variables, then flags; the last one wins."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.errors import ConfigError, Problem, SourceLocation, UsageError, did_you_mean
+from harness.records import JSON
+
+RecordMode = Literal["none", "once", "rewrite", "all"]
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\Z")
+_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(value: Any) -> Any:
+    """Read `250ms`, `4s`, `2m` or a number of seconds; return seconds.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    match = _DURATION.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no duration; write 250ms, 4s or 2m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def money(value: Any) -> Any:
+    """Read `$0.002` or a number of US dollars; return a Decimal.
+
+    Raises:
+        ValueError: It is neither, or negative.
+    """
+    text = str(value).strip().removeprefix("$") if not isinstance(value, bool) else ""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is no amount of money; write $0.002") from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"{value!r} is no amount of money; write $0.002")
+    return amount
+
+
+#: Seconds.
+Duration = Annotated[float, BeforeValidator(duration)]
+#: US dollars.
+Money = Annotated[Decimal, BeforeValidator(money)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Price(_Strict):
+    """What a model costs, where the price table does not know it or a project pays something else."""
+
+    input: Money = Field(description="US dollars per million input tokens")
+    output: Money = Field(description="US dollars per million output tokens")
+    cached_input: Money | None = Field(None, description="US dollars per million cached input tokens; default: as input")
+    note: str | None = Field(None, description="Printed beside every cost that comes from this price")
+
+
+class Retry(_Strict):
+    """When a failed request is sent again."""
+
+    attempts: int = Field(3, ge=1, le=20, description="Attempts of one call, the first included")
+    backoff: Duration = Field(0.5, description="First wait")
+    factor: float = Field(2.0, ge=1, description="Each wait is so many times the one before")
+    jitter: float = Field(0.25, ge=0, le=1, description="Share of a wait that chance may take off")
+    longest: Duration = Field(8.0, description="Longest wait that was not asked for by the service")
+    budget: Duration = Field(60.0, description="Longest time that all waits of one call may take together")
+
+
+class Settings(_Strict):
+    """Everything that can be set for a project."""
+
+    root: Path = Field(description="The project's folder; nothing outside is read or written")
+    suites: Path = Field(Path("suites"), description="Folder of suites")
+    prompts: Path = Field(Path("prompts"), description="Folder of prompts")
+    cassettes: Path = Field(Path("cassettes"), description="Folder of recordings")
+    reports: Path = Field(Path("reports"), description="Folder of runs and reports")
+    record_mode: RecordMode = Field("none", description="none, once, rewrite or all")
+    concurrency: int | None = Field(None, ge=1, description="Trials at the same time; default 16 live, 64 on replay")
+    timeout: Duration = Field(120.0, description="Longest time that a trial may take")
+    retry: Retry = Field(Retry(), description="When a failed request is sent again")
+    prices: Mapping[str, Price] = Field(default_factory=dict, description="Prices by model name, before the price table")
+
+    def shown(self) -> dict[str, JSON]:
+        """Return the settings as plain data; paths relative to the root, the root itself left out."""
+        plain = self.model_dump(mode="json", exclude={"root"})
+        for name in ("suites", "prompts", "cassettes", "reports"):
+            plain[name] = os.path.relpath(plain[name], self.root)
+        return plain
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` whose pyproject.toml has [tool.harness], else `start`'s folder."""
+    folder = start if start.is_dir() else start.parent
+    for candidate in (folder, *folder.parents):
+        file = candidate / "pyproject.toml"
+        if file.is_file() and "tool.harness" in file.read_text(encoding="utf-8", errors="replace"):
+            return candidate
+    return folder
+
+
+def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Return the settings of the project around `start` (default: the working folder).
+
+    Args:
+        start: A folder, or a file in one.
+        environ: Where HARNESS_* variables are looked up; unknown ones are ignored.
+        flags: Settings that win over everything; None means not given. `attempts` is retry.attempts.
+
+    Raises:
+        ConfigError: pyproject.toml is wrong, with every problem found.
+        UsageError: A variable or flag is wrong.
+    """
+    here = Path.cwd()
+    root = find_root(here)
+    if start is not None and not (root / start).resolve().is_relative_to(root.resolve()):
+        root = find_root(start.resolve())
+    table = _pyproject(root / "pyproject.toml")
+    environ = os.environ if environ is None else environ
+    for name in ("record_mode", "concurrency", "timeout", "suites", "prompts", "cassettes", "reports"):
+        value = environ.get(f"HARNESS_{name.upper()}")
+        if value:
+            table[name] = _checked(name, value, f"HARNESS_{name.upper()}")
+    attempts = flags.pop("attempts", None)
+    if attempts is None and environ.get("HARNESS_RETRIES"):
+        attempts = _whole(environ["HARNESS_RETRIES"], "HARNESS_RETRIES") + 1
+    if attempts is not None:
+        table["retry"] = {**table.get("retry", {}), "attempts": attempts}
+    for name, value in flags.items():
+        if value is not None:
+            table[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    for name in ("suites", "prompts", "cassettes", "reports"):
+        table[name] = root / table.get(name, name)
+    return Settings.model_validate({**table, "root": root})
+
+
+def _pyproject(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(Problem(message=f"cannot read {path}: {error}")) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(Problem(message=f"not readable as TOML: {error}", location=SourceLocation(path.name))) from None
+    table = data.get("tool", {}).get("harness", {})
+    try:
+        Settings.model_validate({**table, "root": path.parent})
+    except ValidationError as error:
+        raise ConfigError([_problem(text, one) for one in error.errors(include_url=False)]) from None
+    return dict(table)
+
+
+def _problem(text: str, error: Any) -> Problem:
+    loc = [str(step) for step in error["loc"]]
+    line, source = _find(text, loc)
+    location = SourceLocation("pyproject.toml", line)
+    where = ".".join(["tool", "harness", *loc])
+    if error["type"] == "extra_forbidden":
+        models = {"retry": Retry, "prices": Price}
+        known = models.get(loc[0], Settings).model_fields if len(loc) > 1 else Settings.model_fields
+        hint = did_you_mean(loc[-1], [name for name in known if name != "root"])
+        return Problem(message=f"unknown setting '{where}'.", location=location, hint=hint, source=source)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return Problem(message=f"{where}: {message[:1].lower() + message[1:]}.", location=location, source=source)
+
+
+def _find(text: str, loc: list[str]) -> tuple[int, str | None]:
+    """Find the line of a key. TOML's reader keeps no places, so the nearest line that names the key is shown."""
+    lines = text.splitlines()
+    start = next((number for number, line in enumerate(lines) if line.strip().startswith("[tool.harness")), 0)
+    for name in reversed(loc):
+        for number, line in enumerate(lines[start:], start=start):
+            if re.match(rf"\s*\[?[^=]*\b{re.escape(name)}\b", line):
+                return number + 1, line
+    return start + 1, lines[start] if lines else None
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    """Validate one value by itself, so that the message names where it came from."""
+    try:
+        Settings.model_validate({"root": Path("."), name: value})
+    except ValidationError as error:
+        message = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"{source}: {message[:1].lower() + message[1:]}") from None
+    return value
+
+
+def _whole(value: str, source: str) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise UsageError(f"{source}: {value!r} is no whole number")
+    return number

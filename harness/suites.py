@@ -1,0 +1,165 @@
+"""Suites, loaded: every default filled in, every reference resolved, everything that can be checked beforehand checked."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from harness.checks import CheckSpec
+from harness.errors import SourceLocation
+from harness.gates import Gates
+from harness.names import slug
+from harness.records import JSON, Message
+
+#: The smallest difference in accuracy that matters, where a suite names none.
+DEFAULT_MARGIN = 0.05
+
+__all__ = ["AssistantSpec", "Case", "CheckSpec", "Gates", "Suite", "TurnSpec", "Variant", "is_suite", "slug"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantSpec:
+    """The assistant of a variant, with the settings of suite, variant and prompt merged."""
+
+    api: Literal["chat", "python"] = "chat"
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: str | tuple[str, ...] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stream: bool = False
+    #: As the API takes it.
+    response_format: JSON = None
+    request: Mapping[str, JSON] = field(default_factory=dict)
+    #: Seconds.
+    timeout: float | None = None
+    target: str | None = None
+    args: Mapping[str, JSON] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, JSON]:
+        """Return the settings that say something, as plain data."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in found.items() if value not in (None, {}, False)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One thing under comparison: a prompt (or inline instructions) and an assistant."""
+
+    name: str
+    prompt: str | None = None
+    system: str | None = None
+    assistant: AssistantSpec = AssistantSpec()
+    report_only: bool = False
+    vars: Mapping[str, JSON] = field(default_factory=dict)
+    where: SourceLocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSpec:
+    """What the user says in one turn, as templates (or data, in a literal case)."""
+
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One test."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    vars: Mapping[str, JSON] = field(default_factory=dict)
+    expected: JSON = None
+    turns: tuple[TurnSpec, ...]
+    history: tuple[Message, ...] = ()
+    #: The suite's checks, then the case's, then those of its turns.
+    checks: tuple[CheckSpec, ...] = ()
+    required: bool = False
+    must_pass: int | Fraction | None = None
+    pass_score: float | None = None
+    where: SourceLocation
+    #: It came from a dataset: its input is data, never a template.
+    literal: bool = False
+    #: Its id was made from its input, so it changes with it.
+    unnamed: bool = False
+    #: Further columns of its row, for templates.
+    columns: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def input(self) -> JSON:
+        """What is said, unrendered: a text, or with several turns or messages a list."""
+        shown = [turn.inputs[0] if len(turn.inputs) == 1 else list(turn.inputs) for turn in self.turns]
+        return shown[0] if len(shown) == 1 else shown
+
+    def needed(self, repeats: int) -> int | None:
+        """Return how many of `repeats` must pass; None where the case does not say. A share is rounded up."""
+        if self.must_pass is None:
+            return None
+        wanted = math.ceil(self.must_pass * repeats) if isinstance(self.must_pass, Fraction) else self.must_pass
+        return min(wanted, repeats)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Suite:
+    """One suite file, ready to plan."""
+
+    name: str
+    path: Path
+    #: How messages name the file.
+    shown: str
+    description: str | None = None
+    variants: tuple[Variant, ...]
+    #: None where there is only one variant.
+    baseline: str | None = None
+    gate_baseline: bool = False
+    repeats: int = 1
+    cases: tuple[Case, ...]
+    gates: Gates = Gates()
+    margin: float = DEFAULT_MARGIN
+    #: False: nobody chose the margin.
+    margin_given: bool = False
+    vars: Mapping[str, JSON] = field(default_factory=dict)
+    #: sha256 of the suite file and its datasets.
+    hash: str = ""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Variant]:
+        """The variants by name."""
+        return {variant.name: variant for variant in self.variants}
+
+
+_SUITE_KEY = re.compile(rb"^(suite|\"suite\"|'suite')[ \t]*:", re.MULTILINE)
+
+
+def is_suite(path: Path) -> bool:
+    """Say whether a file is a suite: YAML with a top-level key `suite`. Cheap: the text is searched, not parsed."""
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return _SUITE_KEY.search(file.read(5_000_000)) is not None
+    except OSError:
+        return False
+
+
+def content_hash(*contents: bytes) -> str:
+    """Return the sha256 over several contents, in order."""
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.hexdigest()
+
