@@ -18,7 +18,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
-    from harness.plan import Plan, Selection
+    from harness.plan import Plan
     from harness.runner import Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,13 +63,19 @@ def _selecting(command: F) -> F:
     """Add the options that choose trials."""
     for option in reversed(
         (
-            click.option("-k", "expression", default="", metavar="EXPR", help="Trials whose names match: words, and, or, not."),
+            click.option(
+                "-k", "expression", default="", metavar="EXPR", help="Trials whose names match: words, and, or, not."
+            ),
             click.option("-t", "--tag", "tags", multiple=True, help="Cases with this tag (repeatable)."),
             click.option("--variant", "variants", multiple=True, help="This variant only (repeatable)."),
             click.option("--case", "cases", multiple=True, metavar="ID", help="This case only (repeatable)."),
             click.option("--limit", type=click.IntRange(min=1), help="At most so many cases per suite."),
-            click.option("-r", "--repeats", type=click.IntRange(min=1), help="Repeats of each case, instead of the suite's."),
-            click.option("--baseline", metavar="VARIANT", help="Compare with this variant instead of the suite's baseline."),
+            click.option(
+                "-r", "--repeats", type=click.IntRange(min=1), help="Repeats of each case, instead of the suite's."
+            ),
+            click.option(
+                "--baseline", metavar="VARIANT", help="Compare with this variant instead of the suite's baseline."
+            ),
         )
     ):
         command = option(command)
@@ -82,10 +88,20 @@ def _running(command: F) -> F:
         (
             click.option("-j", "--concurrency", type=click.IntRange(min=1), help="Trials at the same time."),
             click.option("--timeout", metavar="TIME", help="Longest time a trial may take (default 120s)."),
-            click.option("--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."),
-            click.option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
-            click.option("-o", "outputs", multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                         help="Also write FILE: .html .md .xml .json .jsonl (repeatable)."),
+            click.option(
+                "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
+            ),
+            click.option(
+                "-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."
+            ),
+            click.option(
+                "-o",
+                "outputs",
+                multiple=True,
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="Also write FILE: .html .md .xml .json .jsonl (repeatable).",
+            ),
             click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
             click.option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
             click.option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
@@ -103,7 +119,11 @@ def _suites(command: F) -> F:
 
 @main.command()
 @_suites
-@click.option("--record-mode", type=click.Choice(_MODES), help="none: replay only (default); once: record what is missing; rewrite, all: record anew.")
+@click.option(
+    "--record-mode",
+    type=click.Choice(_MODES),
+    help="none: replay only (default); once: record what is missing; rewrite, all: record anew.",
+)
 @_selecting
 @_running
 @click.pass_context
@@ -222,7 +242,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     from harness import doctor as checks
     from harness.reports import tables
 
-    found = checks.examine(api.open_project())
+    project = api.open_project()
+    found = checks.examine(project, load=lambda: api.suite_count(project), recorded=lambda: api.recorded(project))
     if as_json:
         _print(json.dumps([check.plain() for check in found], indent=2))
     else:
@@ -255,15 +276,13 @@ def _planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: 
     return project, api.plan(project, loaded, selection)
 
 
-def _execute(
-    project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()
-) -> int:
+def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()) -> int:
     """Run a plan with a progress display, print what it came to, and return the exit code."""
     from harness import api
     from harness.progress import Progress
 
     outputs: Sequence[Path] = options["outputs"]
-    api.check_outputs(outputs)
+    api.check_outputs(outputs, html=not options["no_html"])
     show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
     with Progress(len(plan.trials), shown=show, verbose=options["verbose"]) as progress:
         job = api.Job(
@@ -289,8 +308,8 @@ def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any])
         _print(json.dumps(job.plain(conclusion), indent=2))
         return
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    _print(text.render(conclusion.summary, conclusion.failures, color=color, quiet=options["quiet"]))
-    _say(f"report: {job.shown(conclusion.report)}")
+    _print(text.render(conclusion.summary, conclusion.open_results, color=color, quiet=options["quiet"]))
+    _say(f"report: {job.project.shown(conclusion.report)}")
 
 
 def _print_comparisons(found: Any, *, as_json: bool) -> int:

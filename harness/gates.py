@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

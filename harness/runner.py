@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from harness.assistants import Driver, open_driver
 from harness.assistants.usage import recorded_usage
 from harness.clock import use_clock
 from harness.costs import PriceTable
-from harness.errors import CassetteDamaged, HarnessError, TrialError
+from harness.errors import CassetteDamaged, TrialError
 from harness.events import Event, RunFinished, RunStarted, TrialFinished, TrialStarted
 from harness.functions import Place
 from harness.plan import Trial
@@ -39,10 +39,20 @@ from harness.recording import (
     read_cassette,
     use_tape,
 )
-from harness.records import CassetteRef, Failure, Message, Outcome, PromptRef, Result, Transcript, Turn
+from harness.records import (
+    CassetteRef,
+    Failure,
+    Message,
+    Outcome,
+    PromptRef,
+    Result,
+    Transcript,
+    Turn,
+)
 from harness.rendering import Renderer
 from harness.scorers import evaluate, settle
 from harness.session import Clients, Endpoint, Session
+from harness.suites import Case, Suite, Variant
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset(
@@ -71,6 +81,10 @@ class Workshop:
     clients: Clients
     writer: Writer
     mode: Mode
+    #: Ids of trials to record anew, whatever the mode.
+    rewrite: frozenset[str] = frozenset()
+    #: Suites without any recording, and the one line that says what to do about it.
+    unrecorded: Mapping[str, str] = field(default_factory=dict)
     #: Seconds that a trial may take, unless its suite says otherwise.
     timeout: float
     emit: Callable[[Event], None]
@@ -153,7 +167,7 @@ class Runner:
         prompt: PromptRef | None = None
         turns: tuple[Turn, ...] = ()
         try:
-            turns, prompt = self._workshop.renderer.turns(trial)
+            turns, prompt = self._workshop.renderer.turns(*_parts(trial))
             transcript = await self._talk(trial, tape, turns)
         except TrialError as error:
             failure = error
@@ -166,13 +180,14 @@ class Runner:
 
     def _tape(self, trial: Trial) -> Tape:
         mode = self._workshop.mode
-        if mode in ("none", "once"):
+        if mode in ("none", "once") and trial.id not in self._workshop.rewrite:
             shown = self._shown(trial.cassette)
             try:
                 cassette = read_cassette(trial.cassette, shown=shown)
             except FileNotFoundError:
                 if mode == "none":
-                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial))
+                    whole = self._workshop.unrecorded.get(trial.suite.name)
+                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
             else:
                 return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette))
         return RecordingTape()
@@ -280,7 +295,7 @@ class Runner:
         self, trial: Trial, transcript: Transcript, *, prompt: PromptRef | None, cassette: CassetteRef | None
     ) -> Result:
         workshop = self._workshop
-        case = workshop.renderer.case(trial)
+        case = workshop.renderer.case(*_parts(trial))
         place = Place(root=workshop.root, folder=trial.suite.path.parent)
         checks = await evaluate(
             trial.case.checks,
@@ -288,7 +303,7 @@ class Runner:
             case=case,
             place=place,
             registry=workshop.registry,
-            render=workshop.renderer.argument(trial),
+            render=workshop.renderer.argument(*_parts(trial)),
         )
         outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
         return replace(
@@ -332,7 +347,7 @@ class Runner:
             tags=trial.case.tags,
             metadata=trial.case.metadata,
             outcome=outcome,
-            input=self._workshop.renderer.input(trial),
+            input=self._workshop.renderer.input(*_parts(trial)),
         )
 
     def _shown(self, path: Path) -> str:
@@ -355,6 +370,10 @@ class _Ordered:
         while self._next in self._waiting:
             self._on_result(self._waiting.pop(self._next))
             self._next += 1
+
+
+def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:
+    return trial.suite, trial.case, trial.variant
 
 
 def _missing(trial: Trial) -> str:

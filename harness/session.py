@@ -18,7 +18,12 @@ from harness.clock import Clock
 from harness.errors import CredentialsError
 from harness.events import Event
 from harness.limits import AsyncRetryTransport, RetryPolicy, RetryTransport
-from harness.recording import AsyncRecordingTransport, RecordingTransport, Redactor, Tape
+from harness.recording import (
+    AsyncRecordingTransport,
+    RecordingTransport,
+    Redactor,
+    Tape,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -101,6 +106,7 @@ class Clients:
         self._redactor = Redactor.from_environment(environ)
         self._async: dict[Endpoint, AsyncOpenAI] = {}
         self._sync: dict[Endpoint, OpenAI] = {}
+        self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -113,12 +119,19 @@ class Clients:
             import httpx2
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
-            transport = AsyncRetryTransport(
-                AsyncRecordingTransport(lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor),
-                policy=self._policy,
+            recording = AsyncRecordingTransport(
+                lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
             )
+            self._transports[endpoint] = recording
+            transport = AsyncRetryTransport(recording, policy=self._policy)
             self._async[endpoint] = async_client(transport, **self._settings(endpoint))
         return self._async[endpoint]
+
+    def warm(self, endpoint: Endpoint) -> None:
+        """Open an endpoint's client before the first trial's clock starts: imports and TLS take their time once."""
+        if self._live:
+            self.client(endpoint)
+            self._transports[endpoint].open()
 
     def sync_client(self, endpoint: Endpoint) -> OpenAI:
         """Return the synchronous client of an endpoint, for code that runs in a thread."""

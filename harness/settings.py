@@ -12,7 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError, Problem, SourceLocation, UsageError, did_you_mean
+from harness.errors import (
+    ConfigError,
+    Problem,
+    SourceLocation,
+    UsageError,
+    did_you_mean,
+)
 from harness.records import JSON
 
 RecordMode = Literal["none", "once", "rewrite", "all"]

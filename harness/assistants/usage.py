@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.records import Usage
 from harness.recording import Interaction, sse
+from harness.records import Usage
 
 
 def read_usage(reported: Any) -> Usage:

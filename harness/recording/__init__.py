@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from harness.recording.cassette import MODES, Cassette, Facts, Interaction, Mode, Request
+from harness.recording.cassette import (
+    MODES,
+    Cassette,
+    Facts,
+    Interaction,
+    Mode,
+    Request,
+)
 from harness.recording.emit import emit
 from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
-from harness.recording.tape import CALL, STEP, RecordingTape, ReplayTape, Step, Tape, current_tape, use_tape
+from harness.recording.tape import (
+    CALL,
+    STEP,
+    RecordingTape,
+    ReplayTape,
+    Step,
+    Tape,
+    current_tape,
+    use_tape,
+)
 from harness.recording.transport import AsyncRecordingTransport, RecordingTransport
 from harness.recording.writer import Writer
 

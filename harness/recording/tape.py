@@ -103,18 +103,22 @@ class ReplayTape:
 
     replays = True
 
-    def __init__(self, cassette: Cassette | None, *, shown: str, hint: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self, cassette: Cassette | None, *, shown: str, hint: Callable[[], str] = lambda: "", absent: str | None = None
+    ) -> None:
         """
         Args:
             cassette: What to play; None where nothing was recorded, so that the first request is a miss.
             shown: How messages name the file.
             hint: What a message about a missing recording ends with; called only when one is needed.
+            absent: The whole message of a miss where there is no cassette; None: one that names the file.
         """
         self.clock = VirtualClock()
         self.cassette = cassette
         self._played: list[Interaction] = []
         self._shown = shown
         self._hint = hint
+        self._absent = absent
         self._lock = threading.Lock()
         self._slots: dict[int, list[Interaction]] = defaultdict(list)
         for one in cassette.interactions if cassette else ():
@@ -146,9 +150,10 @@ class ReplayTape:
             CassetteMiss: Nothing was recorded for it, or fewer times than it is asked now.
         """
         if self.cassette is None:
-            raise CassetteMiss(
-                f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip(), where=self._shown
+            message = (
+                self._absent or f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip()
             )
+            raise CassetteMiss(message, where=self._shown)
         key = request_key(request)
         with self._lock:
             slots = self._waiting.get(key, [])

@@ -16,7 +16,14 @@ from harness.errors import HarnessError
 from harness.recording import sse
 from harness.recording.cassette import Interaction, Request
 from harness.recording.redact import Redactor
-from harness.recording.tape import CALL, REPLAYED, STEP, RecordingTape, ReplayTape, Step, current_tape
+from harness.recording.tape import (
+    CALL,
+    REPLAYED,
+    STEP,
+    RecordingTape,
+    ReplayTape,
+    current_tape,
+)
 
 # Bodies are stored decoded, and lengths are those of what was decoded.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
@@ -36,17 +43,22 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
         self._inner: httpx2.AsyncBaseTransport | None = None
         self._redactor = redactor
 
+    def open(self) -> httpx2.AsyncBaseTransport:
+        """Return the network transport, made now if it was not needed before."""
+        if self._inner is None:
+            self._inner = self._make()
+        return self._inner
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         tape = current_tape()
         await request.aread()
         kept = _kept_request(request, self._redactor)
         if isinstance(tape, ReplayTape):
             return _replay(tape, kept, request)
-        if self._inner is None:
-            self._inner = self._make()
+        inner = self.open()
         take = _Take(tape, kept, request, self._redactor)
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await inner.handle_async_request(request)
             take.opened(response)
             if take.streams:
                 return take.response(_AsyncTee(response, take))

@@ -1,0 +1,199 @@
+"""What a run would send and cost, before anything is sent; and which recordings no longer match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+
+from harness.errors import TrialError
+from harness.plan import Plan, Trial
+from harness.project import Project
+from harness.records import JSON, Usage
+from harness.suites import Suite
+
+#: Recordings per variant that an expected cost is averaged over.
+_SAMPLE = 20
+#: Where nothing is recorded yet: characters of a token, and tokens of an answer without `max_tokens`.
+_CHARACTERS = 4
+_ANSWER = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What recording would send."""
+
+    #: Trials that would go live.
+    trials: tuple[Trial, ...]
+    #: Requests, retries not counted; a Python target may make any number, and counts as none.
+    calls: int
+    #: USD; None: a model has no price.
+    cost: Decimal | None
+    #: What the price table says about the prices.
+    notes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    targets: int = 0
+
+    @property
+    def price(self) -> str:
+        """The expected cost in words."""
+        if self.cost is None:
+            return "expected cost unknown (a model has no price)"
+        noted = f" ({'; '.join(self.notes)})" if self.notes else ""
+        return f"expected cost about {dollars(self.cost)}{noted}"
+
+    @property
+    def text(self) -> str:
+        """One line for a person."""
+        if not self.trials:
+            return "everything selected is recorded already; nothing will be sent"
+        calls = f"{self.calls} call{'s' if self.calls != 1 else ''}"
+        to = f" to {', '.join(self.models)}" if self.models else ""
+        targets = f", and whatever {self.targets} trials of Python targets send" if self.targets else ""
+        return f"{len(self.trials)} of the selected trials go live: {calls}{to}{targets}, {self.price}"
+
+
+def dollars(amount: Decimal) -> str:
+    """Return an amount with two significant digits, and cents at least."""
+    if amount == 0:
+        return "$0"
+    digits = max(2, 1 - amount.adjusted())
+    return f"${amount:.{digits}f}"
+
+
+def live_trials(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> tuple[Trial, ...]:
+    """Return the trials of a plan that would be sent in the project's record mode.
+
+    Args:
+        rewrite: Ids of trials to record anew whatever the mode.
+    """
+    mode = project.settings.record_mode
+    if mode in ("rewrite", "all"):
+        return plan.trials
+    missing = (lambda trial: not trial.cassette.exists()) if mode == "once" else (lambda trial: False)
+    return tuple(trial for trial in plan.trials if trial.id in rewrite or missing(trial))
+
+
+def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:
+    """Say what a run of a plan would send and cost in the project's record mode."""
+    return estimate_of(project, live_trials(project, plan, rewrite=rewrite))
+
+
+def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
+    """Say what sending these trials would cost: as their variant's recordings did, else by the length of the prompts."""
+    prices = project.prices()
+    total: Decimal | None = Decimal(0)
+    calls = targets = 0
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        if trial.variant.assistant.api == "python":
+            targets += 1
+            continue
+        calls += len(trial.case.turns)
+        groups.setdefault((trial.suite.name, trial.variant.name), []).append(trial)
+    for group in groups.values():
+        each = _recorded_cost(group)
+        if each is None:
+            each = _guess(project, group)
+        total = None if each is None or total is None else total + each * len(group)
+    models = tuple(
+        dict.fromkeys(trial.variant.assistant.model or "" for trial in trials if trial.variant.assistant.model)
+    )
+    notes = tuple(dict.fromkeys(note for model in models if (note := prices.note(model))))
+    return Estimate(trials=tuple(trials), calls=calls, cost=total, notes=notes, models=models, targets=targets)
+
+
+def unrecorded(project: Project, plan: Plan) -> dict[str, str]:
+    """Return, for each suite none of whose planned trials has a recording, the line that says what to do."""
+    found: dict[str, str] = {}
+    for suite in plan.suites:
+        trials = [trial for trial in plan.trials if trial.suite is suite]
+        if not trials or any(trial.variant.assistant.api == "python" or trial.cassette.exists() for trial in trials):
+            continue
+        what = estimate_of(project, trials)
+        calls = f"{what.calls} call{'s' if what.calls != 1 else ''}"
+        found[suite.name] = (
+            f"{suite.shown} has no recordings. `harness record {suite.shown}` makes them: {calls}, {what.price}."
+        )
+    return found
+
+
+def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
+    """Return one row per suite and variant: trials, what is recorded, and what the rest would cost."""
+    rows: list[dict[str, JSON]] = []
+    for suite in plan.suites:
+        for variant in suite.variants:
+            trials = [one for one in plan.trials if one.suite is suite and one.variant is variant]
+            if not trials:
+                continue
+            missing = [trial for trial in trials if not trial.cassette.exists()]
+            what = estimate_of(project, missing)
+            all_of_it = estimate_of(project, trials)
+            rows.append(
+                {
+                    "suite": suite.name,
+                    "variant": variant.name,
+                    "model": variant.assistant.model or variant.assistant.target,
+                    "trials": len(trials),
+                    "recorded": len(trials) - len(missing),
+                    "missing": len(missing),
+                    "calls to record": what.calls,
+                    "cost to record": None if what.cost is None else dollars(what.cost),
+                    "worst case": _worst(project, suite, missing),
+                    "cost to rewrite": None if all_of_it.cost is None else dollars(all_of_it.cost),
+                }
+            )
+    return rows
+
+
+def _worst(project: Project, suite: Suite, trials: Sequence[Trial]) -> str:
+    """Every answer as long as `max_tokens` allows and every attempt paid for; unbounded without that setting."""
+    if not trials:
+        return "$0"
+    attempts = project.settings.retry.attempts
+    total = Decimal(0)
+    for trial in trials:
+        spec = trial.variant.assistant
+        if spec.api == "python" or spec.max_tokens is None:
+            return "unbounded (no max_tokens)"
+        cost = _guess(project, [trial])
+        if cost is None:
+            return "unpriced"
+        total += cost * attempts
+    return dollars(total)
+
+
+def _recorded_cost(trials: Sequence[Trial]) -> Decimal | None:
+    from harness.recording import read_cassette
+
+    folder = trials[0].cassette.parent
+    costs: list[Decimal] = []
+    for path in islice(sorted(folder.glob("*.yaml")) if folder.is_dir() else (), _SAMPLE):
+        try:
+            cost = read_cassette(path, shown=path.name).facts.cost
+        except (TrialError, OSError):
+            continue
+        if cost is not None:
+            costs.append(cost)
+    return sum(costs, Decimal(0)) / len(costs) if costs else None
+
+
+def _guess(project: Project, trials: Iterable[Trial]) -> Decimal | None:
+    renderer, prices = project.renderer(), project.prices()
+    costs: list[Decimal] = []
+    for trial in islice(trials, _SAMPLE):
+        spec = trial.variant.assistant
+        turns, _ = renderer.turns(trial.suite, trial.case, trial.variant)
+        answer = spec.max_tokens or _ANSWER
+        sent = said = 0
+        for turn in turns:
+            said += sum(len(message.content) for message in turn.messages) // _CHARACTERS + 1
+            # Each turn sends everything before it again.
+            sent += said
+            said += answer
+        cost = prices.cost(spec.model or "", Usage(input=sent, output=answer * len(turns)))
+        if cost is None:
+            return None
+        costs.append(cost)
+    return sum(costs, Decimal(0)) / len(costs) if costs else Decimal(0)

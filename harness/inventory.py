@@ -1,0 +1,161 @@
+"""What a project holds, as rows for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import NothingSelected
+from harness.plan import Selection, build_plan
+from harness.project import Project, find_suites, load
+from harness.records import JSON
+from harness.store import find_run, list_runs
+from harness.suites import Suite
+
+Rows = list[dict[str, JSON]]
+
+#: What `harness list` can show.
+KINDS = ("suites", "prompts", "scorers", "variants", "runs", "plugins")
+
+
+def listing(project: Project, kind: str) -> Rows:
+    """Return what a project holds of one kind.
+
+    Raises:
+        ConfigError: A suite or prompt cannot be read.
+    """
+    kinds = {
+        "suites": _suites,
+        "prompts": _prompts,
+        "scorers": _scorers,
+        "variants": _variants,
+        "runs": _runs,
+        "plugins": _plugins,
+    }
+    return kinds[kind](project)
+
+
+def notes(suites: Sequence[Suite]) -> list[str]:
+    """Return what is allowed and may still surprise."""
+    found = []
+    for suite in suites:
+        unnamed = sum(case.unnamed for case in suite.cases)
+        if unnamed:
+            count = f"{unnamed} case{'s have' if unnamed != 1 else ' has'} no id"
+            found.append(f"{suite.shown}: {count}; pairing a case with itself after its input was edited needs one")
+        bare = sum(not case.checks for case in suite.cases)
+        if bare:
+            count = f"{bare} case{'s have' if bare != 1 else ' has'} no check"
+            found.append(f"{suite.shown}: {count}; such a case passes as soon as there is an answer")
+    return found
+
+
+def _load(project: Project) -> list[Suite]:
+    try:
+        return load(project, find_suites(project, []))
+    except NothingSelected:
+        return []
+
+
+def _suites(project: Project) -> Rows:
+    rows: Rows = []
+    for suite in _load(project):
+        plan = build_plan([suite], selection=Selection(), cassettes=project.settings.cassettes)
+        rows.append(
+            {
+                "suite": suite.name,
+                "file": suite.shown,
+                "cases": len(suite.cases),
+                "variants": [variant.name for variant in suite.variants],
+                "repeats": suite.repeats,
+                "trials": len(plan.trials),
+                "recorded": sum(trial.cassette.exists() for trial in plan.trials),
+            }
+        )
+    return rows
+
+
+def _prompts(project: Project) -> Rows:
+    rows: Rows = []
+    for name in project.prompts.names():
+        for version in project.prompts.versions(name):
+            prompt = project.prompts.get(f"{name}@{version}")
+            rows.append(
+                {
+                    "prompt": prompt.ref,
+                    "parent": prompt.parent,
+                    "variables": list(prompt.front.variables),
+                    "description": prompt.front.description,
+                }
+            )
+    return rows
+
+
+def _scorers(project: Project) -> Rows:
+    registry = project.registry
+    return [
+        {"scorer": name, "what it checks": registry.get(name).summary, "from": registry.source(name)}
+        for name in registry.names()
+    ]
+
+
+def _variants(project: Project) -> Rows:
+    return [
+        {
+            "suite": suite.name,
+            "variant": variant.name,
+            "role": _role(suite, variant.name),
+            "prompt": variant.prompt or ("(inline)" if variant.system else None),
+            "api": variant.assistant.api,
+            "model": variant.assistant.model or variant.assistant.target,
+        }
+        for suite in _load(project)
+        for variant in suite.variants
+    ]
+
+
+def _role(suite: Suite, name: str) -> str:
+    if name == suite.baseline:
+        return "baseline"
+    return "report only" if suite.by_name[name].report_only else "candidate"
+
+
+def _runs(project: Project) -> Rows:
+    rows: Rows = []
+    for run in list_runs(project.settings.reports):
+        manifest = find_run(project.settings.reports, run).read_manifest()
+        outcomes = manifest.get("outcomes") or {}
+        suites = manifest.get("suites") or []
+        rows.append(
+            {
+                "run": run,
+                "suites": [str(suite.get("name")) for suite in suites if isinstance(suite, dict)],
+                "passed": outcomes.get("passed"),
+                "failed": outcomes.get("failed"),
+                "errors": outcomes.get("error"),
+                "exit": manifest.get("exit_code"),
+            }
+        )
+    return rows
+
+
+def _plugins(project: Project) -> Rows:
+    registry = project.registry
+    by_source: dict[str, list[str]] = {}
+    for name in registry.names():
+        by_source.setdefault(registry.source(name), []).append(name)
+    return [{"from": source, "scorers": names} for source, names in by_source.items()]
+
+
+def recorded(project: Project) -> tuple[int, int]:
+    """Return how many trials of all suites have a recording, and how many trials there are."""
+    rows = _suites(project)
+    return sum(int(row["recorded"]) for row in rows), sum(int(row["trials"]) for row in rows)
+
+
+def suite_count(project: Project) -> int:
+    """Load every suite and return their number.
+
+    Raises:
+        ConfigError: One is wrong.
+    """
+    return len(_load(project))

@@ -1,0 +1,134 @@
+"""A project: its settings, and everything that is looked up with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import NothingSelected, UsageError, did_you_mean
+from harness.loading import load_suites
+from harness.plan import Plan, Selection, build_plan
+from harness.plugins import Registry
+from harness.promptfiles import PromptFiles
+from harness.prompts import PromptLibrary
+from harness.rendering import Renderer
+from harness.scorers import default_registry
+from harness.settings import RecordMode, Settings, load_settings
+from harness.suites import Suite, is_suite
+from harness.templates import Templates
+
+if TYPE_CHECKING:
+    from harness.costs import PriceTable
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's settings and what is looked up with them."""
+
+    settings: Settings
+    registry: Registry
+    templates: Templates
+    prompts: PromptLibrary
+
+    def prices(self) -> PriceTable:
+        """Return the price table with the project's overlay."""
+        from harness.costs import PriceTable
+
+        return PriceTable(self.settings.prices)
+
+    def renderer(self) -> Renderer:
+        return Renderer(prompts=self.prompts, templates=self.templates)
+
+    def with_mode(self, mode: RecordMode) -> Project:
+        """Return the same project in another record mode."""
+        return replace(self, settings=self.settings.model_copy(update={"record_mode": mode}))
+
+    def shown(self, path: Path) -> str:
+        """Return how messages name a path: relative to the project where it lies inside."""
+        try:
+            return path.resolve().relative_to(self.settings.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+
+def open_project(start: Path | None = None, **flags: Any) -> Project:
+    """Find the project around `start` (default: the working folder) and read its settings.
+
+    Args:
+        start: A folder, or a file in one.
+        flags: Settings that win over pyproject.toml and HARNESS_* variables; None means not given.
+
+    Raises:
+        ConfigError: The settings are wrong.
+    """
+    settings = load_settings(start, **flags)
+    return Project(
+        settings=settings,
+        registry=default_registry(),
+        templates=Templates(),
+        prompts=PromptLibrary(PromptFiles(root=settings.root, folder=settings.prompts)),
+    )
+
+
+def find_suites(project: Project, paths: Sequence[Path]) -> list[Path]:
+    """Return the suite files that `paths` name: files as they are, folders searched; none given: the suites folder.
+
+    Raises:
+        UsageError: A path does not exist.
+        NothingSelected: There is no suite there.
+    """
+    found: list[Path] = []
+    for path in paths or [project.settings.suites]:
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+            found.extend(file for file in files if is_suite(file))
+        elif path.is_file():
+            found.append(path)
+        elif paths:
+            raise UsageError(f"no such file or folder: {path}")
+    if not found:
+        where = ", ".join(str(path) for path in paths) or project.shown(project.settings.suites)
+        raise NothingSelected(f"no suite in {where}: a suite is a YAML file with a top-level `suite:` key")
+    return list(dict.fromkeys(found))
+
+
+def load(project: Project, paths: Sequence[Path]) -> list[Suite]:
+    """Load and check suites.
+
+    Raises:
+        ConfigError: With every problem of every file.
+    """
+    return load_suites(
+        paths,
+        root=project.settings.root,
+        registry=project.registry,
+        prompts=project.prompts,
+        templates=project.templates,
+    )
+
+
+def plan(project: Project, suites: Sequence[Suite], selection: Selection = Selection()) -> Plan:
+    """Lay out the trials of suites; see `build_plan`."""
+    return build_plan(suites, selection=selection, cassettes=project.settings.cassettes)
+
+
+def adjusted(suites: Sequence[Suite], *, repeats: int | None, baseline: str | None) -> list[Suite]:
+    """Return suites with the number of repeats and the baseline that the command line asks for.
+
+    Raises:
+        UsageError: No suite has a variant of that name.
+    """
+    names = [variant.name for suite in suites for variant in suite.variants]
+    if baseline is not None and baseline not in names:
+        hint = did_you_mean(baseline, names) or f"There are: {', '.join(dict.fromkeys(names))}."
+        raise UsageError(f"--baseline: no variant is called '{baseline}'. {hint}")
+    changed = []
+    for suite in suites:
+        if repeats is not None:
+            suite = replace(suite, repeats=repeats)
+        if baseline in suite.by_name and len(suite.variants) > 1:
+            suite = replace(suite, baseline=baseline)
+        changed.append(suite)
+    return changed
