@@ -25,7 +25,8 @@ from harness.plan import Plan, Trial
 from harness.project import Project
 from harness.records import JSON, Outcome, Result
 from harness.settings import Settings
-from harness.store import RunFolder, new_run_id
+from harness.store import RunFolder, new_run_id, write_file
+from harness.store.rows import plain as store_plain
 from harness.summary import RunSummary, summarise
 
 if TYPE_CHECKING:
