@@ -11,7 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.stats.intervals import Interval, normal_cdf, normal_quantile, student_cdf, student_quantile
+from harness.stats.intervals import (
+    Interval,
+    normal_cdf,
+    normal_quantile,
+    student_cdf,
+    student_quantile,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +132,7 @@ def mean_difference(a: Sequence[float], b: Sequence[float]) -> MeanDifference | 
         a, b: one value per case (mean over its repeats), in any one unit, the same cases in the same order.
     """
     changes = [y - x for x, y in zip(a, b, strict=True)]
-    student, _ = _student(changes, 0.0)
+    student = _student(changes, 0.0)[0] if changes else None
     if student is None:
         return None
     return MeanDifference(

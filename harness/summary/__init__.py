@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from harness.summary.comparing import Pairing, compare_arms, pair
+from harness.summary.deciding import missed
+from harness.summary.summarising import summarise
 from harness.summary.view import (
     Comparison,
     GateResult,
@@ -14,8 +17,13 @@ from harness.summary.view import (
 __all__ = [
     "Comparison",
     "GateResult",
+    "Pairing",
     "RunSummary",
     "SuiteSummary",
     "VariantRole",
     "VariantSummary",
+    "compare_arms",
+    "missed",
+    "pair",
+    "summarise",
 ]

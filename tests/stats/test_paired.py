@@ -120,6 +120,7 @@ def test_mean_difference_of_costs() -> None:
     half = 4.302653 * (math.sqrt(1 / 12) / math.sqrt(3))
     assert found.interval.low == pytest.approx(2 / 3 - half, abs=1e-6)
     assert mean_difference([1.0], [2.0]) is None
+    assert mean_difference([], []) is None
 
 
 arms = st.integers(1, 25).flatmap(

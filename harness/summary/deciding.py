@@ -1,0 +1,81 @@
+"""What decides a run: gates, required cases and, where no gate on correctness stands, every trial of the candidates.
+
+The baseline and `report_only` variants never decide, unless `gate_baseline` is set. Errors decide everywhere, unless an
+`error_rate` gate replaces that rule. A gate that a selection leaves only part of is not evaluated, and then failing
+trials decide by themselves. The functions here say so of one trial, so that pytest can while others still run.
+"""
+
+from __future__ import annotations
+
+from harness.gates import TagGates
+from harness.records import Outcome, Result
+from harness.suites import Case, Suite
+from harness.summary.measuring import role
+
+
+def missed(suite: Suite, result: Result, *, whole: bool, baseline_whole: bool = True) -> bool:
+    """Whether a trial that failed or ended in error does not make the run fail by itself.
+
+    Args:
+        suite: The trial's suite.
+        result: The trial.
+        whole: Whether every trial of its variant is selected.
+        baseline_whole: Whether every trial of the baseline is selected.
+    """
+    if result.outcome is Outcome.ERROR:
+        return not error_decides(suite, result.variant, _case(suite, result.case), whole=whole)
+    return not failure_decides(
+        suite, result.variant, _case(suite, result.case), whole=whole, baseline_whole=baseline_whole
+    )
+
+
+def variant_decides(suite: Suite, variant: str) -> bool:
+    """Whether gates and failing trials of a variant count."""
+    found = role(suite, variant)
+    return found == "candidate" or (found == "baseline" and suite.gate_baseline)
+
+
+def failure_decides(suite: Suite, variant: str, case: Case | None, *, whole: bool, baseline_whole: bool) -> bool:
+    """Whether a failing trial makes the run fail by itself; arguments as in `missed`."""
+    if not variant_decides(suite, variant):
+        return False
+    if not whole:
+        return True
+    if case is not None and case.must_pass is not None:
+        # Its repeats decide together (or the gates, where it is not required): never one by one.
+        return False
+    if case is not None and case.required:
+        return True
+    return not gated_on_correctness(suite, variant, baseline_whole=baseline_whole)
+
+
+def error_decides(suite: Suite, variant: str, case: Case | None, *, whole: bool) -> bool:
+    """Whether a trial that ended in error makes the run end so: required cases always, others without `error_rate`."""
+    if suite.gates.error_rate is None or not whole:
+        return True
+    return case is not None and case.required and variant_decides(suite, variant)
+
+
+def must_pass_decides(suite: Suite, variant: str, case: Case, *, baseline_whole: bool) -> bool:
+    """Whether `must_pass` of a case of a whole variant decides: of required cases, and without gates on correctness."""
+    if case.must_pass is None or not variant_decides(suite, variant):
+        return False
+    return case.required or not gated_on_correctness(suite, variant, baseline_whole=baseline_whole)
+
+
+def gated_on_correctness(suite: Suite, variant: str, *, baseline_whole: bool) -> bool:
+    """Whether a gate on correctness stands for a whole variant."""
+    gates = suite.gates
+    if _correctness(gates) or any(_correctness(tagged) for tagged in gates.tags.values()):
+        return True
+    if role(suite, variant) == "baseline" or suite.baseline is None or not baseline_whole:
+        return False
+    return gates.not_worse_than_baseline or gates.better_than_baseline
+
+
+def _correctness(gates: TagGates) -> bool:
+    return gates.accuracy is not None or gates.accuracy_ci is not None or bool(gates.pass_k)
+
+
+def _case(suite: Suite, name: str) -> Case | None:
+    return next((case for case in suite.cases if case.id == name), None)

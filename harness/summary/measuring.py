@@ -1,0 +1,132 @@
+"""What is measured over trials of one variant: rates, times, money."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from harness.records import Outcome, Result, Usage
+from harness.stats.intervals import Interval, pass_rate
+from harness.stats.latency import quantile
+from harness.suites import Suite
+from harness.summary.view import VariantRole, VariantSummary
+
+
+class Prices(Protocol):
+    """The price table, as far as a summary quotes it."""
+
+    @property
+    def id(self) -> str: ...
+
+    def note(self, model: str) -> str | None: ...
+
+
+def role(suite: Suite, variant: str) -> VariantRole:
+    """What a variant is for; a suite's only variant is its candidate."""
+    if len(suite.variants) == 1:
+        return "candidate"
+    if variant == suite.baseline:
+        return "baseline"
+    return "report_only" if suite.by_name[variant].report_only else "candidate"
+
+
+def graded(results: Iterable[Result]) -> list[Result]:
+    """Those that passed or failed."""
+    return [result for result in results if result.outcome in (Outcome.PASSED, Outcome.FAILED)]
+
+
+def outcomes_by_case(results: Iterable[Result]) -> dict[str, list[float]]:
+    """Outcomes of graded trials by case, 1 passed and 0 failed, in plan order."""
+    cases: dict[str, list[float]] = {}
+    for result in graded(results):
+        cases.setdefault(result.case, []).append(float(result.outcome is Outcome.PASSED))
+    return cases
+
+
+def accuracy(results: Iterable[Result]) -> tuple[float, Interval] | None:
+    """Pass rate averaged over cases, and its 95 percent interval; None: nothing was graded."""
+    outcomes = outcomes_by_case(results)
+    return pass_rate(list(outcomes.values())) if outcomes else None
+
+
+def mean_score(results: Iterable[Result]) -> float | None:
+    """Mean score of graded trials, averaged over cases."""
+    cases: dict[str, list[float]] = {}
+    for result in graded(results):
+        if result.score is not None:
+            cases.setdefault(result.case, []).append(result.score)
+    if not cases:
+        return None
+    return math.fsum(math.fsum(scores) / len(scores) for scores in cases.values()) / len(cases)
+
+
+def times(results: Iterable[Result], which: Callable[[Result], float | None]) -> list[float]:
+    """Latencies or times to first token of graded trials that have one, seconds."""
+    return [value for result in graded(results) if (value := which(result)) is not None]
+
+
+def unpriced(results: Iterable[Result]) -> int:
+    """Graded trials that called a model and have no cost."""
+    return sum(result.cost is None and result.attempts > 0 for result in graded(results))
+
+
+def total_cost(results: Iterable[Result]) -> tuple[Decimal, int] | None:
+    """What all priced trials cost together, USD, and how many they are; errors cost too."""
+    costs = [result.cost for result in results if result.cost is not None]
+    return (sum(costs, Decimal(0)), len(costs)) if costs else None
+
+
+def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: int, prices: Prices) -> VariantSummary:
+    """Sum up a variant.
+
+    Args:
+        suite: Its suite.
+        variant: Its name.
+        results: All its trials, in plan order.
+        planned: Trials that it has before any selection.
+        prices: The price table that notes on prices come from.
+    """
+    found = accuracy(results)
+    latencies = times(results, lambda result: result.latency)
+    ttfts = times(results, lambda result: result.ttft)
+    cost = total_cost(results)
+    recorded = sorted(one.cassette.recorded_at for one in results if one.cassette and one.cassette.recorded_at)
+    models = tuple(dict.fromkeys(result.model for result in results if result.model))
+    return VariantSummary(
+        suite=suite.name,
+        name=variant,
+        role=role(suite, variant),
+        trials=len(results),
+        planned=planned,
+        cases=len({result.case for result in results}),
+        passed=_count(results, Outcome.PASSED),
+        failed=_count(results, Outcome.FAILED),
+        errors=_count(results, Outcome.ERROR),
+        skipped=_count(results, Outcome.SKIPPED),
+        accuracy=found[0] if found else None,
+        interval=found[1] if found else None,
+        score=mean_score(results),
+        latency_p50=quantile(latencies, 0.50) if latencies else None,
+        latency_p95=quantile(latencies, 0.95) if latencies else None,
+        ttft_p50=quantile(ttfts, 0.50) if ttfts else None,
+        timed=len(latencies),
+        streamed=len(ttfts),
+        cost=cost[0] if cost else None,
+        cost_per_trial=cost[0] / cost[1] if cost else None,
+        unpriced=unpriced(results),
+        usage=sum((result.usage for result in results), Usage()),
+        recorded=(recorded[0], recorded[-1]) if recorded else None,
+        models=models,
+        price_note=_price_note(prices, (suite.by_name[variant].assistant.model, *models)),
+    )
+
+
+def _count(results: Iterable[Result], outcome: Outcome) -> int:
+    return sum(result.outcome is outcome for result in results)
+
+
+def _price_note(prices: Prices, models: Iterable[str | None]) -> str:
+    notes = (prices.note(model) for model in models if model)
+    return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -1,0 +1,183 @@
+"""Results of a run made into its summary, from which both the text and the exit code come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import PRECEDENCE, ExitCode
+from harness.records import Outcome, Result
+from harness.suites import Suite
+from harness.summary import gates, phrases
+from harness.summary.comparing import compare_arms
+from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
+from harness.summary.measuring import Prices, measure
+from harness.summary.view import Comparison, GateResult, RunSummary, SuiteSummary, VariantSummary
+
+
+def summarise(
+    run: str,
+    suites: Sequence[Suite],
+    results: Sequence[Result],
+    *,
+    planned: Mapping[tuple[str, str], int],
+    prices: Prices,
+    interrupted: bool = False,
+    started: str = "",
+    mode: str = "",
+) -> RunSummary:
+    """Sum up a run and decide it.
+
+    Args:
+        run: Its id.
+        suites: The suites it was over, in the order of the report.
+        results: Its results in plan order, skipped trials too.
+        planned: Trials of each (suite, variant) before any selection.
+        prices: The price table, for its id and its notes.
+        interrupted: Whether the user or the system stopped it.
+        started: When it started, ISO 8601 in UTC.
+        mode: Its record mode.
+    """
+    arms: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        arms.setdefault((result.suite, result.variant), []).append(result)
+    found = tuple(
+        _Concluding(
+            suite, {name: arms[suite.name, name] for name in suite.by_name if (suite.name, name) in arms}
+        ).suite(planned=planned, prices=prices)
+        for suite in suites
+        if any((suite.name, name) in arms for name in suite.by_name)
+    )
+    reasons = _reasons(found, results, interrupted=interrupted)
+    code = next(code for code in PRECEDENCE if code in reasons or code is ExitCode.PASSED)
+    return RunSummary(
+        run=run,
+        suites=found,
+        exit_code=code,
+        reasons=tuple(reason for one in PRECEDENCE for reason in reasons.get(one, ())),
+        started=started,
+        mode=mode,
+        prices=prices.id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Concluding:
+    """A suite and the trials of each of its variants that has any."""
+
+    source: Suite
+    arms: Mapping[str, Sequence[Result]]
+
+    def suite(self, *, planned: Mapping[tuple[str, str], int], prices: Prices) -> SuiteSummary:
+        source = self.source
+        whole_size = len(source.cases) * source.repeats
+        variants = {
+            name: measure(source, name, results, planned=planned.get((source.name, name), whole_size), prices=prices)
+            for name, results in self.arms.items()
+        }
+        comparisons = {found.candidate: found for found in self._comparisons()}
+        failures, errors = self._deciding(variants)
+        return SuiteSummary(
+            name=source.name,
+            shown=source.shown,
+            variants=tuple(variants.values()),
+            comparisons=tuple(comparisons.values()),
+            gates=tuple(self._gates(variants, comparisons)),
+            deciding_failures=tuple(failures),
+            deciding_errors=tuple(errors),
+        )
+
+    def _comparisons(self) -> Iterator[Comparison]:
+        source = self.source
+        baseline = source.baseline
+        if baseline is None or baseline not in self.arms:
+            return
+        for name, results in self.arms.items():
+            if name != baseline:
+                yield compare_arms(
+                    self.arms[baseline],
+                    results,
+                    suite=source.name,
+                    names=(baseline, name),
+                    margin=source.margin,
+                    margin_given=source.margin_given,
+                )
+
+    def _gates(
+        self, variants: Mapping[str, VariantSummary], comparisons: Mapping[str, Comparison]
+    ) -> Iterator[GateResult]:
+        source = self.source
+        baseline_partial = self._baseline_partial(variants)
+        for name, variant in variants.items():
+            partial = _partial(variant)
+            subject = gates.Subject(suite=source, variant=name, results=self.arms[name], partial=partial)
+            if not variant_decides(source, name):
+                # Errors of every variant count, so their gate does too.
+                yield from gates.error_rate_alone(subject)
+                continue
+            yield from gates.evaluate(subject)
+            if variant.role == "candidate" and source.baseline is not None:
+                yield from gates.against_baseline(subject, comparisons.get(name), baseline_partial=baseline_partial)
+            if not partial:
+                deciding = [
+                    case
+                    for case in source.cases
+                    if must_pass_decides(source, name, case, baseline_whole=not baseline_partial)
+                ]
+                yield from gates.must_pass(subject, deciding)
+
+    def _deciding(self, variants: Mapping[str, VariantSummary]) -> tuple[list[str], list[str]]:
+        """Ids of the failures and of the errors that decide by themselves, in plan order of each variant."""
+        cases = {case.id: case for case in self.source.cases}
+        baseline_whole = not self._baseline_partial(variants)
+        failures: list[str] = []
+        errors: list[str] = []
+        for name, results in self.arms.items():
+            whole = variants[name].complete
+            for result in results:
+                case = cases.get(result.case)
+                if result.outcome is Outcome.ERROR:
+                    if error_decides(self.source, name, case, whole=whole):
+                        errors.append(result.id)
+                elif result.outcome is Outcome.FAILED and failure_decides(
+                    self.source, name, case, whole=whole, baseline_whole=baseline_whole
+                ):
+                    failures.append(result.id)
+        return failures, errors
+
+    def _baseline_partial(self, variants: Mapping[str, VariantSummary]) -> str:
+        baseline = self.source.baseline
+        if baseline is None:
+            return ""
+        if baseline not in variants:
+            return f"{baseline} is not selected"
+        partial = _partial(variants[baseline])
+        return f"{baseline}: {partial}" if partial else ""
+
+
+def _partial(variant: VariantSummary) -> str:
+    done = variant.graded + variant.errors
+    return "" if variant.complete else f"{done} of {variant.planned}"
+
+
+def _reasons(
+    suites: Sequence[SuiteSummary], results: Sequence[Result], *, interrupted: bool
+) -> dict[ExitCode, list[str]]:
+    """Why a run does not pass, by the exit code that each reason asks for."""
+    reasons: dict[ExitCode, list[str]] = {}
+    if interrupted:
+        left = sum(result.outcome is Outcome.SKIPPED for result in results)
+        told = f"interrupted: {phrases.count(left, 'trial')} not started" if left else "interrupted"
+        reasons.setdefault(ExitCode.INTERRUPTED, []).append(told)
+    elif not suites:
+        reasons.setdefault(ExitCode.NOTHING, []).append("no trial was run")
+    for suite in suites:
+        if suite.deciding_errors:
+            told = f"{suite.name}: {phrases.count(len(suite.deciding_errors), 'trial')} ended in error"
+            reasons.setdefault(ExitCode.ERRORS, []).append(told)
+        failed = [f"{suite.name}: gate failed: {gate.text}" for gate in suite.gates if gate.passed is False]
+        if suite.deciding_failures:
+            failed.append(f"{suite.name}: {phrases.count(len(suite.deciding_failures), 'trial')} failed")
+        if failed:
+            reasons.setdefault(ExitCode.FAILED, []).extend(failed)
+    return reasons
