@@ -56,9 +56,7 @@ class _Gathering:
     errors: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
 
 
-def gather(
-    summary: RunSummary, results: Iterable[Result], *, limit: int
-) -> Mapping[str, Findings]:
+def gather(summary: RunSummary, results: Iterable[Result], *, limit: int) -> Mapping[str, Findings]:
     """Return what went wrong, by suite.
 
     Args:
@@ -91,9 +89,7 @@ def _gathering(suite: SuiteSummary) -> _Gathering:
     return _Gathering(
         deciding_ids=frozenset(suite.deciding_failures),
         error_ids=frozenset(suite.deciding_errors),
-        candidates=frozenset(
-            variant.name for variant in suite.variants if variant.role == "candidate"
-        ),
+        candidates=frozenset(variant.name for variant in suite.variants if variant.role == "candidate"),
     )
 
 

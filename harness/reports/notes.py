@@ -15,25 +15,15 @@ def of_suite(suite: SuiteSummary) -> list[str]:
     found: list[str] = []
     models = _unique(model for variant in suite.variants for model in variant.models)
     spans = [variant.recorded for variant in suite.variants if variant.recorded]
-    span = (
-        (min(first for first, _ in spans), max(last for _, last in spans))
-        if spans
-        else None
-    )
-    source = ", ".join(
-        part for part in (" and ".join(models), words.recorded(span)) if part
-    )
+    span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+    source = ", ".join(part for part in (" and ".join(models), words.recorded(span)) if part)
     if source:
         found.append(f"answers: {source}")
-    for note in _unique(
-        variant.price_note for variant in suite.variants if variant.price_note
-    ):
+    for note in _unique(variant.price_note for variant in suite.variants if variant.price_note):
         found.append(f"prices: {note}")
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
-        found.append(
-            f"unpriced: {words.count(unpriced, 'trial')} called a model whose price is unknown"
-        )
+        found.append(f"unpriced: {words.count(unpriced, 'trial')} called a model whose price is unknown")
     return found
 
 
@@ -57,17 +47,9 @@ def plain(value: JSON) -> str:
     """Data as a person reads it: text as it is, turns below each other, anything else as JSON."""
     if isinstance(value, str):
         return value
-    if (
-        isinstance(value, list | tuple)
-        and value
-        and all(isinstance(item, str) for item in value)
-    ):
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
         return "\n".join(value)
-    return (
-        ""
-        if value is None
-        else json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    )
+    return "" if value is None else json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def _unique(texts: Iterable[str]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.reports import words
+from harness.records import JSON
+from harness.reports import clean, words
 from harness.summary import Comparison, GateResult, SuiteSummary, VariantSummary
 
 
@@ -15,6 +17,8 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     align: tuple[str, ...]
+    #: Columns that may be broken into several lines where room is short.
+    flexible: tuple[int, ...] = ()
 
 
 def variants(suite: SuiteSummary) -> Table:
@@ -65,6 +69,25 @@ def gates(suite: SuiteSummary) -> Table:
             for gate in suite.gates
         ),
         align=("left", "left", "left", "left", "left"),
+        flexible=(1, 2, 3, 4),
+    )
+
+
+def listing(rows: Sequence[Mapping[str, JSON]]) -> str:
+    """Return plain rows as a table for the terminal; their keys are the columns, lists are joined by commas."""
+    from tabulate import tabulate
+
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    kinds = [[row.get(column) for row in rows] for column in columns]
+    numeric = [
+        all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in kind) for kind in kinds
+    ]
+    return tabulate(
+        [[clean.line(_cell(row.get(column))) for column in columns] for row in rows],
+        headers=[clean.line(column) for column in columns],
+        tablefmt="simple",
+        colalign=["right" if number else "left" for number in numeric] if rows else None,
+        disable_numparse=True,
     )
 
 
@@ -80,9 +103,7 @@ def gate_metric(gate: GateResult) -> str:
 
 def comparison(suite: SuiteSummary, variant: VariantSummary) -> Comparison | None:
     """The comparison of a variant with the suite's baseline, if there is one."""
-    return next(
-        (found for found in suite.comparisons if found.candidate == variant.name), None
-    )
+    return next((found for found in suite.comparisons if found.candidate == variant.name), None)
 
 
 def _variant(
@@ -94,16 +115,11 @@ def _variant(
 ) -> tuple[str, ...]:
     row = [
         variant.name,
-        str(variant.trials)
-        if variant.trials >= variant.planned
-        else f"{variant.trials}/{variant.planned}",
+        str(variant.trials) if variant.trials >= variant.planned else f"{variant.trials}/{variant.planned}",
         str(variant.passed),
     ]
     if troubled:
-        row.append(
-            str(variant.errors)
-            + (f"+{variant.skipped} skipped" if variant.skipped else "")
-        )
+        row.append(str(variant.errors) + (f"+{variant.skipped} skipped" if variant.skipped else ""))
     row += [
         words.accuracy(variant.accuracy, variant.interval),
         words.seconds(variant.latency_p50),
@@ -112,15 +128,19 @@ def _variant(
         words.cost(variant.cost, variant.unpriced),
     ]
     if compared:
-        row.append(
-            "baseline" if variant.role == "baseline" else _against(variant, comparison)
-        )
+        row.append("baseline" if variant.role == "baseline" else _against(variant, comparison))
     return tuple(row)
 
 
 def _against(variant: VariantSummary, comparison: Comparison | None) -> str:
-    return ", ".join(
-        part
-        for part in (words.against_baseline(comparison), words.role(variant))
-        if part
-    )
+    return ", ".join(part for part in (words.against_baseline(comparison), words.role(variant)) if part)
+
+
+def _cell(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.errors import ExitCode
 from harness.records import CheckResult, Outcome, Result
 from harness.reports import clean, notes, tables, words
 from harness.reports.findings import ErrorGroup, Findings, gather
@@ -28,6 +27,7 @@ def render(
     color: bool = False,
     width: int = 100,
     failures: int = 10,
+    quiet: bool = False,
 ) -> str:
     """Return a run as text for a terminal or a log; it holds no control characters but colours, where asked for.
 
@@ -37,20 +37,19 @@ def render(
         color: Whether to set bold, green and red.
         width: Columns to fit into, 60 or more.
         failures: Failing trials to show per suite; 0 leaves them and the errors out.
+        quiet: Whether to say nothing but the verdicts and what the run came to.
     """
     pen = _Pen(color=color, width=width)
+    if quiet:
+        verdicts = [line for suite in summary.suites for one in suite.comparisons for line in _comparison(one, pen)]
+        return _defused("\n".join([*verdicts, _end(summary, pen)])) + "\n"
     found = gather(summary, results, limit=failures) if failures else {}
-    parts = [
-        _suite(suite, found.get(suite.name, Findings()), pen)
-        for suite in summary.suites
-    ]
+    parts = [_suite(suite, found.get(suite.name, Findings()), pen) for suite in summary.suites]
     parts.append(_end(summary, pen))
     return _defused("\n\n".join(part for part in parts if part)) + "\n"
 
 
-def render_trial(
-    result: Result, *, color: bool = False, width: int = 100, transcript: bool = True
-) -> str:
+def render_trial(result: Result, *, color: bool = False, width: int = 100, transcript: bool = True) -> str:
     """Return one trial as text: what failed and where, and what was said.
 
     Args:
@@ -85,10 +84,7 @@ class _Pen:
     def paragraph(self, text: str, indent: str, first: str | None = None) -> list[str]:
         """Cleaned text, wrapped; `first` stands before the first line in place of the indent."""
         lines = clean.wrap(clean.line(text), self.width - len(indent))
-        return [
-            (first if first is not None and not number else indent) + line
-            for number, line in enumerate(lines)
-        ]
+        return [(first if first is not None and not number else indent) + line for number, line in enumerate(lines)]
 
 
 def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
@@ -100,9 +96,7 @@ def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
         [head],
         _table(tables.variants(suite), pen),
         *(_comparison(comparison, pen) for comparison in suite.comparisons),
-        [pen.bold("  gates"), *_table(tables.gates(suite), pen, headers=False)]
-        if suite.gates
-        else [],
+        [pen.bold("  gates"), *_table(tables.gates(suite), pen, headers=False)] if suite.gates else [],
         list(_failures(found, pen)),
         list(_errors(found, pen)),
         [line for note in notes.of_suite(suite) for line in pen.paragraph(note, "  ")],
@@ -113,11 +107,7 @@ def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
 def _nothing_recorded(suite: SuiteSummary, found: Findings) -> ErrorGroup | None:
     """The one error that all trials of a suite share because there is no recording at all."""
     trials = sum(variant.trials for variant in suite.variants)
-    if (
-        len(found.errors) == 1
-        and found.errors[0].count == trials
-        and found.errors[0].kind == "cassette_miss"
-    ):
+    if len(found.errors) == 1 and found.errors[0].count == trials and found.errors[0].kind == "cassette_miss":
         return found.errors[0]
     return None
 
@@ -125,51 +115,37 @@ def _nothing_recorded(suite: SuiteSummary, found: Findings) -> ErrorGroup | None
 def _table(table: Table, pen: _Pen, *, headers: bool = True) -> list[str]:
     from tabulate import tabulate
 
-    cells = [[clean.line(cell) for cell in row] for row in table.rows]
-    text = tabulate(
+    cells = [[clean.line(cell) for cell in row] for row in ([table.headers, *table.rows] if headers else table.rows)]
+    widths = _widths(table, cells, pen.width - 2)
+    rows = [
         [
-            [_painted(cell, pen) for cell in row]
-            for row in _fitted(table, cells, pen.width - 2, headers=headers)
-        ],
-        headers=table.headers if headers else (),
-        tablefmt="simple" if headers else "plain",
-        colalign=table.align if cells else None,
-        disable_numparse=True,
-    )
+            "\n".join(_painted(piece, pen) for piece in clean.wrap(cell, width))
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for row in cells
+    ]
+    if headers:
+        rows.insert(1, ["-" * width for width in widths])
+    text = tabulate(rows, tablefmt="plain", colalign=table.align, disable_numparse=True)
     return ["  " + line.rstrip() for line in text.splitlines()]
 
 
-def _fitted(
-    table: Table, cells: list[list[str]], width: int, *, headers: bool
-) -> list[list[str]]:
-    """Shorten the widest left-aligned columns until a table fits."""
-    heads = [len(head) if headers else 0 for head in table.headers]
-    widths = [
-        max([head, *(clean.cells(row[column]) for row in cells)])
-        for column, head in enumerate(heads)
-    ]
-    total = sum(widths) + 2 * (len(widths) - 1)
-    while total > width:
-        shrinkable = [
-            column
-            for column, align in enumerate(table.align)
-            if align == "left" and widths[column] > 12
-        ]
-        if not shrinkable:
+def _widths(table: Table, cells: list[list[str]], width: int) -> list[int]:
+    """The width of each column, those that may be broken made narrow enough for the table to fit."""
+    widths = [max(clean.cells(row[column]) for row in cells) for column in range(len(table.headers))]
+    excess = sum(widths) + 2 * (len(widths) - 1) - width
+    for _ in range(max(excess, 0)):
+        widest = max(table.flexible, key=lambda column: widths[column])
+        if widths[widest] <= 8:
             break
-        widest = max(shrinkable, key=lambda column: widths[column])
         widths[widest] -= 1
-        total -= 1
-    return [
-        [clean.cut(cell, widths[column]) for column, cell in enumerate(row)]
-        for row in cells
-    ]
+    return widths
 
 
 def _painted(cell: str, pen: _Pen) -> str:
-    if cell == "FAIL" or cell.endswith(" pp, worse"):
+    if cell == "FAIL" or cell.endswith("worse") and cell.startswith("-"):
         return pen.red(cell)
-    if cell == "pass" or cell.endswith(" pp, better"):
+    if cell == "pass" or cell.endswith("better") and cell.startswith("+"):
         return pen.green(cell)
     return cell
 
@@ -179,13 +155,7 @@ def _comparison(comparison: Comparison, pen: _Pen) -> list[str]:
     headline = clean.line(comparison.headline)
     if lines and headline and lines[0].startswith("  " + headline):
         kind = comparison.verdict.kind if comparison.verdict else None
-        painted = (
-            pen.green(headline)
-            if kind == "better"
-            else pen.red(headline)
-            if kind == "worse"
-            else headline
-        )
+        painted = pen.green(headline) if kind == "better" else pen.red(headline) if kind == "worse" else headline
         lines[0] = "  " + pen.bold(painted) + lines[0][2 + len(headline) :]
     for text in (comparison.latency_text, comparison.cost_text):
         if text:
@@ -196,19 +166,20 @@ def _comparison(comparison: Comparison, pen: _Pen) -> list[str]:
 def _failures(found: Findings, pen: _Pen) -> Iterator[str]:
     sorts = (
         ("failing trials that decide", found.deciding, found.deciding_count),
-        ("failing trials that count in a gate", found.missed, found.missed_count),
+        (
+            "failing trials that do not decide by themselves",
+            found.missed,
+            found.missed_count,
+        ),
     )
     for title, shown, count in sorts:
         if not shown:
             continue
-        yield pen.bold(f"  {title}") + (
-            f" ({len(shown)} of {count} shown)" if len(shown) < count else f" ({count})"
-        )
+        if title == sorts[1][0] and found.deciding:
+            yield ""
+        yield pen.bold(f"  {title}") + (f" ({len(shown)} of {count} shown)" if len(shown) < count else f" ({count})")
         for result in shown:
-            yield from (
-                "    " + line
-                for line in _trial(result, _Pen(color=pen.color, width=pen.width - 4))
-            )
+            yield from ("    " + line for line in _trial(result, _Pen(color=pen.color, width=pen.width - 4)))
 
 
 def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
@@ -257,9 +228,7 @@ def _check(check: CheckResult, pen: _Pen) -> Iterator[str]:
         check.name if check.name == check.scorer else f"{check.name} ({check.scorer})",
         60,
     )
-    aside = (f", turn {check.turn}" if check.turn else "") + (
-        ", soft" if check.soft else ""
-    )
+    aside = (f", turn {check.turn}" if check.turn else "") + (", soft" if check.soft else "")
     place = f"  {clean.line(check.where)}" if check.where else ""
     yield f"  {state if check.soft else pen.red(state)} {name}{aside}{place}"
     yield from _message(check.reason, pen, "    ")
@@ -269,18 +238,10 @@ def _transcript(result: Result, pen: _Pen) -> Iterator[str]:
     for message in result.messages:
         yield from _labelled(message.role, message.content, pen, lines=_OUTPUT_LINES)
         for call in message.tool_calls:
-            yield from _labelled(
-                "tool call", f"{call.name} {notes.plain(call.arguments)}", pen, lines=2
-            )
-    said = (
-        result.messages[-1].content
-        if result.messages and result.messages[-1].role == "assistant"
-        else None
-    )
+            yield from _labelled("tool call", f"{call.name} {notes.plain(call.arguments)}", pen, lines=2)
+    said = result.messages[-1].content if result.messages and result.messages[-1].role == "assistant" else None
     if not result.messages:
-        yield from _labelled(
-            "input", notes.plain(result.input), pen, lines=_OUTPUT_LINES
-        )
+        yield from _labelled("input", notes.plain(result.input), pen, lines=_OUTPUT_LINES)
     if result.output is not None and result.output != said:
         yield from _labelled("output", result.output, pen, lines=_OUTPUT_LINES)
     yield from pen.paragraph(notes.of_trial(result), "  ")
@@ -288,11 +249,8 @@ def _transcript(result: Result, pen: _Pen) -> Iterator[str]:
 
 def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
     """Text of others, marked on every line as a quotation."""
-    wrapped = [
-        piece
-        for line in clean.block(text).expandtabs(4).split("\n")
-        for piece in clean.wrap(line, pen.width - 14)
-    ]
+    rows = [line.rstrip() for line in clean.block(text).expandtabs(4).split("\n") if line.strip()]
+    wrapped = [piece for line in rows for piece in clean.wrap(line, pen.width - 14)]
     shown = wrapped if len(wrapped) <= lines else wrapped[: lines - 1]
     for number, line in enumerate(shown):
         yield f"  {label if not number else '':<9} | {line}".rstrip()
@@ -302,39 +260,27 @@ def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
 
 def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
     """A message's own lines, wrapped, but for a command that somebody will want to copy."""
-    lines = [
-        line.rstrip()
-        for line in clean.block(text).expandtabs(4).strip("\n").split("\n")
-    ]
+    lines = [line.rstrip() for line in clean.block(text).expandtabs(4).strip("\n").split("\n")]
     for line in lines[:_ERROR_LINES]:
         own = indent + " " * min(len(line) - len(line.lstrip()), 8)
         if line.lstrip().startswith("harness "):
             yield own + line.lstrip()
         elif line:
-            yield from (
-                own + piece for piece in clean.wrap(line.lstrip(), pen.width - len(own))
-            )
+            yield from (own + piece for piece in clean.wrap(line.lstrip(), pen.width - len(own)))
     if len(lines) > _ERROR_LINES:
         yield f"{indent}… ({words.count(len(lines) - _ERROR_LINES, 'more line')})"
 
 
 def _end(summary: RunSummary, pen: _Pen) -> str:
     outcomes = [
-        (word, _total(summary, word))
-        for word in (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
+        (word, _total(summary, word)) for word in (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
     ]
     counts = ", ".join(f"{number} {word.value}" for word, number in outcomes if number)
     head = f"{counts or 'no trials'}, run {clean.line(summary.run, 40)}"
     if summary.passed:
-        return pen.bold(pen.green("passed")) + f"  {head}"
-    word = (
-        "failed"
-        if summary.exit_code is ExitCode.FAILED
-        else f"exit {int(summary.exit_code)}"
-    )
-    reasons = [
-        line for reason in summary.reasons for line in pen.paragraph(reason, "  ")
-    ]
+        return pen.bold(pen.green(words.ending(summary.exit_code))) + f"  {head}"
+    word = f"{words.ending(summary.exit_code)} (exit {int(summary.exit_code)})"
+    reasons = [line for reason in summary.reasons for line in pen.paragraph(reason, "  ")]
     return "\n".join([pen.bold(pen.red(word)) + f"  {head}", *reasons])
 
 

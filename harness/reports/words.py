@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from harness.errors import ExitCode
 from harness.stats.intervals import Interval
 from harness.stats.verdicts import VerdictKind
 from harness.summary import Comparison, VariantRole, VariantSummary
@@ -84,6 +85,27 @@ def against_baseline(comparison: Comparison | None) -> str:
     if comparison.difference is None or comparison.verdict is None:
         return "not compared"
     return f"{points(comparison.difference.estimate)}, {short_verdict(comparison.verdict.kind)}"
+
+
+def ending(code: ExitCode) -> str:
+    """What a run came to, in a word or two."""
+    match code:
+        case ExitCode.PASSED:
+            return "passed"
+        case ExitCode.FAILED:
+            return "failed"
+        case ExitCode.USAGE:
+            return "not run"
+        case ExitCode.ERRORS:
+            return "errors"
+        case ExitCode.BUDGET:
+            return "over budget"
+        case ExitCode.NOTHING:
+            return "nothing selected"
+        case ExitCode.STORAGE:
+            return "not stored"
+        case ExitCode.INTERRUPTED:
+            return "interrupted"
 
 
 def role(variant: VariantSummary) -> str:
