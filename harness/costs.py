@@ -31,6 +31,8 @@ class PriceTable:
             overlay: Prices that win over the public table, by exact model name.
         """
         self._overlay = dict(overlay or {})
+        # Finding out that a model is unknown takes the public table longer than a whole trial.
+        self._unknown: set[str] = set()
 
     @cached_property
     def id(self) -> str:
@@ -58,7 +60,7 @@ class PriceTable:
             return None
         price = self._overlay.get(model)
         if price is None:
-            return _public(model, usage, at)
+            return self._public(model, usage, at)
         cached_rate = price.input if price.cached_input is None else price.cached_input
         total = (usage.input - cached) * price.input + cached * cached_rate + usage.output * price.output
         return _plain(total / _MILLION)
@@ -82,31 +84,35 @@ class PriceTable:
         costs = [cost for usage in seen if (cost := self.cost(model, usage, at=at)) is not None]
         return _plain(sum(costs, Decimal(0)) * calls / len(costs)) if costs else None
 
+    def _public(self, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
+        if model in self._unknown:
+            return None
+        from genai_prices import Usage as Tokens
+        from genai_prices import calc_price
+
+        tokens = Tokens(
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            cache_read_tokens=usage.cached_input or 0,
+            output_reasoning_tokens=min(usage.reasoning or 0, usage.output or 0),
+        )
+        try:
+            found = calc_price(tokens, model, provider_id=_PROVIDER, genai_request_timestamp=at)
+        except LookupError:
+            self._unknown.add(model)
+            return None
+        except ValueError:
+            return None
+        # Models that are paid by the minute or picture come out as free.
+        rates = found.model_price
+        if rates.input_mtok is None and rates.output_mtok is None:
+            return None
+        return _plain(found.total_price)
+
     def note(self, model: str) -> str | None:
         """Return what the project says about its price of a model, for every place where a cost is shown."""
         price = self._overlay.get(model)
         return price.note if price else None
-
-
-def _public(model: str, usage: Usage, at: datetime | None) -> Decimal | None:
-    from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
-
-    tokens = Tokens(
-        input_tokens=usage.input,
-        output_tokens=usage.output,
-        cache_read_tokens=usage.cached_input or 0,
-        output_reasoning_tokens=min(usage.reasoning or 0, usage.output or 0),
-    )
-    try:
-        found = calc_price(tokens, model, provider_id=_PROVIDER, genai_request_timestamp=at)
-    except (LookupError, ValueError):
-        return None
-    # Models that are paid by the minute or picture come out as free.
-    rates = found.model_price
-    if rates.input_mtok is None and rates.output_mtok is None:
-        return None
-    return _plain(found.total_price)
 
 
 def _plain(amount: Decimal) -> Decimal:
