@@ -1,13 +1,15 @@
 """YAML that knows where everything stands, and refuses what YAML would let slip.
 
 Grammar is libyaml's; scalars are those of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), so
-`yes` and `1:30` are texts, and so is `012`, which no two readers agree on. Duplicate keys, merge keys and runaway
-aliases are problems with a place, and reading goes on, so that one look shows all of them.
+`yes`, `1:30` and dates are texts. Numbers are decimal and finite: `012`, `0x1F` and `.nan`, which no two readers agree
+on, are texts too. Duplicate keys, merge keys and runaway aliases are problems with a place, and reading goes on, so that
+one look shows all of them.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 import types
@@ -28,6 +30,13 @@ _LARGEST = 5_000_000
 _DEEPEST = 100
 _MOST_NODES = 2_000_000
 _MOST_SHARED = 100_000
+#: libyaml builds nodes recursively in C: so many levels are safe on a thread's stack, a million end the process.
+_SAFE = 1_000
+_NESTED = f"nested more than {_DEEPEST} levels deep, or an alias of itself."
+
+#: What libyaml takes for the end of a line.
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_INDENTED = re.compile(rf"^[ \t?:-]{{{_SAFE}}}", re.MULTILINE)
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -44,7 +53,14 @@ _WORDS: Mapping[str, bool | None] = {
     "False": False,
     "FALSE": False,
 }
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Leaves what a scalar means to us; a tag that a node has stands in the text."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        return ""
 
 
 @dataclass(slots=True)
@@ -87,6 +103,9 @@ class Document:
     def _location(self, mark: Any) -> SourceLocation:
         if mark is None:
             return SourceLocation(self.path, self._first_line, 1)
+        # libyaml puts the end of a text on a line after the last one.
+        if mark.line >= len(self._lines):
+            return SourceLocation(self.path, len(self._lines) - 1 + self._first_line, len(self._lines[-1]) + 1)
         return SourceLocation(self.path, mark.line + self._first_line, mark.column + 1)
 
 
@@ -125,8 +144,11 @@ def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
         shown: How messages name where it comes from.
         first_line: The line of `shown` at which it starts, for front matter.
     """
-    document = Document(path=shown, _lines=text.split("\n"), _first_line=first_line)
+    document = Document(path=shown, _lines=_BREAK.split(text), _first_line=first_line)
     try:
+        if (deep := _too_deep(text)) is not None:
+            document.problems.append(document._at(document._location(deep), _NESTED))
+            return document
         loader = _Loader(text)
         try:
             document._root = loader.get_single_node()
@@ -140,8 +162,9 @@ def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
         line = text.count("\n", 0, position) + first_line
         document.problems.append(document._at(SourceLocation(shown, line), f"not readable: {str(error).splitlines()[0]}"))
         return document
-    except RecursionError:
-        document.problems.append(document._at(SourceLocation(shown, first_line), "nested too deeply"))
+    except (RecursionError, UnicodeEncodeError) as error:
+        message = _NESTED if isinstance(error, RecursionError) else "the text is not valid Unicode."
+        document.problems.append(document._at(SourceLocation(shown, first_line), message))
         return document
     if document._root is not None:
         builder = _Builder(document)
@@ -150,6 +173,29 @@ def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
         except _TooMuch as error:
             document.problems.append(document._at(document._location(error.mark), str(error)))
     return document
+
+
+def _too_deep(text: str) -> Any:
+    """Return where a text nests too deeply, before anything recursive reads it; None where it does not.
+
+    Only a text that could be dangerous is looked at, event by event: each level costs a bracket, or a column.
+    """
+    if text.count("[") + text.count("{") < _SAFE and not _INDENTED.search(text):
+        return None
+    loader = _Loader(text)
+    depth = 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _DEEPEST:
+                    return event.start_mark
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    finally:
+        loader.dispose()
+    return None
 
 
 def validate(document: Document, model: type[M], loc: Loc = (), value: Any = None) -> M | None:
@@ -172,8 +218,7 @@ def validate(document: Document, model: type[M], loc: Loc = (), value: Any = Non
         return model.model_validate(value)
     except ValidationError as error:
         wrong = error.errors(include_url=False)
-    for one in wrong:
-        _complain(document, model, tuple(loc), one)
+    _complain(document, model, tuple(loc), wrong)
     rest = copy.deepcopy(value)
     for one in wrong:
         _leave_out(rest, one["loc"])
@@ -194,23 +239,67 @@ def _leave_out(value: Any, loc: Sequence[str | int]) -> None:
         value = following
 
 
-def _complain(document: Document, model: type[BaseModel], loc: tuple[str | int, ...], error: Any) -> None:
-    # Pydantic puts the names of union members and validators into a path; only what is in the document counts.
-    inner = tuple(error["loc"])
-    place = (*loc, *_present(document, loc, inner))
-    kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden":
-        name = str(inner[-1])
-        hint = did_you_mean(name, known_keys(model, inner[:-1]))
-        document.complain((*loc, *inner), f"unknown key '{name}'.", hint=hint, key=True)
-    elif kind == "missing":
-        document.complain(place, f"`{inner[-1]}:` is missing here.")
-    elif given is None:
-        name = inner[-1] if inner else "it"
-        document.complain(place, f"`{name}:` is empty.", hint="Quote it, if it starts with # or holds a comma.", key=True)
-    else:
-        message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        document.complain(place, message[:1].lower() + message[1:] + ".")
+def _complain(document: Document, model: type[BaseModel], loc: tuple[str | int, ...], errors: Sequence[Any]) -> None:
+    # A value that fits no member of a union is one mistake, and pydantic reports it once for each member.
+    seen: set[tuple[str | int, ...]] = set()
+    for error in errors:
+        # Pydantic puts the names of union members and validators into a path; only what is in the document counts.
+        inner = tuple(error["loc"])
+        place = (*loc, *_present(document, loc, inner))
+        kind, given = error["type"], error.get("input")
+        if kind == "extra_forbidden":
+            unknown = str(inner[-1])
+            near = did_you_mean(unknown, known_keys(model, inner[:-1]))
+            if given is None and near is None:
+                near = "Quote the text before it, if it holds a comma."
+            document.complain((*loc, *inner), f"unknown key '{unknown}'.", hint=near, key=True)
+        elif kind == "missing":
+            document.complain(place, f"`{inner[-1]}:` is missing here.")
+        elif place not in seen:
+            seen.add(place)
+            name = next((step for step in reversed(place) if isinstance(step, str)), None)
+            if given is None:
+                document.complain(place, f"`{name or 'it'}:` is empty.", hint=_EMPTY, key=bool(place) and isinstance(place[-1], str))
+            else:
+                message, hint = _wrong(error, name, given)
+                document.complain(place, message, hint=hint)
+
+
+_EMPTY = "Quote it, if it starts with # or holds a comma."
+#: What a value should be, by the start of pydantic's name for the error.
+_KINDS = {
+    "string_type": "a text",
+    "int_": "a whole number",
+    "float_": "a number",
+    "bool_": "true or false",
+    "tuple_": "a list",
+    "list_": "a list",
+    "dict_": "a mapping",
+    "mapping_": "a mapping",
+    "model_": "a mapping",
+}
+
+
+def _wrong(error: Any, name: str | None, given: Any) -> tuple[str, str | None]:
+    """Say what a value should be, in the words of YAML."""
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
+    if error["type"] in ("value_error", "assertion_error"):
+        return message[:1].lower() + message[1:] + ".", None
+    shown = json.dumps(given, ensure_ascii=False, default=str)
+    if isinstance(given, (dict, list)):
+        shown = "a mapping" if isinstance(given, dict) else "a list"
+    elif len(shown) > 60:
+        shown = shown[:60] + "..."
+    wanted = next((words for start, words in _KINDS.items() if error["type"].startswith(start)), None)
+    if wanted is None:
+        wanted = message.removeprefix("Input should be ").replace("'", "`")
+    hint = None
+    if error["type"] == "string_type" and isinstance(given, (bool, int, float)):
+        hint = "Quote it."
+    elif error["type"] == "literal_error" and isinstance(given, str):
+        hint = did_you_mean(given, re.findall("`([^`]*)`", wanted))
+    subject = f"`{name}:`" if name is not None else "this"
+    return f"{subject} should be {wanted}, not {shown}.", hint
 
 
 def _present(document: Document, loc: tuple[str | int, ...], inner: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -273,11 +362,15 @@ class _Builder:
                 self._shared += 1
             self._seen.add(id(node))
         if depth > _DEEPEST:
-            raise _TooMuch(f"nested more than {_DEEPEST} levels deep, or an alias of itself.", node.start_mark)
+            raise _TooMuch(_NESTED, node.start_mark)
         if self._nodes > _MOST_NODES or (self._shared and self._nodes > _MOST_SHARED):
             raise _TooMuch("aliases make this too large.", node.start_mark)
+        if node.tag:
+            location = self._document._location(node.start_mark)
+            message = f"tags ({node.tag}) are not supported."
+            self._document.problems.append(self._document._at(location, message, "Remove it."))
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
+            return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(one, depth + 1) for one in node.value]
         return self._mapping(node, depth)
@@ -305,25 +398,19 @@ class _Builder:
             found[key] = self.build(value_node, depth + 1)
         return found
 
-    def _scalar(self, node: Any) -> Any:
-        text = node.value
-        tag = node.tag
-        if tag.startswith("!") or tag == "tag:yaml.org,2002:binary":
-            document = self._document
-            document.problems.append(
-                document._at(document._location(node.start_mark), f"tags ({tag}) are not supported.", "Remove it.")
-            )
-            return text
-        # libyaml gives plain scalars the style "", the pure parser None.
-        if node.style:
-            return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if len(text) <= 400 and _INT.match(text):
-            return int(text)
-        if _FLOAT.match(text) and math.isfinite(float(text)):
-            return float(text)
+
+def _scalar(node: Any) -> Any:
+    text = node.value
+    # libyaml gives plain scalars the style "", the pure parser None.
+    if node.style:
         return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) <= 400 and _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
