@@ -13,7 +13,7 @@ from harness.datasets import Row, read_rows
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
 from harness.functions import Place, ReferenceProblem
 from harness.gates import Gates
-from harness.located import Document, read_yaml, validate
+from harness.located import Document, read_yaml
 from harness.names import derived_id
 from harness.plugins import Registry
 from harness.prompts import PromptLibrary
@@ -39,6 +39,7 @@ from harness.suites import (
     content_hash,
 )
 from harness.templates import Templates
+from harness.validation import validate
 
 _SETTINGS = tuple(one.name for one in fields(AssistantSpec))
 
@@ -136,7 +137,7 @@ class _SuiteReader:
 
     def _cases(self, given: JSON, checks: CheckReader, common: tuple[CheckSpec, ...]) -> Iterator[Case]:
         if isinstance(given, str):
-            yield from self._dataset(DatasetFields(file=given), ("cases",), checks, common)
+            yield from self._dataset(DatasetFields.model_validate({"file": given}), ("cases",), checks, common)
             return
         if isinstance(given, dict) and "file" in given:
             given, base = [given], ("cases",)

@@ -20,10 +20,11 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
-from harness.located import Document, parse_yaml, validate
+from harness.located import Document, parse_yaml
 from harness.promptfiles import PromptFiles
 from harness.records import JSON, Message
 from harness.templates import LARGEST, Templates, bounded, template_problem
+from harness.validation import validate
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _REFERENCE = re.compile(r"(?P<name>[^@\s]+)(?:@(?P<version>(?!git:)[^@\s]+))?(?:@git:(?P<git>\S+))?\Z")
