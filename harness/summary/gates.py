@@ -207,7 +207,7 @@ def _pass_k(k: int, share: float) -> Callable[[Sequence[Result]], Reading]:
         if not counts:
             return Reading(value=None, passed=False, remark=f"no case has {k} graded repeats")
         found = pass_power(counts, k)
-        remark = f"without {phrases.count(short, 'case')} of fewer than {k} graded repeats" if short else ""
+        remark = f"left out: {phrases.count(short, 'case')} of fewer than {k} graded repeats" if short else ""
         return Reading(value=phrases.percent(found), passed=found >= share - _SLACK, remark=remark)
 
     return read
@@ -234,7 +234,7 @@ def _time(first_token: bool, q: float, limit: float) -> Callable[[Sequence[Resul
         if not values:
             return Reading(value=None, passed=False, remark=f"no trial has a {what}")
         found = quantile(values, q)
-        remark = f"without {phrases.count(missing, 'trial')} that have no {what}" if missing else ""
+        remark = f"left out: {phrases.count(missing, 'trial')} without a {what}" if missing else ""
         return Reading(value=phrases.seconds(found), passed=found <= limit + _SLACK, remark=remark)
 
     return read
@@ -260,7 +260,7 @@ def _tokens(limit: float) -> Callable[[Sequence[Result]], Reading]:
             return Reading(value=None, passed=False, remark="no trial has a count of tokens")
         found = sum(totals) / len(totals)
         missing = len(graded(results)) - len(totals)
-        remark = f"without {phrases.count(missing, 'trial')} that have no count of tokens" if missing else ""
+        remark = f"left out: {phrases.count(missing, 'trial')} without a count of tokens" if missing else ""
         return Reading(value=f"{found:,.1f}", passed=found <= limit + _SLACK, remark=remark)
 
     return read

@@ -1,0 +1,214 @@
+"""Stored results side by side: the variants of a run, two runs, or any two variants, paired by case id."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import ExitCode, UsageError, did_you_mean
+from harness.records import JSON, Result
+from harness.store import RunFolder, find_run, latest_run, read_results
+from harness.store.rows import plain
+from harness.suites import DEFAULT_MARGIN, Suite
+from harness.summary import Comparison, compare_arms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """All trials of one variant of a suite in one run, in plan order."""
+
+    run: str
+    suite: str
+    variant: str
+    results: tuple[Result, ...]
+
+    @property
+    def name(self) -> str:
+        """`SUITE:VARIANT`"""
+        return f"{self.suite}:{self.variant}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a comparison of stored results came to."""
+
+    comparisons: tuple[Comparison, ...]
+    #: What has no counterpart, one line each.
+    unmatched: tuple[str, ...] = ()
+    #: A report of it, where one was written.
+    report: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """Every sentence, suite by suite."""
+        blocks: dict[str, list[str]] = {}
+        for one in self.comparisons:
+            lines = (one.text, one.latency_text, one.cost_text)
+            blocks.setdefault(one.suite, [one.suite]).extend(f"  {line}" for line in lines if line)
+        parts = ["\n".join(lines) for lines in blocks.values()]
+        if self.unmatched:
+            parts.append("\n".join(self.unmatched))
+        return "\n\n".join(parts) or "There is nothing to compare."
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Comparing decides nothing; 5 where there was nothing to compare."""
+        return ExitCode.PASSED if self.comparisons else ExitCode.NOTHING
+
+    def plain(self) -> JSON:
+        """Return it as plain data, for `--json`."""
+        return {
+            "comparisons": [plain(dataclasses.asdict(one)) for one in self.comparisons],
+            "unmatched": list(self.unmatched),
+        }
+
+
+def compare(reports: Path, a: str | None = None, b: str | None = None, *, suites: Sequence[Suite] = ()) -> Compared:
+    """Compare what two words mean.
+
+    Args:
+        reports: The folder of all runs.
+        a: Nothing: the last run's baselines. A run's id, or `SUITE:VARIANT` of the last run.
+        b: The other side, of the same kind. Nothing, after a run: the last run; after a variant, which is then the
+            candidate: its suite's baseline.
+        suites: Today's suites, for their baselines and margins; those of other names have their first variant as
+            baseline and the default margin.
+
+    Raises:
+        UsageError: A word means nothing or two things, there is no run, or both sides are the same.
+        StorageError: A run cannot be read.
+    """
+    known = {suite.name: suite for suite in suites}
+    if a is None:
+        return compare_variants(read_arms(_latest(reports)), suites=known)
+    one: Arm | RunFolder | None = _meaning(reports, a)
+    other: Arm | RunFolder | None
+    if b is not None:
+        other = _meaning(reports, b)
+    elif isinstance(one, Arm):
+        arms = read_arms(_latest(reports))
+        one, other = _baseline(arms, one, known), one
+    else:
+        other = _latest(reports)
+    if isinstance(one, Arm) and isinstance(other, Arm):
+        if one == other:
+            raise UsageError(f"both sides are {one.name}: name another variant to compare it with")
+        return Compared(comparisons=(_compare(one, other, names=_names(one, other), suites=known),))
+    if isinstance(one, RunFolder) and isinstance(other, RunFolder):
+        if one.path.resolve() == other.path.resolve():
+            raise UsageError(f"both sides are run {one.run}: name another run to compare it with")
+        return compare_runs(read_arms(one), read_arms(other), suites=known)
+    raise UsageError(f"'{a}' and '{b}' are a run and a variant: compare two runs, or two variants of the last run")
+
+
+def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Compared:
+    """Compare the variants of one run with the baseline of their suite."""
+    by_suite: dict[str, list[Arm]] = {}
+    for arm in arms:
+        by_suite.setdefault(arm.suite, []).append(arm)
+    comparisons: list[Comparison] = []
+    unmatched: list[str] = []
+    for name, found in by_suite.items():
+        baseline = _baseline(found, found[0], suites, strict=False)
+        others = [arm for arm in found if arm is not baseline]
+        if not others:
+            unmatched.append(f"{name}: only {found[0].variant} was run, so there is nothing to compare it with.")
+        elif baseline is None:
+            unmatched.append(f"{name}: its baseline was not run.")
+        else:
+            pairs = ((baseline, arm) for arm in others)
+            comparisons.extend(_compare(x, y, names=(x.variant, y.variant), suites=suites) for x, y in pairs)
+    return Compared(comparisons=tuple(comparisons), unmatched=tuple(unmatched))
+
+
+def compare_runs(a: Iterable[Arm], b: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Compared:
+    """Compare two runs, variant by variant of the same name; run A is the one compared with."""
+    before, after = ({arm.name: arm for arm in arms} for arms in (a, b))
+    comparisons = [
+        _compare(before[name], arm, names=_names(before[name], arm), suites=suites)
+        for name, arm in after.items()
+        if name in before
+    ]
+    alone = [
+        arm for arms, others in ((before, after), (after, before)) for arm in arms.values() if arm.name not in others
+    ]
+    return Compared(
+        comparisons=tuple(comparisons), unmatched=tuple(f"{arm.name} is only in run {arm.run}." for arm in alone)
+    )
+
+
+def read_arms(run: RunFolder) -> list[Arm]:
+    """Read the results of a run, variant by variant, in plan order; conversations are left out."""
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in read_results(run.path):
+        found.setdefault((result.suite, result.variant), []).append(_slim(result))
+    return [
+        Arm(run=run.run, suite=suite, variant=variant, results=tuple(results))
+        for (suite, variant), results in found.items()
+    ]
+
+
+def _compare(a: Arm, b: Arm, *, names: tuple[str, str], suites: Mapping[str, Suite]) -> Comparison:
+    suite = suites.get(b.suite)
+    return compare_arms(
+        a.results,
+        b.results,
+        suite=b.suite,
+        names=names,
+        margin=suite.margin if suite else DEFAULT_MARGIN,
+        margin_given=suite.margin_given if suite else False,
+    )
+
+
+def _names(a: Arm, b: Arm) -> tuple[str, str]:
+    """What to call two arms: by no more than what they differ in."""
+    if a.run != b.run:
+        return f"{a.variant} of {a.run}", f"{b.variant} of {b.run}"
+    return (a.variant, b.variant) if a.suite == b.suite else (a.name, b.name)
+
+
+def _baseline(arms: Sequence[Arm], arm: Arm, suites: Mapping[str, Suite], *, strict: bool = True) -> Arm | None:
+    """The arm that others of `arm`'s suite are compared with.
+
+    Raises:
+        UsageError: It has not been run, and `strict`.
+    """
+    siblings = [one for one in arms if one.suite == arm.suite]
+    suite = suites.get(arm.suite)
+    name = suite.baseline if suite and suite.baseline else siblings[0].variant
+    found = next((one for one in siblings if one.variant == name), None)
+    if found is None and strict:
+        raise UsageError(f"the baseline '{name}' of suite '{arm.suite}' is not in run {arm.run}: name the other side")
+    return found
+
+
+def _meaning(reports: Path, word: str) -> Arm | RunFolder:
+    """What a word means: a variant of the last run, or a run."""
+    last = latest_run(reports)
+    arms = read_arms(last) if last else []
+    found = [arm for arm in arms if arm.name == word] or [arm for arm in arms if arm.variant == word]
+    try:
+        run = find_run(reports, word)
+    except UsageError as error:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"'{word}' could be any of {', '.join(arm.name for arm in found)}") from None
+        hint = did_you_mean(word, [arm.name for arm in arms])
+        raise UsageError(f"{error} {hint}" if hint and "Did you mean" not in str(error) else str(error)) from None
+    if found:
+        raise UsageError(f"'{word}' is a variant of the last run and a run: give the run by its path, {run.path}")
+    return run
+
+
+def _latest(reports: Path) -> RunFolder:
+    found = latest_run(reports)
+    if found is None:
+        raise UsageError(f"there is no run under {reports}: `harness run` makes one")
+    return found
+
+
+def _slim(result: Result) -> Result:
+    return replace(result, messages=(), turns=(), tool_calls=(), checks=(), output=None, state=None, extra={})
