@@ -103,14 +103,19 @@ class CheckReader:
         if name not in self._scorers:
             if argument is None:
                 self._complain(
-                    loc, f"'{name}' stands where a scorer should.", "Quote the text before it if it holds a comma.", key=True
+                    loc,
+                    f"'{name}' stands where a scorer should.",
+                    "Quote the text before it if it holds a comma.",
+                    key=True,
                 )
             else:
                 hint = did_you_mean(name, [*self._scorers, "not", *SIBLINGS]) or "`harness list scorers` shows all."
                 self._complain(loc, f"unknown scorer '{name}'.", hint, key=True)
             return None
         if argument is None or argument == "":
-            self._complain(loc, f"`{name}:` has no argument.", "Quote it, if it starts with # or is meant to be empty.", key=True)
+            self._complain(
+                loc, f"`{name}:` has no argument.", "Quote it, if it starts with # or is meant to be empty.", key=True
+            )
             return None
         if name in GROUPS:
             if not isinstance(argument, list) or not argument:
@@ -128,7 +133,9 @@ class CheckReader:
             self._complain(loc, "`not:` wraps one check, such as `not: {contains: sorry}`.", key=True)
         if len(inner) != 1:
             if len(inner) > 1:
-                self._complain(loc, f"`not:` wraps one check, and there are {len(inner)}.", "Write `not:` for each.", key=True)
+                self._complain(
+                    loc, f"`not:` wraps one check, and there are {len(inner)}.", "Write `not:` for each.", key=True
+                )
             return None
         one = inner[0]
         merged = {

@@ -78,7 +78,9 @@ def read_rows(
                 problems.append(Problem(message=message, location=SourceLocation(shown), hint=hint))
         if "input" not in columns and "input" not in rename:
             hint = f"It has: {', '.join(columns[:12])}. `map: {{input: ...}}` names the right one."
-            problems.append(Problem(message=f"{shown} has no column 'input'.", location=SourceLocation(shown), hint=hint))
+            problems.append(
+                Problem(message=f"{shown} has no column 'input'.", location=SourceLocation(shown), hint=hint)
+            )
     elif not problems:
         problems.append(Problem(message=f"{shown} has no rows", location=SourceLocation(shown)))
     if problems:
@@ -101,9 +103,7 @@ def _raw(
         yield record
 
 
-def _csv(
-    path: Path, shown: str, problems: list[Problem]
-) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
+def _csv(path: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
     reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     header = [name.strip() for name in next(reader, [])]
     repeated = {name for name in header if header.count(name) > 1}
@@ -121,9 +121,7 @@ def _csv(
         yield where, {name: cell for name, cell in zip(header, cells, strict=False) if cell != ""}
 
 
-def _jsonl(
-    path: Path, shown: str, problems: list[Problem]
-) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
+def _jsonl(path: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -140,9 +138,7 @@ def _jsonl(
             yield where, record
 
 
-def _yaml(
-    path: Path, shown: str, problems: list[Problem]
-) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
+def _yaml(path: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[SourceLocation, Mapping[str, JSON]]]:
     document = read_yaml(path, shown=shown)
     problems.extend(document.problems)
     if document.problems:

@@ -2,8 +2,8 @@
 
 Grammar is libyaml's; scalars are those of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), so
 `yes`, `1:30` and dates are texts. Numbers are decimal and finite: `012`, `0x1F` and `.nan`, which no two readers agree
-on, are texts too. Duplicate keys, merge keys and runaway aliases are problems with a place, and reading goes on, so that
-one look shows all of them.
+on, are texts too. Duplicate keys, merge keys and runaway aliases are problems with a place, and reading goes on, so
+that one look shows all of them.
 """
 
 from __future__ import annotations
@@ -169,7 +169,9 @@ def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + first_line
-        document.problems.append(document._at(SourceLocation(shown, line), f"not readable: {str(error).splitlines()[0]}"))
+        document.problems.append(
+            document._at(SourceLocation(shown, line), f"not readable: {str(error).splitlines()[0]}")
+        )
         return document
     except (RecursionError, UnicodeEncodeError) as error:
         message = _NESTED if isinstance(error, RecursionError) else "the text is not valid Unicode."
@@ -179,7 +181,7 @@ def parse_yaml(text: str, *, shown: str, first_line: int = 1) -> Document:
         builder = _Builder(document)
         try:
             document.value = builder.build(document._root, 0)
-        except _TooMuch as error:
+        except _TooMuchError as error:
             document.problems.append(document._at(document._location(error.mark), str(error)))
     return document
 
@@ -207,7 +209,7 @@ def _too_deep(text: str) -> Any:
     return None
 
 
-class _TooMuch(Exception):
+class _TooMuchError(Exception):
     def __init__(self, message: str, mark: Any) -> None:
         super().__init__(message)
         self.mark = mark
@@ -229,9 +231,9 @@ class _Builder:
                 self._shared += 1
             self._seen.add(id(node))
         if depth > _DEEPEST:
-            raise _TooMuch(_NESTED, node.start_mark)
+            raise _TooMuchError(_NESTED, node.start_mark)
         if self._nodes > _MOST_NODES or (self._shared and self._nodes > _MOST_SHARED):
-            raise _TooMuch("aliases make this too large.", node.start_mark)
+            raise _TooMuchError("aliases make this too large.", node.start_mark)
         if node.tag:
             location = self._document._location(node.start_mark)
             message = f"tags ({node.tag}) are not supported."

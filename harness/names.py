@@ -10,8 +10,11 @@ _OTHER = re.compile(r"[^a-z0-9\-@._,]+")
 
 
 def slug(name: str) -> str:
-    """Return a name as a file name: `[a-z0-9-@._,]`, at most 60 characters, with 8 hex digits of the sha256 of the exact
-    name wherever that changed it, so that different names never share a file."""
+    """Return a name as a file name: `[a-z0-9-@._,]`, at most 60 characters.
+
+    Wherever that changed it, 8 hex digits of the sha256 of the exact name follow, so that different names never share a
+    file.
+    """
     plain = _OTHER.sub("-", name.lower()).strip("-.")[:_LONGEST].rstrip("-.")
     if plain == name:
         return name

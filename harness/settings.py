@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -24,6 +25,8 @@ from harness.records import JSON
 RecordMode = Literal["none", "once", "rewrite", "all"]
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\Z")
+_HEADER = re.compile(r"^\s*\[\s*tool\s*\.\s*harness\b", re.MULTILINE)
+_FOLDERS = ("suites", "prompts", "cassettes", "reports")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -33,7 +36,7 @@ def duration(value: Any) -> Any:
     Raises:
         ValueError: It is none of these.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
     match = _DURATION.match(value.strip()) if isinstance(value, str) else None
     if match is None:
@@ -72,7 +75,9 @@ class Price(_Strict):
 
     input: Money = Field(description="US dollars per million input tokens")
     output: Money = Field(description="US dollars per million output tokens")
-    cached_input: Money | None = Field(None, description="US dollars per million cached input tokens; default: as input")
+    cached_input: Money | None = Field(
+        None, description="US dollars per million cached input tokens; default: as input"
+    )
     note: str | None = Field(None, description="Printed beside every cost that comes from this price")
 
 
@@ -99,24 +104,48 @@ class Settings(_Strict):
     concurrency: int | None = Field(None, ge=1, description="Trials at the same time; default 16 live, 64 on replay")
     timeout: Duration = Field(120.0, description="Longest time that a trial may take")
     retry: Retry = Field(Retry(), description="When a failed request is sent again")
-    prices: Mapping[str, Price] = Field(default_factory=dict, description="Prices by model name, before the price table")
+    prices: Mapping[str, Price] = Field(
+        default_factory=dict, description="Prices by model name, before the price table"
+    )
 
     def shown(self) -> dict[str, JSON]:
         """Return the settings as plain data; paths relative to the root, the root itself left out."""
         plain = self.model_dump(mode="json", exclude={"root"})
-        for name in ("suites", "prompts", "cassettes", "reports"):
+        for name in _FOLDERS:
             plain[name] = os.path.relpath(plain[name], self.root)
         return plain
 
 
-def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above `start` whose pyproject.toml has [tool.harness], else `start`'s folder."""
-    folder = start if start.is_dir() else start.parent
+def find_root(start: Path | None = None) -> Path:
+    """Return the project's folder: the nearest at or above `start` whose pyproject.toml has [tool.harness].
+
+    Where there is none: the working folder if `start` lies inside it, else `start`'s own folder.
+
+    Args:
+        start: A folder, or a file in one; default: the working folder.
+    """
+    here = Path.cwd()
+    place = here if start is None else start.absolute()
+    folder = place if place.is_dir() else place.parent
     for candidate in (folder, *folder.parents):
-        file = candidate / "pyproject.toml"
-        if file.is_file() and "tool.harness" in file.read_text(encoding="utf-8", errors="replace"):
+        if _announces(candidate / "pyproject.toml"):
             return candidate
-    return folder
+    return here if folder.is_relative_to(here) else folder
+
+
+def _announces(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    if "harness" not in text:
+        return False
+    try:
+        tool = tomllib.loads(text).get("tool")
+    except tomllib.TOMLDecodeError:
+        # A broken file of this project is to be reported, not passed by.
+        return _HEADER.search(text) is not None
+    return isinstance(tool, dict) and "harness" in tool
 
 
 def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
@@ -131,13 +160,10 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
         ConfigError: pyproject.toml is wrong, with every problem found.
         UsageError: A variable or flag is wrong.
     """
-    here = Path.cwd()
-    root = find_root(here)
-    if start is not None and not (root / start).resolve().is_relative_to(root.resolve()):
-        root = find_root(start.resolve())
+    root = find_root(start)
     table = _pyproject(root / "pyproject.toml")
     environ = os.environ if environ is None else environ
-    for name in ("record_mode", "concurrency", "timeout", "suites", "prompts", "cassettes", "reports"):
+    for name in ("record_mode", "concurrency", "timeout", *_FOLDERS):
         value = environ.get(f"HARNESS_{name.upper()}")
         if value:
             table[name] = _checked(name, value, f"HARNESS_{name.upper()}")
@@ -145,11 +171,11 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
     if attempts is None and environ.get("HARNESS_RETRIES"):
         attempts = _whole(environ["HARNESS_RETRIES"], "HARNESS_RETRIES") + 1
     if attempts is not None:
-        table["retry"] = {**table.get("retry", {}), "attempts": attempts}
+        table["retry"] = _checked("retry", {**table.get("retry", {}), "attempts": attempts}, "--retries")
     for name, value in flags.items():
         if value is not None:
             table[name] = _checked(name, value, f"--{name.replace('_', '-')}")
-    for name in ("suites", "prompts", "cassettes", "reports"):
+    for name in _FOLDERS:
         table[name] = root / table.get(name, name)
     return Settings.model_validate({**table, "root": root})
 
@@ -164,12 +190,26 @@ def _pyproject(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(Problem(message=f"not readable as TOML: {error}", location=SourceLocation(path.name))) from None
-    table = data.get("tool", {}).get("harness", {})
+        raise ConfigError(
+            Problem(message=f"not readable as TOML: {error}", location=SourceLocation(path.name))
+        ) from None
+    tool = data.get("tool", {})
+    table = tool.get("harness", {}) if isinstance(tool, dict) else tool
+    if not isinstance(table, dict):
+        line, source = _find(text, ["harness"])
+        location = SourceLocation(path.name, line)
+        raise ConfigError(Problem(message="tool.harness is a table: [tool.harness].", location=location, source=source))
+    wrong: list[Any] = [{"type": "extra_forbidden", "loc": ("root",)}] if "root" in table else []
     try:
         Settings.model_validate({**table, "root": path.parent})
     except ValidationError as error:
-        raise ConfigError([_problem(text, one) for one in error.errors(include_url=False)]) from None
+        wrong += error.errors(include_url=False)
+    else:
+        for name in _FOLDERS:
+            if not (path.parent / table.get(name, name)).resolve().is_relative_to(path.parent.resolve()):
+                wrong.append({"type": "", "loc": (name,), "msg": f"'{table[name]}' is outside the project"})
+    if wrong:
+        raise ConfigError([_problem(text, one) for one in wrong])
     return dict(table)
 
 
@@ -179,8 +219,8 @@ def _problem(text: str, error: Any) -> Problem:
     location = SourceLocation("pyproject.toml", line)
     where = ".".join(["tool", "harness", *loc])
     if error["type"] == "extra_forbidden":
-        models = {"retry": Retry, "prices": Price}
-        known = models.get(loc[0], Settings).model_fields if len(loc) > 1 else Settings.model_fields
+        models: dict[str, type[BaseModel]] = {"retry": Retry, "prices": Price}
+        known = (models.get(loc[0], Settings) if len(loc) > 1 else Settings).model_fields
         hint = did_you_mean(loc[-1], [name for name in known if name != "root"])
         return Problem(message=f"unknown setting '{where}'.", location=location, hint=hint, source=source)
     message = str(error["msg"]).removeprefix("Value error, ")
@@ -201,7 +241,7 @@ def _find(text: str, loc: list[str]) -> tuple[int, str | None]:
 def _checked(name: str, value: Any, source: str) -> Any:
     """Validate one value by itself, so that the message names where it came from."""
     try:
-        Settings.model_validate({"root": Path("."), name: value})
+        Settings.model_validate({"root": Path(), name: value})
     except ValidationError as error:
         message = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
         raise UsageError(f"{source}: {message[:1].lower() + message[1:]}") from None

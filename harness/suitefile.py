@@ -12,10 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from harness.gates import Gates
 from harness.records import JSON
 from harness.settings import Duration
+from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.
 PYTEST_MARKERS = frozenset(
-    {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "tryfirst", "trylast", "xdist_group", "vcr"}
+    {
+        "skip",
+        "skipif",
+        "xfail",
+        "parametrize",
+        "usefixtures",
+        "filterwarnings",
+        "tryfirst",
+        "trylast",
+        "xdist_group",
+        "vcr",
+    }
 )
 
 
@@ -32,14 +44,14 @@ class AssistantFields(_Strict):
     api_key_env: str | None = Field(None, description="Environment variable that holds the key for base_url")
     prompt: str | None = Field(None, description="Prompt reference: faq, faq@2, faq@git:main")
     system: str | None = Field(None, description="Instructions written here instead of a prompt")
-    temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature")
-    top_p: float | None = Field(None, ge=0, le=1, description="Nucleus sampling")
-    max_tokens: int | None = Field(None, ge=1, description="Most tokens of an answer; sent as max_completion_tokens")
-    seed: int | None = Field(None, description="Seed, where the service knows one")
+    temperature: Number | None = Field(None, ge=0, le=2, description="Sampling temperature")
+    top_p: Number | None = Field(None, ge=0, le=1, description="Nucleus sampling")
+    max_tokens: Whole | None = Field(None, ge=1, description="Most tokens of an answer; sent as max_completion_tokens")
+    seed: Whole | None = Field(None, description="Seed, where the service knows one")
     stop: str | tuple[str, ...] | None = Field(None, description="Texts at which an answer ends")
-    presence_penalty: float | None = Field(None, ge=-2, le=2, description="Penalty on tokens that are there already")
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="Penalty on tokens by their frequency")
-    stream: bool | None = Field(None, description="Stream the answer, so that the time to its first token is known")
+    presence_penalty: Number | None = Field(None, ge=-2, le=2, description="Penalty on tokens that are there already")
+    frequency_penalty: Number | None = Field(None, ge=-2, le=2, description="Penalty on tokens by their frequency")
+    stream: Flag | None = Field(None, description="Stream the answer, so that the time to its first token is known")
     response_format: JSON = Field(None, description="json, {schema: FILE or schema}, or what the API takes")
     request: Mapping[str, JSON] | None = Field(None, description="Passed through to the API as it is")
     timeout: Duration | None = Field(None, description="Longest time that a trial may take")
@@ -57,8 +69,10 @@ class AssistantFields(_Strict):
 class VariantFields(AssistantFields):
     """One thing under comparison."""
 
-    name: str | None = Field(None, min_length=1, description="Name, in a list of variants; default: the prompt reference")
-    report_only: bool = Field(False, description="Reported, never decides")
+    name: str | None = Field(
+        None, min_length=1, description="Name, in a list of variants; default: the prompt reference"
+    )
+    report_only: Flag = Field(default=False, description="Reported, never decides")
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of the prompt")
 
 
@@ -83,12 +97,18 @@ class CaseFields(_Strict):
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of prompt and templates")
     input: JSON = Field(None, description="What the user says: a text, or a list of messages")
     turns: tuple[TurnFields, ...] = Field((), description="Several turns, instead of input")
-    history: tuple[Mapping[str, str], ...] = Field((), description="What was said before: [{user: ..}, {assistant: ..}]")
+    history: tuple[Mapping[str, str], ...] = Field(
+        (), description="What was said before: [{user: ..}, {assistant: ..}]"
+    )
     expected: JSON = Field(None, description="The right answer, as {{ expected }} in checks")
     expect: JSON = Field(None, description="Checks of the last answer")
-    required: bool = Field(False, description="Always decides, whatever the gates")
-    must_pass: int | str | None = Field(None, description="How many repeats must pass: a number, or a share such as 2/3")
-    pass_score: float | None = Field(None, ge=0, le=1, description="Pass by the mean of the checks instead of by all of them")
+    required: Flag = Field(default=False, description="Always decides, whatever the gates")
+    must_pass: int | str | None = Field(
+        None, description="How many repeats must pass: a number, or a share such as 2/3"
+    )
+    pass_score: Number | None = Field(
+        None, ge=0, le=1, description="Pass by the mean of the checks instead of by all of them"
+    )
 
     @field_validator("input")
     @classmethod
@@ -128,7 +148,7 @@ class DatasetFields(_Strict):
 
     file: str = Field(description="CSV, JSONL or YAML file beside the suite")
     map: Mapping[str, str] = Field(default_factory=dict, description="Standard column to the name it has in the file")
-    limit: int | None = Field(None, ge=1, description="At most so many rows")
+    limit: Whole | None = Field(None, ge=1, description="At most so many rows")
     tags: tuple[str, ...] = Field((), description="Tags of every row")
     expect: JSON = Field(None, description="Checks of every row")
 
@@ -143,13 +163,19 @@ class SuiteFields(AssistantFields):
 
     suite: str = Field(min_length=1, description="Name of the suite")
     description: str | None = Field(None, description="What it is about")
-    assistant: AssistantFields | None = Field(None, description="Settings for all variants; may also stand at top level")
-    variants: JSON = Field(None, description="What is compared: a list of prompt references or variants, or a mapping by name")
+    assistant: AssistantFields | None = Field(
+        None, description="Settings for all variants; may also stand at top level"
+    )
+    variants: JSON = Field(
+        None, description="What is compared: a list of prompt references or variants, or a mapping by name"
+    )
     baseline: str | None = Field(None, description="The variant to compare with; default: the first")
-    gate_baseline: bool = Field(False, description="Let the baseline decide too")
-    repeats: int = Field(1, ge=1, le=1000, description="Trials of each case and variant")
+    gate_baseline: Flag = Field(default=False, description="Let the baseline decide too")
+    repeats: Whole = Field(1, ge=1, le=1000, description="Trials of each case and variant")
     gates: Gates = Field(Gates(), description="Thresholds on the whole suite")
-    margin: float | None = Field(None, gt=0, lt=1, description="Smallest difference in accuracy that matters; default 0.05")
+    margin: Number | None = Field(
+        None, gt=0, lt=1, description="Smallest difference in accuracy that matters; default 0.05"
+    )
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables for every case")
     expect: JSON = Field(None, description="Checks for every case")
     cases: JSON = Field(description="A list of cases and datasets, or the path of one dataset")

@@ -1,4 +1,4 @@
-"""Suites, loaded: every default filled in, every reference resolved, everything that can be checked beforehand checked."""
+"""Suites, loaded: every default filled in, every reference resolved, all that can be checked beforehand checked."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Suite:
     gate_baseline: bool = False
     repeats: int = 1
     cases: tuple[Case, ...]
-    gates: Gates = Gates()
+    gates: Gates = field(default_factory=Gates)
     margin: float = DEFAULT_MARGIN
     #: False: nobody chose the margin.
     margin_given: bool = False
@@ -162,4 +162,3 @@ def content_hash(*contents: bytes) -> str:
         digest.update(len(content).to_bytes(8, "big"))
         digest.update(content)
     return digest.hexdigest()
-

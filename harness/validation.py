@@ -1,4 +1,4 @@
-"""From located data to models: every mistake with its place, in the words of the file instead of those of the validator."""
+"""From located data to models: every mistake with its place, in the words of the file, not of the validator."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import copy
 import json
 import re
 import types
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Strict, ValidationError
 
 from harness.errors import did_you_mean
 from harness.located import Document, Loc
 
 M = TypeVar("M", bound=BaseModel)
 
+#: Types of fields that take only what YAML itself says is a number, or true: a text that looks like it is a mistake.
+Whole: TypeAlias = Annotated[int, Strict()]
+Number: TypeAlias = Annotated[float, Strict()]
+Flag: TypeAlias = Annotated[bool, Strict()]
+
+_ROUNDS = 4
 _EMPTY = "Quote it, if it starts with # or holds a comma."
 #: What a value should be, by the start of pydantic's name for the error.
 _KINDS = {
@@ -31,7 +37,9 @@ _KINDS = {
 }
 
 
-def validate(document: Document, model: type[M], loc: Loc = (), value: Any = None) -> M | None:
+def validate(
+    document: Document, model: type[M], loc: Loc = (), value: Any = None, *, fallback: Mapping[str, Any] | None = None
+) -> M | None:
     """Validate the data at `loc` with a pydantic model; problems are added to the document.
 
     What is wrong is left out and the rest returned, so that reading can go on and find more; None where that is not
@@ -42,23 +50,28 @@ def validate(document: Document, model: type[M], loc: Loc = (), value: Any = Non
         model: What it should be.
         loc: Where in the document it stands.
         value: The data, where it is not what stands at `loc` to the letter.
+        fallback: What to go on with, by key, where a needed key is missing or wrong.
     """
     if value is None:
         value = document.value
         for step in loc:
             value = value[step]
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)
-    _complain(document, model, tuple(loc), wrong)
-    rest = copy.deepcopy(value)
-    for one in wrong:
-        _leave_out(rest, one["loc"])
-    try:
-        return model.model_validate(rest)
-    except ValidationError:
-        return None
+    rest = value
+    # A model's own validators run when its fields are right, so each round may find what the one before could not see.
+    for attempt in range(_ROUNDS):
+        try:
+            return model.model_validate(rest)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False)
+        if attempt == 0:
+            rest = copy.deepcopy(value)
+        _complain(document, model, tuple(loc), [one for one in wrong if attempt == 0 or one["type"] != "missing"])
+        for one in wrong:
+            _leave_out(rest, one["loc"])
+        if not isinstance(rest, dict):
+            return None
+        rest = {**(fallback or {}), **rest}
+    return None
 
 
 def _leave_out(value: Any, loc: Sequence[str | int]) -> None:
@@ -92,7 +105,9 @@ def _complain(document: Document, model: type[BaseModel], loc: tuple[str | int, 
             seen.add(place)
             name = next((step for step in reversed(place) if isinstance(step, str)), None)
             if given is None:
-                document.complain(place, f"`{name or 'it'}:` is empty.", hint=_EMPTY, key=bool(place) and isinstance(place[-1], str))
+                document.complain(
+                    place, f"`{name or 'it'}:` is empty.", hint=_EMPTY, key=bool(place) and isinstance(place[-1], str)
+                )
             else:
                 message, hint = _wrong(error, name, given)
                 document.complain(place, message, hint=hint)

@@ -80,8 +80,14 @@ def test_comments_are_no_values_and_hashes_in_words_are() -> None:
 def test_duplicate_keys_name_both_lines_and_reading_goes_on() -> None:
     document = parse("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n")
     first, second = document.problems
-    assert (first.location, first.message) == (SourceLocation("s.yaml", 4, 3), "'c' stands here twice, first in line 3.")
-    assert (second.location, second.message) == (SourceLocation("s.yaml", 5, 1), "'a' stands here twice, first in line 1.")
+    assert (first.location, first.message) == (
+        SourceLocation("s.yaml", 4, 3),
+        "'c' stands here twice, first in line 3.",
+    )
+    assert (second.location, second.message) == (
+        SourceLocation("s.yaml", 5, 1),
+        "'a' stands here twice, first in line 1.",
+    )
 
 
 def test_a_text_and_a_number_as_keys_are_the_same_key() -> None:
@@ -94,7 +100,9 @@ def test_merge_keys_are_refused() -> None:
     assert value("'<<': 1") == {"<<": 1}
 
 
-@pytest.mark.parametrize("text", ["a: !!python/object/apply:os.system [ls]", "a: !raw x", "a: !!str 12", "!!set {a}", "a: !!binary aGk="])
+@pytest.mark.parametrize(
+    "text", ["a: !!python/object/apply:os.system [ls]", "a: !raw x", "a: !!str 12", "!!set {a}", "a: !!binary aGk="]
+)
 def test_tags_are_refused(text: str) -> None:
     assert "are not supported" in only(parse(text)).message
 
@@ -259,7 +267,10 @@ def problems(text: str, model: type[BaseModel] = Outer) -> list[str]:
         ("inner: 3", "s.yaml:1:8: `inner:` should be a mapping, not 3."),
         ("inner: {rate: 2}", "s.yaml:1:15: `rate:` should be less than or equal to 1, not 2."),
         ("inner: {rate: 0.25}", "s.yaml:1:15: a quarter is not for sale."),
-        ("inner: {kind: pyton}", "s.yaml:1:15: `kind:` should be `chat` or `python`, not \"pyton\". Did you mean 'python'?"),
+        (
+            "inner: {kind: pyton}",
+            "s.yaml:1:15: `kind:` should be `chat` or `python`, not \"pyton\". Did you mean 'python'?",
+        ),
     ],
 )
 def test_messages(text: str, expected: str) -> None:
@@ -272,7 +283,9 @@ def test_a_missing_key_points_at_its_mapping() -> None:
 
 def test_everything_wrong_is_said_at_once() -> None:
     found = problems("nam: a\ncount: x\nflag: 1\ninner: {rate: 7, x: 1}\n", Needs)
-    assert [line.split(": ")[0] for line in sorted(found)] == ["s.yaml:1:1"] * 2 + [f"s.yaml:{n}" for n in ("2:8", "3:7", "4:15", "4:18")]
+    assert [line.split(": ")[0] for line in sorted(found)] == ["s.yaml:1:1"] * 2 + [
+        f"s.yaml:{n}" for n in ("2:8", "3:7", "4:15", "4:18")
+    ]
 
 
 def test_what_is_right_comes_back_beside_the_problems() -> None:
