@@ -126,12 +126,11 @@ def _suites(command: F) -> F:
 )
 @_selecting
 @_running
-@click.pass_context
-def run(ctx: click.Context, suites: tuple[Path, ...], record_mode: str | None, **options: Any) -> None:
+def run(suites: tuple[Path, ...], record_mode: str | None, **options: Any) -> None:
     """Run suites and compare their variants; replays recordings unless told otherwise."""
     project, plan = _planned(suites, options, record_mode=record_mode)
     code = _execute(project, plan, options)
-    ctx.exit(code)
+    _exit(code)
 
 
 @main.command()
@@ -141,9 +140,8 @@ def run(ctx: click.Context, suites: tuple[Path, ...], record_mode: str | None, *
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_selecting
 @_running
-@click.pass_context
 def record(
-    ctx: click.Context, suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool, **options: Any
+    suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool, **options: Any
 ) -> None:
     """Record what is missing, after showing the number of calls and their expected cost."""
     from harness import api
@@ -159,7 +157,7 @@ def record(
         if not yes and not _agreed():
             raise UsageError("nothing was recorded; without a terminal, say --yes")
     code = _execute(project, plan, options, rewrite=stale)
-    ctx.exit(code)
+    _exit(code)
 
 
 @main.command(name="plan")
@@ -224,19 +222,17 @@ def list_things(kind: str, as_json: bool) -> None:
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.pass_context
-def compare(ctx: click.Context, a: str | None, b: str | None, as_json: bool) -> None:
+def compare(a: str | None, b: str | None, as_json: bool) -> None:
     """Compare the last run's variants with its baseline, or A with B: runs, or SUITE:VARIANT of the last run."""
     from harness import api
 
     project = api.open_project()
-    ctx.exit(_print_comparisons(api.compare(project, a, b), as_json=as_json))
+    _exit(_print_comparisons(api.compared(project, a, b), as_json=as_json))
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(as_json: bool) -> None:
     """Say what is installed, found and missing, and how to mend it; keys are never shown."""
     from harness import api
     from harness import doctor as checks
@@ -248,7 +244,11 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         _print(json.dumps([check.plain() for check in found], indent=2))
     else:
         _print(tables.listing([check.plain() for check in found]))
-    ctx.exit(0 if all(check.ok for check in found) else int(ExitCode.USAGE))
+    _exit(0 if all(check.ok for check in found) else int(ExitCode.USAGE))
+
+
+def _exit(code: int) -> None:
+    click.get_current_context().exit(code)
 
 
 def _planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:
@@ -328,7 +328,7 @@ def _stopping() -> Iterator[Stop]:
     from harness.runner import Stop
 
     stop = Stop()
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def handle(number: int, frame: object) -> None:
         if stop.requested:

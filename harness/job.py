@@ -27,11 +27,12 @@ from harness.records import JSON, Outcome, Result
 from harness.settings import Settings
 from harness.store import RunFolder, new_run_id, write_file
 from harness.store.rows import plain as store_plain
-from harness.summary import RunSummary, summarise
+from harness.suites import Suite
 
 if TYPE_CHECKING:
     from harness.runner import Stop, Workshop
     from harness.session import Clients
+    from harness.summary import RunSummary
 
 #: Trials at the same time: live, where the service sets the pace, and on replay.
 LIVE_CONCURRENCY = 16
@@ -127,6 +128,7 @@ class Job:
     def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:
         """Summarise results that stand in the run's folder already, and write its manifest and reports."""
         from harness.reports import html, junit, markdown
+        from harness.summary import summarise
 
         prices = self.project.prices()
         summary = summarise(
@@ -184,15 +186,25 @@ class Job:
     def plain(self, conclusion: Conclusion) -> dict[str, JSON]:
         """Return the summary as plain data, for `--json`."""
         summary = conclusion.summary
-        found = store_plain(dataclasses.asdict(summary))
+        found: dict[str, JSON] = store_plain(dataclasses.asdict(summary))
         found["report"] = self.project.shown(conclusion.report)
         found["exit_code"] = int(summary.exit_code)
         return found
 
     def _stops(self, result: Result) -> bool:
-        return result.outcome is Outcome.ERROR or (
-            result.outcome is Outcome.FAILED and result.variant in _deciding(self.plan, result.suite)
-        )
+        """Whether a result makes the run fail by itself."""
+        from harness.summary import missed
+
+        if result.outcome not in (Outcome.FAILED, Outcome.ERROR):
+            return False
+        suite = next(suite for suite in self.plan.suites if suite.name == result.suite)
+        whole = self._whole(suite, result.variant)
+        baseline_whole = suite.baseline is None or self._whole(suite, suite.baseline)
+        return not missed(suite, result, whole=whole, baseline_whole=baseline_whole)
+
+    def _whole(self, suite: Suite, variant: str) -> bool:
+        selected = sum(trial.suite is suite and trial.variant.name == variant for trial in self.plan.trials)
+        return selected == self.plan.planned.get((suite.name, variant))
 
 
 @asynccontextmanager
@@ -383,17 +395,6 @@ def slim(result: Result) -> Result:
     """Return a result without what only its row on disk needs: ten thousand of these must fit into memory."""
     kept = result.output if result.outcome is not Outcome.PASSED else None
     return replace(result, messages=(), turns=(), tool_calls=(), output=kept, state=None)
-
-
-def _deciding(plan: Plan, suite: str) -> frozenset[str]:
-    found = next(one for one in plan.suites if one.name == suite)
-    return frozenset(
-        variant.name
-        for variant in found.variants
-        if len(found.variants) == 1
-        or found.gate_baseline
-        or (variant.name != found.baseline and not variant.report_only)
-    )
 
 
 def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:

@@ -90,6 +90,18 @@ class Workshop:
     emit: Callable[[Event], None]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """A conversation that was held, or why it was not."""
+
+    trial: Trial
+    tape: Tape | None = None
+    turns: tuple[Turn, ...] = ()
+    prompt: PromptRef | None = None
+    transcript: Transcript | None = None
+    failure: TrialError | None = None
+
+
 class Runner:
     """Runs trials with one workshop."""
 
@@ -128,15 +140,18 @@ class Runner:
         ordered = _Ordered(on_result)
         waiting = iter(enumerate(trials))
         failures: list[BaseException] = []
+        talking = asyncio.Semaphore(concurrency)
 
         async def work() -> None:
             for position, trial in waiting:
-                if stop.requested or failures:
-                    ordered.put(position, self._skipped(trial))
-                    continue
-                emit(TrialStarted(trial=trial.id))
                 try:
-                    result = await self.trial(trial)
+                    async with talking:
+                        if stop.requested or failures:
+                            ordered.put(position, self._skipped(trial))
+                            continue
+                        emit(TrialStarted(trial=trial.id))
+                        held = await self._hold(trial)
+                    result = await self._finish(held)
                     ordered.put(position, result)
                 except Exception as error:
                     failures.append(error)
@@ -145,38 +160,48 @@ class Runner:
                 if exit_first(result):
                     stop.request()
 
-        await asyncio.gather(*(work() for _ in range(max(1, min(concurrency, len(trials))))))
+        # While one trial is put on disk and scored, its place in the conversation is another's.
+        workers = min(2 * concurrency, len(trials))
+        await asyncio.gather(*(work() for _ in range(workers)))
         emit(RunFinished(run=self._run, interrupted=stop.requested))
         if failures:
             raise failures[0]
         return not stop.requested
 
-    async def trial(self, trial: Trial) -> Result:
-        """Run one trial; whatever happens to it alone is in the result.
+    async def _hold(self, trial: Trial) -> _Held:
+        """Hold the conversation of a trial; whatever goes wrong with it alone is in what comes back.
 
         Raises:
             CredentialsError: The service refused the key.
-            StorageError: Its recording could not be written.
         """
         try:
             tape = self._tape(trial)
         except CassetteDamaged as error:
-            return self._failed(trial, error)
-        transcript: Transcript | None = None
-        failure: TrialError | None = None
-        prompt: PromptRef | None = None
-        turns: tuple[Turn, ...] = ()
+            return _Held(trial=trial, failure=error)
+        held = _Held(trial=trial, tape=tape)
         try:
-            turns, prompt = self._workshop.renderer.turns(*_parts(trial))
-            transcript = await self._talk(trial, tape, turns)
+            held.turns, held.prompt = self._workshop.renderer.turns(*_parts(trial))
+            held.transcript = await self._talk(trial, tape, held.turns)
         except TrialError as error:
-            failure = error
-        cassette = await self._keep(trial, tape, turns, transcript, failure)
-        transcript = self._priced(trial, tape, transcript)
-        if failure is not None or transcript is None:
-            error = failure or TrialError("unknown", "there is no answer")
-            return replace(self._failed(trial, error), prompt=prompt, cassette=cassette, attempts=tape.attempts)
-        return await self._scored(trial, transcript, prompt=prompt, cassette=cassette)
+            held.failure = error
+        return held
+
+    async def _finish(self, held: _Held) -> Result:
+        """Put the recording on disk, then score.
+
+        Raises:
+            StorageError: The recording could not be written.
+        """
+        trial, tape = held.trial, held.tape
+        if tape is None:
+            return self._failed(trial, held.failure)
+        cassette = await self._keep(held, tape)
+        if held.transcript is None:
+            return replace(
+                self._failed(trial, held.failure), prompt=held.prompt, cassette=cassette, attempts=tape.attempts
+            )
+        transcript = self._priced(trial, tape, held.transcript)
+        return await self._scored(trial, transcript, prompt=held.prompt, cassette=cassette)
 
     def _tape(self, trial: Trial) -> Tape:
         mode = self._workshop.mode
@@ -218,15 +243,9 @@ class Runner:
             )
         return self._drivers[key]
 
-    async def _keep(
-        self,
-        trial: Trial,
-        tape: Tape,
-        turns: Sequence[Turn],
-        transcript: Transcript | None,
-        failure: TrialError | None,
-    ) -> CassetteRef | None:
+    async def _keep(self, held: _Held, tape: Tape) -> CassetteRef | None:
         """Put the recording on disk before anything is scored, where there is one worth keeping."""
+        trial, failure = held.trial, held.failure
         shown = self._shown(trial.cassette)
         if isinstance(tape, ReplayTape):
             facts = tape.cassette.facts if tape.cassette else None
@@ -236,7 +255,7 @@ class Runner:
         finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
         if not finished and self._workshop.mode != "all":
             return None
-        facts = self._facts(trial, tape, turns, transcript)
+        facts = self._facts(trial, tape, held.turns, held.transcript)
         text = emit(Cassette(interactions=tape.interactions, facts=facts))
         await self._workshop.writer.write(trial.cassette, text)
         return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
@@ -264,9 +283,9 @@ class Runner:
             cost=self._cost(trial, tape),
         )
 
-    def _priced(self, trial: Trial, tape: Tape, transcript: Transcript | None) -> Transcript | None:
+    def _priced(self, trial: Trial, tape: Tape, transcript: Transcript) -> Transcript:
         """Add what the trial cost: as recorded, or today's price where none was known then."""
-        if transcript is None or not tape.interactions:
+        if not tape.interactions:
             return transcript
         if isinstance(tape, ReplayTape) and tape.cassette and tape.cassette.facts.cost is not None:
             return replace(transcript, cost=tape.cassette.facts.cost)
@@ -329,7 +348,8 @@ class Runner:
             response_ids=transcript.response_ids,
         )
 
-    def _failed(self, trial: Trial, error: TrialError) -> Result:
+    def _failed(self, trial: Trial, error: TrialError | None) -> Result:
+        error = error or TrialError("unknown", "there is no answer")
         message = self._workshop.clients.redactor.text(error.message)
         where = error.where or str(trial.case.where)
         return replace(self._blank(trial, Outcome.ERROR), error=Failure(kind=error.kind, message=message, where=where))

@@ -51,13 +51,15 @@ class ChatStep:
 
         payload = {"messages": [_message(message) for message in messages], **self._settings}
         try:
-            response = await session.client.post(
+            given: Any = await session.client.post(
                 _PATH,
                 cast_to=httpx2.Response,
                 body=payload,
                 stream=self._stream,
                 stream_cls=openai.AsyncStream[Any] if self._stream else None,
             )
+            # Asked for the response itself, the SDK hands it over unread, streamed or not.
+            response: httpx2.Response = given
             if self._stream and response.headers.get("content-type", "").startswith("text/event-stream"):
                 return await _read_stream(response)
             await response.aread()

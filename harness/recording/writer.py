@@ -1,7 +1,7 @@
 """Puts cassettes on disk without the event loop waiting for the disk.
 
-One thread takes whatever has queued up, writes each file beside its place, syncs and renames it, and reports the whole
-batch back in one go. A file is either the old one or the new one, never half of either.
+One thread takes whatever has queued up, writes the files beside their places, syncs and renames them, and reports the
+whole batch back in one go. A file is either the old one or the new one, never half of either.
 """
 
 from __future__ import annotations
@@ -11,19 +11,31 @@ import contextlib
 import os
 import queue
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StorageError
+
+
+@dataclass(slots=True)
+class _Job:
+    """One file to write, and who waits for it."""
+
+    path: Path
+    content: bytes
+    done: asyncio.Future[None]
+    temporary: str = ""
+    file: int = -1
+    error: OSError | None = None
 
 
 class Writer:
     """A thread that writes files atomically. Use as an async context manager: leaving it drains the queue."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Path, bytes, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._folders: set[Path] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Writer:
         return self
@@ -39,66 +51,74 @@ class Writer:
         Raises:
             StorageError: It could not be written. A file that stood there before is untouched.
         """
+        loop = asyncio.get_running_loop()
         if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._work, name="harness-writer", daemon=True)
+            self._thread = threading.Thread(target=self._work, args=(loop,), name="harness-writer", daemon=True)
             self._thread.start()
-        done = asyncio.get_running_loop().create_future()
-        self._queue.put((path, text.encode("utf-8"), done))
+        done = loop.create_future()
+        self._queue.put(_Job(path, text.encode("utf-8"), done))
         await done
 
-    def _work(self) -> None:
-        while True:
-            first = self._queue.get()
-            batch = [first]
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        stopping = False
+        while not stopping:
+            batch = [self._queue.get()]
             with contextlib.suppress(queue.Empty):
                 while True:
                     batch.append(self._queue.get_nowait())
-            finished: list[tuple[asyncio.Future[None], Exception | None]] = []
-            stop = False
-            for entry in batch:
-                if entry is None:
-                    stop = True
-                    continue
-                path, content, done = entry
-                try:
-                    self._store(path, content)
-                except OSError as error:
-                    finished.append((done, StorageError.of(path, error)))
-                else:
-                    finished.append((done, None))
-            if finished and self._loop is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(_settle, finished)
-            if stop:
-                return
+            stopping = None in batch
+            jobs = [job for job in batch if job is not None]
+            self._store(jobs)
+            if jobs and not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, jobs)
 
-    def _store(self, path: Path, content: bytes) -> None:
-        if path.parent not in self._folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(path.parent)
-        store(path, content)
+    def _store(self, jobs: list[_Job]) -> None:
+        """Write all, then sync all, then rename all: the disk works on the whole batch at once."""
+        for step in (self._open, _sync, _rename):
+            for job in jobs:
+                if job.error is None:
+                    try:
+                        step(job)
+                    except OSError as error:
+                        job.error = error
+                        _discard(job)
 
-
-def store(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, sync it, and rename it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    def _open(self, job: _Job) -> None:
+        folder = job.path.parent
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        job.temporary = f"{folder}/.{job.path.name}.{os.getpid()}.tmp"
+        job.file = os.open(job.temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        rest = memoryview(job.content)
+        while rest:
+            rest = rest[os.write(job.file, rest) :]
 
 
-def _settle(finished: list[tuple[asyncio.Future[None], Exception | None]]) -> None:
-    for done, error in finished:
-        if done.cancelled():
+def _sync(job: _Job) -> None:
+    os.fsync(job.file)
+    file, job.file = job.file, -1
+    os.close(file)
+
+
+def _rename(job: _Job) -> None:
+    os.replace(job.temporary, job.path)
+
+
+def _discard(job: _Job) -> None:
+    with contextlib.suppress(OSError):
+        if job.file >= 0:
+            os.close(job.file)
+    with contextlib.suppress(OSError):
+        if job.temporary:
+            os.unlink(job.temporary)
+
+
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.done.cancelled():
             continue
-        if error is None:
-            done.set_result(None)
+        if job.error is None:
+            job.done.set_result(None)
         else:
-            done.set_exception(error)
+            job.done.set_exception(StorageError.of(job.path, job.error))
