@@ -15,7 +15,7 @@ _SEQUENCES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,1000}+(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]?"
 )
-#: C0 but for newline and tab, DEL, C1, marks and overrides of direction, invisible fillers, interlinear and tag characters.
+#: C0 but for newline and tab, DEL, C1, marks and overrides of direction, fillers, interlinear and tag characters.
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f]"
@@ -62,7 +62,8 @@ def wrap(text: str, width: int) -> list[str]:
             lines.append(current)
         current = word
         while cells(current) > width:
-            head = _head(current, width)
+            # At least one character, or this would never end.
+            head = _head(current, width) or current[0]
             lines.append(head)
             current = current[len(head) :]
     return [*lines, current] if current or not lines else lines
@@ -78,8 +79,7 @@ def _head(text: str, width: int) -> str:
     for position, character in enumerate(text):
         room -= _cells(character)
         if room < 0:
-            # At least one character, so that whoever cuts piece by piece comes to an end.
-            return text[: max(position, 1)]
+            return text[:position]
     return text
 
 

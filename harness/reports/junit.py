@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree
 
 from harness.records import Outcome, Result
 from harness.reports import clean, notes, tables, words
@@ -18,14 +18,14 @@ _OUTPUT = 10_000
 def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
     """Return a run as JUnit XML.
 
-    A failing trial that decides is a failure; one that only counts in a gate, or is not a candidate's, is skipped with a
-    message that starts with `missed: `. Times are the recorded latencies.
+    A failing trial that decides is a failure. One that only counts in a gate, or is not a candidate's, is skipped with
+    a message that starts with `missed: `. Times are the recorded latencies.
 
     Args:
         summary: Says what decides.
         results: The run's results, read once.
     """
-    root = xml.Element("testsuites", name=_text(f"harness {summary.run}"))
+    root = ElementTree.Element("testsuites", name=_text(f"harness {summary.run}"))
     open_suites = {suite.name: _Suite(suite, summary, root) for suite in summary.suites}
     for result in results:
         if result.suite in open_suites:
@@ -35,20 +35,20 @@ def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(suite.counts[name] for suite in open_suites.values())))
     root.set("time", f"{sum(suite.time for suite in open_suites.values()):.6f}")
-    xml.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 class _Suite:
     """One suite's element while its trials come in."""
 
-    def __init__(self, suite: SuiteSummary, summary: RunSummary, root: xml.Element) -> None:
+    def __init__(self, suite: SuiteSummary, summary: RunSummary, root: ElementTree.Element) -> None:
         self._suite = suite
         self._failures = frozenset(suite.deciding_failures)
         self._errors = frozenset(suite.deciding_errors)
         self.counts = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
         self.time = 0.0
-        self._element = xml.SubElement(root, "testsuite", name=_text(suite.name))
+        self._element = ElementTree.SubElement(root, "testsuite", name=_text(suite.name))
         if summary.started:
             self._element.set("timestamp", _text(summary.started.removesuffix("Z")))
         facts = {"run": summary.run, "mode": summary.mode, "prices": summary.prices, "file": suite.shown}
@@ -88,33 +88,33 @@ class _Suite:
             self._element.set(name, str(number))
         self._element.set("time", f"{self.time:.6f}")
 
-    def _gate(self, case: xml.Element, gate: GateResult) -> None:
+    def _gate(self, case: ElementTree.Element, gate: GateResult) -> None:
         if gate.passed is None:
             self._mark(case, "skipped", gate.text)
         elif not gate.passed:
             self._mark(case, "failures", gate.text, kind="gate")
 
-    def _case(self, name: str, latency: float | None) -> xml.Element:
+    def _case(self, name: str, latency: float | None) -> ElementTree.Element:
         self.counts["tests"] += 1
         self.time += latency or 0.0
         attributes = {"classname": _text(self._suite.name), "name": _text(name), "file": _text(self._suite.shown)}
-        return xml.SubElement(self._element, "testcase", attributes, time=f"{latency or 0.0:.6f}")
+        return ElementTree.SubElement(self._element, "testcase", attributes, time=f"{latency or 0.0:.6f}")
 
-    def _mark(self, case: xml.Element, count: str, message: str, *, kind: str = "", text: str = "") -> None:
+    def _mark(self, case: ElementTree.Element, count: str, message: str, *, kind: str = "", text: str = "") -> None:
         self.counts[count] += 1
         tag = {"failures": "failure", "errors": "error", "skipped": "skipped"}[count]
-        element = xml.SubElement(case, tag, message=_text(clean.line(message, 500)))
+        element = ElementTree.SubElement(case, tag, message=_text(clean.line(message, 500)))
         if kind:
             element.set("type", _text(kind))
         if text:
             element.text = _text(text)
 
 
-def _properties(element: xml.Element, facts: Mapping[str, str]) -> None:
-    holder = xml.SubElement(element, "properties")
+def _properties(element: ElementTree.Element, facts: Mapping[str, str]) -> None:
+    holder = ElementTree.SubElement(element, "properties")
     for name, value in facts.items():
         if value:
-            xml.SubElement(holder, "property", name=_text(name), value=_text(clean.line(value)))
+            ElementTree.SubElement(holder, "property", name=_text(name), value=_text(clean.line(value)))
 
 
 def _reason(result: Result) -> str:

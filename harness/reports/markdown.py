@@ -9,7 +9,7 @@ from harness.records import CheckResult, Result
 from harness.reports import clean, notes, tables, words
 from harness.reports.findings import ErrorGroup, Findings, gather
 from harness.reports.tables import Table
-from harness.summary import Comparison, RunSummary, SuiteSummary
+from harness.summary import Comparison, RunSummary, SuiteSummary, phrases
 
 #: What a comment may hold on the services that show these, less some room for who quotes it.
 LIMIT = 64_000
@@ -71,11 +71,6 @@ def _head(summary: RunSummary) -> Iterator[str]:
         yield f"- {escaped(clean.line(reason, 500))}"
     if summary.reasons:
         yield ""
-    for suite in summary.suites:
-        for gate in suite.gates:
-            if gate.passed is False and not any(gate.text in reason for reason in summary.reasons):
-                yield f"- **gate failed**: {escaped(clean.line(gate.text, 500))}"
-    yield ""
 
 
 def _numbers(suite: SuiteSummary, *, several: bool) -> Iterator[str]:
@@ -123,7 +118,7 @@ def _troubles(found: Findings) -> Iterator[str]:
         yield _failure(result, "failed, does not decide by itself")
     hidden = found.deciding_count + found.missed_count - len(found.deciding) - len(found.missed)
     if hidden:
-        yield f"… and {words.count(hidden, 'more failing trial', 'more failing trials')}.\n"
+        yield f"… and {phrases.count(hidden, 'more failing trial')}.\n"
 
 
 def _as_fits(blocks: list[str], room: int) -> list[str]:
@@ -131,15 +126,14 @@ def _as_fits(blocks: list[str], room: int) -> list[str]:
     for number, block in enumerate(blocks):
         room -= len(block) + 1
         if room < 0:
-            left = words.count(len(blocks) - number, "more problem is", "more problems are")
-            return [*shown, f"… {left} in the full report.\n"]
+            return [*shown, f"… {phrases.count(len(blocks) - number, 'more problem')}: see the full report.\n"]
         shown.append(block)
     return shown
 
 
 def _error(group: ErrorGroup) -> str:
     place = f", {escaped(group.where)}" if group.where else ""
-    title = f"**error** {escaped(group.kind)} ({words.count(group.count, 'trial')}): {escaped(group.trial)}{place}"
+    title = f"**error** {escaped(group.kind)} ({phrases.count(group.count, 'trial')}): {escaped(group.trial)}{place}"
     return f"{title}\n\n{fenced(group.message, _MESSAGE)}\n"
 
 

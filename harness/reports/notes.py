@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from harness.records import JSON, Result
 from harness.reports import words
-from harness.summary import SuiteSummary
+from harness.summary import SuiteSummary, phrases
 
 
 def of_suite(suite: SuiteSummary) -> list[str]:
@@ -23,7 +23,7 @@ def of_suite(suite: SuiteSummary) -> list[str]:
         found.append(f"prices: {note}")
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
-        found.append(f"unpriced: {words.count(unpriced, 'trial')} called a model whose price is unknown")
+        found.append(f"unpriced: {phrases.count(unpriced, 'trial')} called a model whose price is unknown")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records import JSON
@@ -25,32 +25,17 @@ def variants(suite: SuiteSummary) -> Table:
     """One row per variant: how many trials, how good, how fast, how dear, and against the baseline."""
     troubled = any(variant.errors or variant.skipped for variant in suite.variants)
     compared = len(suite.variants) > 1
-    headers = [
-        "variant",
-        "n",
-        "passed",
-        *(["errors"] if troubled else []),
-        "accuracy [95% CI]",
-    ]
+    headers = ["variant", "n", "passed", *(["errors"] if troubled else []), "accuracy [95% CI]"]
     headers += ["p50", "p95", "ttft", "cost", *(["vs baseline"] if compared else [])]
+    rows = [
+        _variant(variant, comparison(suite, variant), troubled=troubled, compared=compared)
+        for variant in suite.variants
+    ]
     return Table(
         headers=tuple(headers),
-        rows=tuple(
-            _variant(
-                variant,
-                comparison(suite, variant),
-                troubled=troubled,
-                compared=compared,
-            )
-            for variant in suite.variants
-        ),
-        align=(
-            "left",
-            *["right"] * (3 if troubled else 2),
-            "left",
-            *["right"] * 4,
-            *["left"] * compared,
-        ),
+        rows=tuple(rows),
+        align=("left", *["right"] * (3 if troubled else 2), "left", *["right"] * 4, *["left"] * compared),
+        flexible=(0, len(headers) - 1) if compared else (0,),
     )
 
 
@@ -73,22 +58,45 @@ def gates(suite: SuiteSummary) -> Table:
     )
 
 
-def listing(rows: Sequence[Mapping[str, JSON]]) -> str:
+def listing(rows: Sequence[Mapping[str, JSON]], *, width: int = 100) -> str:
     """Return plain rows as a table for the terminal; their keys are the columns, lists are joined by commas."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    kinds = [[row[column] for row in rows if row.get(column) is not None] for column in columns]
+    numeric = [all(isinstance(value, int | float) and not isinstance(value, bool) for value in kind) for kind in kinds]
+    table = Table(
+        headers=tuple(columns),
+        rows=tuple(tuple(_cell(row.get(column)) for column in columns) for row in rows),
+        align=tuple("right" if number and kind else "left" for number, kind in zip(numeric, kinds, strict=True)),
+        flexible=tuple(position for position, number in enumerate(numeric) if not number),
+    )
+    return "\n".join(drawn(table, width=width))
+
+
+def drawn(
+    table: Table, *, width: int, headers: bool = True, paint: Callable[[str], str] = lambda cell: cell
+) -> list[str]:
+    """Return a table as lines for the terminal.
+
+    Args:
+        table: What to draw; its text is cleaned here.
+        width: Columns of the terminal to fit into, by breaking the cells of flexible columns.
+        headers: Whether to draw the headers and a rule.
+        paint: Sets a piece of a cell in colour.
+    """
     from tabulate import tabulate
 
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    kinds = [[row.get(column) for row in rows] for column in columns]
-    numeric = [
-        all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in kind) for kind in kinds
+    cells = [[clean.line(cell) for cell in row] for row in ([table.headers, *table.rows] if headers else table.rows)]
+    if not cells:
+        return []
+    widths = _widths(table, cells, width)
+    rows = [
+        ["\n".join(paint(piece) for piece in clean.wrap(*cell)) for cell in zip(row, widths, strict=True)]
+        for row in cells
     ]
-    return tabulate(
-        [[clean.line(_cell(row.get(column))) for column in columns] for row in rows],
-        headers=[clean.line(column) for column in columns],
-        tablefmt="simple",
-        colalign=["right" if number else "left" for number in numeric] if rows else None,
-        disable_numparse=True,
-    )
+    if headers:
+        rows.insert(1, ["-" * width for width in widths])
+    text = tabulate(rows, tablefmt="plain", colalign=table.align, disable_numparse=True)
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def gate_word(gate: GateResult) -> str:
@@ -99,6 +107,11 @@ def gate_word(gate: GateResult) -> str:
 def gate_metric(gate: GateResult) -> str:
     """What a gate is about; a case's own gate names the case."""
     return f"{gate.metric} of {gate.case}" if gate.case else gate.metric
+
+
+def gate_details(gate: GateResult) -> str:
+    """What a gate's text says beyond its variant and its metric."""
+    return gate.text.removeprefix(f"{gate.variant}: ").removeprefix(gate_metric(gate)).strip()
 
 
 def comparison(suite: SuiteSummary, variant: VariantSummary) -> Comparison | None:
@@ -134,6 +147,18 @@ def _variant(
 
 def _against(variant: VariantSummary, comparison: Comparison | None) -> str:
     return ", ".join(part for part in (words.against_baseline(comparison), words.role(variant)) if part)
+
+
+def _widths(table: Table, cells: list[list[str]], width: int) -> list[int]:
+    """The width of each column, those that may be broken made narrow enough for the table to fit."""
+    widths = [max(clean.cells(row[column]) for row in cells) for column in range(len(table.headers))]
+    excess = sum(widths) + 2 * (len(widths) - 1) - width
+    for _ in range(max(excess, 0)):
+        widest = max(table.flexible, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= 8:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 def _cell(value: JSON) -> str:

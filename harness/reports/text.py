@@ -9,7 +9,7 @@ from harness.records import CheckResult, Outcome, Result
 from harness.reports import clean, notes, tables, words
 from harness.reports.findings import ErrorGroup, Findings, gather
 from harness.reports.tables import Table
-from harness.summary import Comparison, RunSummary, SuiteSummary
+from harness.summary import Comparison, RunSummary, SuiteSummary, phrases
 
 _BOLD, _RED, _GREEN = "1", "31", "32"
 #: Lines of an answer, and different messages per kind of error, that are printed.
@@ -113,39 +113,14 @@ def _nothing_recorded(suite: SuiteSummary, found: Findings) -> ErrorGroup | None
 
 
 def _table(table: Table, pen: _Pen, *, headers: bool = True) -> list[str]:
-    from tabulate import tabulate
-
-    cells = [[clean.line(cell) for cell in row] for row in ([table.headers, *table.rows] if headers else table.rows)]
-    widths = _widths(table, cells, pen.width - 2)
-    rows = [
-        [
-            "\n".join(_painted(piece, pen) for piece in clean.wrap(cell, width))
-            for cell, width in zip(row, widths, strict=True)
-        ]
-        for row in cells
-    ]
-    if headers:
-        rows.insert(1, ["-" * width for width in widths])
-    text = tabulate(rows, tablefmt="plain", colalign=table.align, disable_numparse=True)
-    return ["  " + line.rstrip() for line in text.splitlines()]
-
-
-def _widths(table: Table, cells: list[list[str]], width: int) -> list[int]:
-    """The width of each column, those that may be broken made narrow enough for the table to fit."""
-    widths = [max(clean.cells(row[column]) for row in cells) for column in range(len(table.headers))]
-    excess = sum(widths) + 2 * (len(widths) - 1) - width
-    for _ in range(max(excess, 0)):
-        widest = max(table.flexible, key=lambda column: widths[column])
-        if widths[widest] <= 8:
-            break
-        widths[widest] -= 1
-    return widths
+    lines = tables.drawn(table, width=pen.width - 2, headers=headers, paint=lambda cell: _painted(cell, pen))
+    return ["  " + line for line in lines]
 
 
 def _painted(cell: str, pen: _Pen) -> str:
-    if cell == "FAIL" or cell.endswith("worse") and cell.startswith("-"):
+    if cell == "FAIL" or (cell.startswith("-") and cell.endswith("worse")):
         return pen.red(cell)
-    if cell == "pass" or cell.endswith("better") and cell.startswith("+"):
+    if cell == "pass" or (cell.startswith("+") and cell.endswith("better")):
         return pen.green(cell)
     return cell
 
@@ -189,7 +164,7 @@ def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
     for kind, groups in kinds.items():
         trials = sum(group.count for group in groups)
         aside = "" if any(group.decides for group in groups) else ", does not decide"
-        yield f"  {pen.bold(pen.red('error'))} {clean.line(kind, 40)} ({words.count(trials, 'trial')}{aside})"
+        yield f"  {pen.bold(pen.red('error'))} {clean.line(kind, 40)} ({phrases.count(trials, 'trial')}{aside})"
         # Every miss has the same cause more often than not, and ends with the same command.
         shown = groups[: 1 if kind == "cassette_miss" else _MESSAGES_PER_KIND]
         for group in shown:
@@ -201,7 +176,7 @@ def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
             yield from _message(group.message, pen, "      ")
         rest = sum(group.count for group in groups[len(shown) :])
         if rest:
-            yield f"    and {words.count(rest, 'more trial', 'more trials')} with other messages of this kind"
+            yield f"    and {phrases.count(rest, 'more trial')} with other messages of this kind"
 
 
 def _trial(result: Result, pen: _Pen, *, transcript: bool = False) -> Iterator[str]:
@@ -255,7 +230,7 @@ def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
     for number, line in enumerate(shown):
         yield f"  {label if not number else '':<9} | {line}".rstrip()
     if len(shown) < len(wrapped):
-        yield f"  {'':<9} | … ({words.count(len(wrapped) - len(shown), 'more line')})"
+        yield f"  {'':<9} | … ({phrases.count(len(wrapped) - len(shown), 'more line')})"
 
 
 def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
@@ -268,7 +243,7 @@ def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
         elif line:
             yield from (own + piece for piece in clean.wrap(line.lstrip(), pen.width - len(own)))
     if len(lines) > _ERROR_LINES:
-        yield f"{indent}… ({words.count(len(lines) - _ERROR_LINES, 'more line')})"
+        yield f"{indent}… ({phrases.count(len(lines) - _ERROR_LINES, 'more line')})"
 
 
 def _end(summary: RunSummary, pen: _Pen) -> str:

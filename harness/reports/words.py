@@ -7,7 +7,7 @@ from decimal import Decimal
 from harness.errors import ExitCode
 from harness.stats.intervals import Interval
 from harness.stats.verdicts import VerdictKind
-from harness.summary import Comparison, VariantRole, VariantSummary
+from harness.summary import Comparison, VariantRole, VariantSummary, phrases
 
 #: What stands where nothing was measured.
 NOTHING = "-"
@@ -15,7 +15,7 @@ NOTHING = "-"
 
 def percent(fraction: float | None) -> str:
     """0.9333 is "93.3%"."""
-    return NOTHING if fraction is None else f"{fraction * 100:.1f}%"
+    return NOTHING if fraction is None else phrases.percent(fraction)
 
 
 def accuracy(rate: float | None, interval: Interval | None) -> str:
@@ -25,32 +25,14 @@ def accuracy(rate: float | None, interval: Interval | None) -> str:
     return f"{percent(rate)} [{interval.low * 100:.1f}, {interval.high * 100:.1f}]"
 
 
-def points(difference: float) -> str:
-    """A difference of fractions as percentage points: "+11.0 pp"."""
-    return f"{round(difference * 100, 1) + 0.0:+.1f} pp"
-
-
 def seconds(duration: float | None) -> str:
     """A duration with three digits: "412ms", "1.24s", "65.1s"."""
-    if duration is None:
-        return NOTHING
-    if duration < 0.9995:
-        return f"{duration * 1000:.0f}ms"
-    if duration < 9.995:
-        return f"{duration:.2f}s"
-    return f"{duration:.1f}s"
+    return NOTHING if duration is None else phrases.seconds(duration)
 
 
 def money(amount: Decimal | None) -> str:
     """USD with two decimals, or with as many as three significant digits take: "$12.40", "$0.00123"."""
-    if amount is None:
-        return NOTHING
-    if amount == 0:
-        return "$0"
-    sign = "-" if amount < 0 else ""
-    amount = abs(amount)
-    places = 2 if amount >= 1 else 2 - amount.adjusted()
-    return f"{sign}${amount:.{places}f}"
+    return NOTHING if amount is None else phrases.money(amount)
 
 
 def cost(amount: Decimal | None, unpriced: int) -> str:
@@ -58,11 +40,6 @@ def cost(amount: Decimal | None, unpriced: int) -> str:
     if amount is None:
         return "unpriced" if unpriced else NOTHING
     return money(amount) + ("+" if unpriced else "")
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """1 is "1 trial", 2 is "2 trials"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def short_verdict(kind: VerdictKind) -> str:
@@ -84,7 +61,7 @@ def against_baseline(comparison: Comparison | None) -> str:
         return ""
     if comparison.difference is None or comparison.verdict is None:
         return "not compared"
-    return f"{points(comparison.difference.estimate)}, {short_verdict(comparison.verdict.kind)}"
+    return f"{phrases.points(comparison.difference.estimate)}, {short_verdict(comparison.verdict.kind)}"
 
 
 def ending(code: ExitCode) -> str:

@@ -44,9 +44,7 @@ def read_results(path: Path) -> Iterator[Result]:
                 except ValueError as error:
                     if not line.endswith("\n"):
                         return
-                    raise StorageError(
-                        f"{file}:{number}: damaged row: {error}"
-                    ) from error
+                    raise StorageError(f"{file}:{number}: damaged row: {error}") from error
                 yield result
     except OSError as error:
         raise StorageError(f"cannot read {file}: {error.strerror or error}") from error
@@ -66,9 +64,7 @@ def new_run_id(now: datetime | None = None, entropy: bytes | None = None) -> str
 def list_runs(reports: Path) -> list[str]:
     """Return the ids of the runs under a reports folder that hold results, oldest first."""
     try:
-        names = sorted(
-            entry.name for entry in os.scandir(reports) if _RUN_ID.fullmatch(entry.name)
-        )
+        names = sorted(entry.name for entry in os.scandir(reports) if _RUN_ID.fullmatch(entry.name))
     except OSError:
         return []
     return [name for name in names if (reports / name / RESULTS).is_file()]
@@ -114,9 +110,7 @@ class RunFolder:
         redact: Applied to everything that is written; takes secrets out of text.
     """
 
-    def __init__(
-        self, reports: Path, run: str, *, redact: Callable[[str], str] | None = None
-    ) -> None:
+    def __init__(self, reports: Path, run: str, *, redact: Callable[[str], str] | None = None) -> None:
         self.run = run
         self.path = reports / run
         self._redact = redact
@@ -190,9 +184,7 @@ class RunFolder:
 
     def write_manifest(self, manifest: Mapping[str, JSON]) -> Path:
         """Write run.json whole or not at all; paths, times and decimals in it become strings."""
-        text = json.dumps(
-            plain(manifest), indent=2, ensure_ascii=False, allow_nan=False
-        )
+        text = json.dumps(plain(manifest), indent=2, ensure_ascii=False, allow_nan=False)
         return self.write(MANIFEST, text + "\n")
 
     def read_manifest(self) -> dict[str, Any]:
@@ -206,9 +198,7 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise StorageError(
-                f"cannot read {self.manifest}: {error.strerror or error}"
-            ) from error
+            raise StorageError(f"cannot read {self.manifest}: {error.strerror or error}") from error
         except ValueError as error:
             raise StorageError(f"{self.manifest} is damaged: {error}") from error
         return found if isinstance(found, dict) else {}
@@ -223,9 +213,7 @@ class RunFolder:
         Raises:
             StorageError: It could not be written. A file that stood there before is untouched.
         """
-        return write_file(
-            self.path / name, self._redact(text) if self._redact else text
-        )
+        return write_file(self.path / name, self._redact(text) if self._redact else text)
 
 
 def write_file(path: Path, text: str) -> Path:
@@ -238,13 +226,11 @@ def write_file(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A lone surrogate, which a model may well send, has no UTF-8.
-        with open(
-            temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        ) as file:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -276,9 +262,7 @@ def _redacted_value(value: JSON, redact: Callable[[str], str]) -> JSON:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {
-            redact(key): _redacted_value(item, redact) for key, item in value.items()
-        }
+        return {redact(key): _redacted_value(item, redact) for key, item in value.items()}
     if isinstance(value, list):
         return [_redacted_value(item, redact) for item in value]
     return value

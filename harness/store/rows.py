@@ -35,9 +35,7 @@ _DEEPEST = 200
 #: Python refuses to print longer integers.
 _LARGEST = 1 << 13_000
 
-_dumps = json.JSONEncoder(
-    ensure_ascii=True, allow_nan=False, separators=(",", ":")
-).encode
+_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
 def encode(result: Result) -> str:
@@ -72,9 +70,7 @@ def encode(result: Result) -> str:
         "turns": [_turn(turn) for turn in result.turns],
         "extra": result.extra,
         "model": result.model,
-        "prompt": {"ref": result.prompt.ref, "hash": result.prompt.hash}
-        if result.prompt
-        else None,
+        "prompt": {"ref": result.prompt.ref, "hash": result.prompt.hash} if result.prompt else None,
         "cassette": _cassette(result.cassette),
         "finish_reason": result.finish_reason,
         "response_ids": result.response_ids,
@@ -96,9 +92,7 @@ def decode(line: str) -> Result:
         if not isinstance(row, dict):
             raise TypeError("not an object")
         if row["schema"] > SCHEMA:
-            raise ValueError(
-                f"written by a later version (schema {row['schema']}, known: {SCHEMA})"
-            )
+            raise ValueError(f"written by a later version (schema {row['schema']}, known: {SCHEMA})")
         return _result(row)
     except (
         KeyError,
@@ -230,11 +224,7 @@ def _result(row: dict[str, Any]) -> Result:
         outcome=Outcome(row["outcome"]),
         score=row["score"],
         checks=tuple(_read_check(check) for check in row["checks"]),
-        error=Failure(
-            kind=error["kind"], message=error["message"], where=error["where"]
-        )
-        if error
-        else None,
+        error=Failure(kind=error["kind"], message=error["message"], where=error["where"]) if error else None,
         input=row["input"],
         output=row["output"],
         messages=tuple(_read_message(message) for message in row["messages"]),
