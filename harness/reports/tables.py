@@ -110,8 +110,9 @@ def gate_metric(gate: GateResult) -> str:
 
 
 def gate_details(gate: GateResult) -> str:
-    """What a gate's text says beyond its variant and its metric."""
-    return gate.text.removeprefix(f"{gate.variant}: ").removeprefix(gate_metric(gate)).strip()
+    """What a gate's text says beyond its variant, its metric and that it was not evaluated."""
+    rest = gate.text.removeprefix(f"{gate.variant}: ").removeprefix(gate_metric(gate)).strip()
+    return rest.removeprefix(gate_word(gate)).strip()
 
 
 def comparison(suite: SuiteSummary, variant: VariantSummary) -> Comparison | None:
