@@ -75,9 +75,7 @@ FULL = Result(
             where="suites/support.yaml:12:5",
         ),
     ),
-    error=Failure(
-        kind="ungraded", message="no score", where="suites/support.yaml:12:5"
-    ),
+    error=Failure(kind="ungraded", message="no score", where="suites/support.yaml:12:5"),
     input=["It is 4711.", "Sorry, 4712."],
     output="It has shipped.",
     messages=(
@@ -114,9 +112,7 @@ FULL = Result(
     finish_reason="stop",
     response_ids=("resp_1",),
 )
-SMALL = Result(
-    run="r", suite="s", case="c", variant="v", repeat=1, outcome=Outcome.PASSED
-)
+SMALL = Result(run="r", suite="s", case="c", variant="v", repeat=1, outcome=Outcome.PASSED)
 
 
 def test_keys_stand_in_the_documented_order() -> None:
@@ -124,10 +120,7 @@ def test_keys_stand_in_the_documented_order() -> None:
         assert " ".join(json.loads(encode(result))) == KEYS
     assert " ".join(field.name for field in fields(Result)) == KEYS
     row = json.loads(encode(FULL))
-    assert (
-        " ".join(row["checks"][0])
-        == "scorer name value passed reason weight threshold soft turn where"
-    )
+    assert " ".join(row["checks"][0]) == "scorer name value passed reason weight threshold soft turn where"
     assert list(row["error"]) == ["kind", "message", "where"]
     assert list(row["usage"]) == ["input", "output", "cached_input", "reasoning"]
     assert list(row["prompt"]) == ["ref", "hash"]
@@ -159,9 +152,7 @@ JSON_VALUES = st.recursive(
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
 TEXT = st.text(st.characters())
@@ -174,12 +165,8 @@ TEXT = st.text(st.characters())
     metadata=st.dictionaries(TEXT, JSON_VALUES, max_size=3),
     cost=st.decimals(allow_nan=False, allow_infinity=False, places=9),
 )
-def test_any_text_and_data_survive(
-    text: str, value: object, metadata: dict[str, object], cost: Decimal
-) -> None:
-    result = replace(
-        SMALL, case=text, output=text, state=value, metadata=metadata, cost=cost
-    )
+def test_any_text_and_data_survive(text: str, value: object, metadata: dict[str, object], cost: Decimal) -> None:
+    result = replace(SMALL, case=text, output=text, state=value, metadata=metadata, cost=cost)
     line = encode(result)
     assert "\n" not in line
     assert line.isascii()
@@ -257,14 +244,10 @@ def test_a_line_that_was_cut_short_at_the_end_is_passed_over(tmp_path: Path) -> 
     assert list(read_results(tmp_path)) == [SMALL]
 
 
-@pytest.mark.parametrize(
-    "damage", ["{", "[]", "null", '{"schema": 1}', '{"schema": 99}', "[" * 100_000]
-)
+@pytest.mark.parametrize("damage", ["{", "[]", "null", '{"schema": 1}', '{"schema": 99}', "[" * 100_000])
 def test_a_damaged_line_elsewhere_is_named(tmp_path: Path, damage: str) -> None:
     file = tmp_path / "results.jsonl"
-    file.write_text(
-        encode(SMALL) + "\n" + damage + "\n" + encode(SMALL) + "\n", "utf-8"
-    )
+    file.write_text(encode(SMALL) + "\n" + damage + "\n" + encode(SMALL) + "\n", "utf-8")
     with pytest.raises(StorageError, match=r"results\.jsonl:2: damaged row"):
         list(read_results(file))
 
@@ -298,13 +281,9 @@ def test_a_full_disk_leaves_no_half_row_and_no_half_file(tmp_path: Path) -> None
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, hard))
     try:
         folder.append(replace(SMALL, output="x" * 10_000))
-        with pytest.raises(
-            StorageError, match=r"cannot write .*results\.jsonl: File too large"
-        ):
+        with pytest.raises(StorageError, match=r"cannot write .*results\.jsonl: File too large"):
             folder.flush()
-        with pytest.raises(
-            StorageError, match=r"cannot write .*run\.json: File too large"
-        ):
+        with pytest.raises(StorageError, match=r"cannot write .*run\.json: File too large"):
             folder.write_manifest({"long": "x" * 10_000})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -346,9 +325,7 @@ def test_the_manifest_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_text_that_has_no_utf8_is_written_all_the_same(tmp_path: Path) -> None:
-    assert (
-        write_file(tmp_path / "new" / "a.txt", "x\ud800y").read_bytes() == b"x\\ud800y"
-    )
+    assert write_file(tmp_path / "new" / "a.txt", "x\ud800y").read_bytes() == b"x\\ud800y"
 
 
 def test_secrets_reach_no_file(tmp_path: Path) -> None:
@@ -378,10 +355,7 @@ def test_secrets_reach_no_file(tmp_path: Path) -> None:
 def test_run_ids_sort_by_time_in_utc() -> None:
     moment = datetime(2026, 11, 21, 14, 32, 5, tzinfo=UTC)
     assert new_run_id(moment, b"\xab\x12") == "20261121-143205-ab12"
-    assert (
-        new_run_id(moment.astimezone(timezone(timedelta(hours=9))), b"\xab\x12")
-        == "20261121-143205-ab12"
-    )
+    assert new_run_id(moment.astimezone(timezone(timedelta(hours=9))), b"\xab\x12") == "20261121-143205-ab12"
     assert new_run_id(moment) != new_run_id(moment + timedelta(seconds=1))
     assert len(new_run_id()) == len("20261121-143205-ab12")
 
