@@ -1,0 +1,349 @@
+"""`harness run` and `harness record` from the outside: a service on loopback, files on disk, exit codes."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vcr
+import yaml
+
+from tests.loopback import ChatServer, Reply, error
+from tests.projects import faq, harness, write
+
+
+def rows(root: Path, run: int = -1) -> list[dict[str, Any]]:
+    folder = sorted((root / "reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)[run]
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def without_run(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key != "run"} for row in found]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_was_recorded_replays_without_the_service_and_says_the_same(project: Path) -> None:
+    with ChatServer(lambda number, body: "It takes 5 days.") as server:
+        write(project, faq(server.url))
+        recorded = harness("record", "--yes")
+    assert recorded.exit_code == 0, recorded.output
+    assert len(server.requests) == 4
+    first, again = harness("run"), harness("run", "-j", "200")
+    assert first.exit_code == again.exit_code == 0
+    assert "4 passed" in first.stdout
+    assert without_run(rows(project, -1)) == without_run(rows(project, -2))
+    for row in rows(project):
+        cassette = yaml.safe_load((project / row["cassette"]["path"]).read_text())
+        assert row["latency"] == cassette["interactions"][-1]["response"]["recorder"]["cassette"]["end"]
+        assert row["cassette"]["mode"] == "replayed"
+
+
+def test_two_hundred_trials_with_faults_streams_and_identical_calls(project: Path) -> None:
+    """What is hard at once: each file has its own requests only, and every replay agrees, also under stock vcrpy."""
+    chance = random.Random(7)
+
+    def faults(number: int, body: dict[str, Any]) -> Reply | None:
+        if chance.random() < 0.3:
+            return Reply(chance.choice([429, 500]), error(), {"retry-after-ms": "1"})
+        return None
+
+    agent = '''
+import asyncio
+
+async def answer(text, session):
+    async def ask(stream):
+        messages = [{"role": "user", "content": text}]
+        if not stream:
+            given = await session.client.chat.completions.create(model="m", messages=messages)
+            return given.choices[0].message.content
+        pieces = await session.client.chat.completions.create(model="m", messages=messages, stream=True)
+        return "".join([piece.choices[0].delta.content or "" async for piece in pieces if piece.choices])
+    return " | ".join(await asyncio.gather(ask(False), ask(False), ask(True), ask(True)))
+'''
+    cases = "".join(f"  - {{id: c{number}, input: Question {number}}}\n" for number in range(100))
+    suite = f"""\
+suite: hard
+variants:
+  chat: {{api: chat, model: m, stream: true, system: Hi}}
+  agent: {{api: python, target: ./agent.py:answer}}
+base_url: %s
+expect: {{contains: answer}}
+cases:
+{cases}"""
+    with ChatServer(lambda number, body: f"answer {number}", faults=faults) as server:
+        write(
+            project,
+            {
+                "pyproject.toml": "[tool.harness]\n[tool.harness.retry]\nattempts = 12\n",
+                "suites/hard.yaml": suite % server.url,
+                "suites/agent.py": agent,
+            },
+        )
+        recorded = harness("run", "--record-mode", "once", "-j", "50", "--no-html")
+    assert recorded.exit_code == 0, recorded.output
+    files = sorted((project / "cassettes/hard").rglob("*.yaml"))
+    assert len(files) == 200
+    live = rows(project)
+    for row in live:
+        data = yaml.safe_load((project / row["cassette"]["path"]).read_text())
+        asked = {json.loads(one["request"]["body"])["messages"][-1]["content"] for one in data["interactions"]}
+        assert asked == {row["input"]}
+        assert row["attempts"] == len(data["interactions"])
+    assert sum(row["attempts"] for row in live) == len(server.requests)
+
+    def comparable(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**row, "cassette": None} for row in without_run(found)]
+
+    for concurrency in ("1", "3", "200"):
+        assert harness("run", "-j", concurrency, "--no-html").exit_code == 0
+        assert comparable(rows(project)) == comparable(live)
+    for path in files:
+        replays_in_stock_vcrpy(path)
+
+
+def replays_in_stock_vcrpy(path: Path) -> None:
+    import httpx2
+
+    data = yaml.safe_load(path.read_text())
+    with vcr.use_cassette(str(path), record_mode="none", match_on=["method", "uri", "body"]) as cassette, httpx2.Client() as client:
+        for one in data["interactions"]:
+            request = one["request"]
+            headers = {name: values[0] for name, values in request["headers"].items()}
+            client.request(request["method"], request["uri"], content=request["body"], headers=headers)
+        assert cassette.all_played
+
+
+def test_a_changed_prompt_is_a_miss_that_names_the_field_and_the_command(project: Path) -> None:
+    with ChatServer(lambda number, body: "It takes 5 days.") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes")
+        before = len(server.requests)
+        (project / "prompts/faq/2.j2").write_text("You reply for Acme.")
+        run = harness("run")
+        assert len(server.requests) == before
+    assert run.exit_code == 3
+    errors = [row for row in rows(project) if row["outcome"] == "error"]
+    assert {row["variant"] for row in errors} == {"v2"}
+    for row in errors:
+        assert row["error"]["kind"] == "cassette_miss"
+        message = row["error"]["message"]
+        assert 'messages[0].content: "…answer for Acme." -> "…reply for Acme."' in message
+        assert "harness record suites/faq.yaml --variant v2 --only-stale" in message
+
+
+def test_only_stale_recordings_are_made_anew(project: Path) -> None:
+    with ChatServer(lambda number, body: "It takes 5 days.") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes")
+        (project / "prompts/faq/2.j2").write_text("You reply for Acme.")
+        recorded = harness("record", "--only-stale", "--yes")
+        assert recorded.exit_code == 0, recorded.output
+        assert len(server.requests) == 4 + 2
+        assert {body["messages"][0]["content"] for _, body in server.requests[4:]} == {"You reply for Acme."}
+    assert harness("run").exit_code == 0
+
+
+def test_a_suite_without_recordings_says_so_in_one_line(project: Path) -> None:
+    write(project, faq("http://127.0.0.1:9/v1", extra="max_tokens: 50"))
+    run = harness("run")
+    assert run.exit_code == 3
+    assert "suites/faq.yaml has no recordings. `harness record suites/faq.yaml` makes them: 4 calls" in run.stdout.replace("\n", " ").replace("  ", " ")
+    assert run.stdout.count("has no recordings") == 1
+
+
+def test_recording_asks_first_and_without_a_terminal_needs_yes(project: Path) -> None:
+    with ChatServer() as server:
+        write(project, faq(server.url))
+        refused = harness("record")
+        assert refused.exit_code == 2
+        assert "4 calls to test-model" in refused.stderr
+        assert "--yes" in refused.stderr
+        assert server.requests == []
+
+
+def test_an_answer_after_retries_is_recorded_with_every_attempt(project: Path) -> None:
+    def faults(number: int, body: dict[str, Any]) -> Reply | None:
+        return Reply(429, error(), {"retry-after-ms": "1"}) if number <= 2 else None
+
+    cases = "  - {id: one, input: How long?, expected: 5 days}\n"
+    with ChatServer(lambda number, body: "5 days", faults=faults) as server:
+        write(project, faq(server.url, cases=cases))
+        assert harness("record", "--yes", "--variant", "v1").exit_code == 0
+    (live,) = rows(project)
+    assert live["attempts"] == 3
+    harness("run", "--variant", "v1")
+    (replayed,) = rows(project)
+    assert replayed["attempts"] == 3
+    assert replayed["latency"] == live["latency"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "kept"),
+    [
+        (Reply(500, error("down")), "server", False),
+        (Reply(429, error("slow"), {"retry-after-ms": "1"}), "rate_limited", False),
+        (Reply(400, error("context is too long")), "bad_request", True),
+        (Reply(200, b"<html>login</html>", {"content-type": "text/html"}), "protocol", False),
+        (Reply(200, b'{"choices": []}'), "protocol", False),
+        (Reply(200, b'{"id": "x", "choi', cut=10), "connection", False),
+        (Reply(307, b"", {"location": "http://127.0.0.1:9/"}), "redirect", False),
+    ],
+)
+def test_infrastructure_trouble_is_an_error_and_only_final_answers_are_kept(
+    project: Path, reply: Reply, kind: str, kept: bool
+) -> None:
+    settings = "[tool.harness]\n[tool.harness.retry]\nattempts = 2\nbackoff = 0\n"
+    with ChatServer(faults=lambda number, body: reply) as server:
+        write(project, {"pyproject.toml": settings, **faq(server.url)})
+        run = harness("record", "--yes", "--variant", "v2", "--case", "price")
+    assert run.exit_code == 3, run.output
+    (row,) = rows(project)
+    assert (row["outcome"], row["error"]["kind"]) == ("error", kind)
+    assert bool(list((project / "cassettes").rglob("*.yaml"))) == kept
+    if kept:
+        assert "context is too long" in row["error"]["message"]
+        harness("run", "--variant", "v2", "--case", "price")
+        assert without_run(rows(project))[0]["error"] == row["error"]
+
+
+def test_rewrite_keeps_the_old_recording_until_there_is_a_better_one(project: Path) -> None:
+    down = []
+    with ChatServer(lambda number, body: "5 days", faults=lambda number, body: Reply(500, error()) if down else None) as server:
+        write(project, {"pyproject.toml": "[tool.harness.retry]\nattempts = 1\n[tool.harness]\n", **faq(server.url)})
+        harness("record", "--yes")
+        files = {path: path.read_text() for path in (project / "cassettes").rglob("*.yaml")}
+        down.append(True)
+        assert harness("record", "--yes", "--rewrite").exit_code == 3
+        assert {path: path.read_text() for path in (project / "cassettes").rglob("*.yaml")} == files
+        harness("run", "--record-mode", "all", "-q")
+        assert {path.read_text() for path in files} != set(files.values())
+
+
+def test_a_refused_key_ends_the_run_with_2_and_is_not_recorded(project: Path) -> None:
+    with ChatServer(faults=lambda number, body: Reply(401, error("Incorrect API key provided"))) as server:
+        write(project, faq(server.url))
+        run = harness("record", "--yes", "-j", "1")
+    assert run.exit_code == 2
+    assert "refused the credentials" in run.stderr
+    assert len(server.requests) <= 2
+    assert not (project / "cassettes").exists()
+
+
+def test_a_missing_key_is_named_before_anything_is_sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = faq("https://example.invalid/v1", extra="api_key_env: SHOP_KEY")
+    write(project, files)
+    run = harness("record", "--yes")
+    assert run.exit_code == 2
+    assert "SHOP_KEY" in run.stderr
+
+
+def test_a_base_url_from_a_suite_never_gets_the_ambient_key(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-ambient-0123456789abcdef")
+    write(project, faq("https://example.invalid/v1"))
+    run = harness("record", "--yes")
+    assert run.exit_code == 2
+    assert "api_key_env" in run.stderr
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes").exit_code == 0
+    assert all("ambient" not in headers["authorization"] for headers, _ in server.requests)
+
+
+def test_streams_give_a_time_to_first_token_that_replays(project: Path) -> None:
+    with ChatServer(lambda number, body: "It takes 5 days", delay=0.002) as server:
+        write(project, faq(server.url, extra="stream: true"))
+        harness("record", "--yes")
+    live = rows(project)
+    assert all(0 < row["ttft"] < row["latency"] for row in live)
+    assert all(row["usage"]["output"] == 4 for row in live)
+    harness("run")
+    assert [(row["ttft"], row["latency"]) for row in rows(project)] == [(row["ttft"], row["latency"]) for row in live]
+
+
+def test_turns_send_what_was_said_before(project: Path) -> None:
+    cases = """\
+  - id: talk
+    history: [{user: Hi}, {assistant: Hello}]
+    turns:
+      - {input: How long?, expect: [{contains: answer 1}]}
+      - {input: [And, how much?], expect: [{contains: answer 2}]}
+    expected: answer
+"""
+    with ChatServer(lambda number, body: f"answer {number}") as server:
+        write(project, faq(server.url, cases=cases))
+        run = harness("record", "--yes", "--variant", "v1")
+    assert run.exit_code == 0, run.output
+    said = [[(one["role"], one["content"]) for one in body["messages"]] for _, body in server.requests]
+    opening = [("system", "Answer briefly."), ("user", "Hi"), ("assistant", "Hello"), ("user", "How long?")]
+    assert said == [opening, [*opening, ("assistant", "answer 1"), ("user", "And"), ("user", "how much?")]]
+    (row,) = rows(project)
+    assert [turn["output"] for turn in row["turns"]] == ["answer 1", "answer 2"]
+    assert [check["turn"] for check in row["checks"]] == [None, 1, 2]
+
+
+def test_a_python_function_without_calls_runs_in_every_mode_and_has_no_latency(project: Path) -> None:
+    suite = """\
+suite: local
+variants: {upper: {api: python, target: "./agent.py:answer"}}
+cases: [{id: a, input: abc, expect: {equals: ABC}}]
+"""
+    write(project, {"suites/local.yaml": suite, "suites/agent.py": "def answer(text):\n    return text.upper()\n"})
+    for mode in ("none", "once", "all"):
+        assert harness("run", "--record-mode", mode).exit_code == 0
+    (row,) = rows(project)
+    assert row["latency"] is None
+    assert row["cassette"] is None
+    assert not (project / "cassettes").exists()
+
+
+def test_a_python_function_that_raises_is_an_error_with_its_place(project: Path) -> None:
+    suite = """\
+suite: local
+variants: {broken: {api: python, target: "./agent.py:answer"}}
+cases: [{id: a, input: abc, expect: {not: {contains: x}}}]
+"""
+    write(project, {"suites/local.yaml": suite, "suites/agent.py": "def answer(text):\n    return 1 / 0\n"})
+    assert harness("run").exit_code == 3
+    (row,) = rows(project)
+    assert row["error"]["kind"] == "target"
+    assert "ZeroDivisionError" in row["error"]["message"]
+
+
+def test_the_first_deciding_failure_stops_the_run_where_asked(project: Path) -> None:
+    cases = "".join(f"  - {{id: c{number}, input: Q{number}, expected: right}}\n" for number in range(30))
+    with ChatServer(lambda number, body: "wrong") as server:
+        write(project, faq(server.url, cases=cases))
+        run = harness("run", "--record-mode", "once", "-x", "-j", "1")
+    assert run.exit_code == 1
+    outcomes = [row["outcome"] for row in rows(project)]
+    assert len(outcomes) == 60
+    assert outcomes.count("skipped") > 50
+
+
+def test_nothing_selected_is_exit_5_and_a_typo_is_exit_2(project: Path) -> None:
+    write(project, faq("http://127.0.0.1:9/v1"))
+    assert harness("run", "-k", "nosuchword").exit_code == 5
+    run = harness("run", "--variant", "v3")
+    assert run.exit_code == 2
+    assert "Did you mean" in run.stderr
+    assert harness("run", "-k", "(shipping").exit_code == 2
+    assert harness("run", "suites/none.yaml").exit_code == 2
+
+
+def test_reports_can_be_copied_by_suffix(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        run = harness("run", "--record-mode", "once", "-o", "a.md", "-o", "b.xml", "-o", "c.jsonl", "--json")
+    assert json.loads(run.stdout)["exit_code"] == 0
+    assert (project / "a.md").read_text().strip()
+    assert "<testsuites" in (project / "b.xml").read_text()
+    assert len((project / "c.jsonl").read_text().splitlines()) == 4
+    assert harness("run", "-o", "x.docx").exit_code == 2
