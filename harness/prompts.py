@@ -11,60 +11,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from itertools import repeat
 
-import jinja2
-from jinja2 import nodes
-from jinja2.ext import Extension
-from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field
-
+from harness import frontmatter
+from harness.chatblocks import ChatBlocks
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
-from harness.located import Document, parse_yaml
-from harness.promptfiles import PromptFiles
+from harness.frontmatter import FrontMatter
+from harness.promptfiles import PromptFiles, order
+from harness.promptshape import PromptLoader, Shape, examine
 from harness.records import JSON, Message
-from harness.templates import LARGEST, Templates, bounded, template_problem
-from harness.validation import validate
+from harness.templates import Output, Templates
 
-_FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_REFERENCE = re.compile(r"(?P<name>[^@\s]+)(?:@(?P<version>(?!git:)[^@\s]+))?(?:@git:(?P<git>\S+))?\Z")
-_ROLES = ("system", "developer", "user", "assistant")
-# Chat blocks leave their message in the output between these; no text of a user's can hold them unescaped.
-_OPEN, _CLOSE = "\ue0c0", "\ue0c1"
-
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "object": (Mapping,),
-}
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Variable(_Strict):
-    """A declared variable of a prompt."""
-
-    type: Literal["string", "integer", "number", "boolean", "array", "object"] = Field("string", description="JSON type")
-    default: JSON = Field(None, description="Value where nobody gives one; without a default the variable is needed")
-    enum: tuple[JSON, ...] | None = Field(None, description="The values it may have")
-    description: str | None = Field(None, description="What it is for")
-
-
-class FrontMatter(_Strict):
-    """What stands between the --- lines at the top of a prompt."""
-
-    description: str | None = Field(None, description="What is different in this version")
-    parent: int | str | None = Field(None, description="The version it was made from; default: the next lower one")
-    variables: Mapping[str, Variable] = Field(default_factory=dict, description="What it needs besides the input")
-    defaults: Mapping[str, JSON] = Field(
-        default_factory=dict, description="Settings it was tuned with; `models:` holds some by model. The suite's win"
-    )
-    encoding: str | None = Field(None, description="Token encoding for estimates; default from the model")
+_REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?:@(?P<version>(?!git:)[^@\s]+))?(?:@git:(?P<git>\S+))?\Z")
+_FORMS = "Write faq, faq@2, faq@git:main or faq@2@git:main."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +48,32 @@ class Prompt:
     front: FrontMatter
     parent: str | None
     git: str | None = None
+    #: The commit that the git ref named, as a full hash.
+    commit: str | None = None
     #: Where each declared variable stands.
     places: Mapping[str, SourceLocation] = field(default_factory=dict)
 
     @property
     def ref(self) -> str:
+        """Name and version, and the git ref it was asked for with."""
         base = f"{self.name}@{self.version}"
         return base if self.git is None else f"{base}@git:{self.git}"
 
+    @property
+    def file(self) -> str:
+        """Its path below the prompts folder."""
+        return f"{self.name}/{self.version}.j2"
+
     def defaults(self, model: str | None) -> dict[str, JSON]:
         """Return the settings it was tuned with, those for `model` included."""
-        general = {key: value for key, value in self.front.defaults.items() if key != "models"}
-        by_model = self.front.defaults.get("models") or {}
-        return {**general, **(by_model.get(model) or {} if model else {})}
+        return self.front.settings(model)
 
     def values(self, given: Mapping[str, JSON], *, where: SourceLocation | None) -> dict[str, JSON]:
-        """Return the variables with defaults filled in.
+        """Return the variables with defaults filled in and texts read as the declared types.
+
+        Args:
+            given: Values by name; names that are not declared are passed on.
+            where: The place that gives them, for messages.
 
         Raises:
             ConfigError: One is missing, or of the wrong type, or not among those allowed.
@@ -112,15 +81,18 @@ class Prompt:
         problems: list[Problem] = []
         values = dict(given)
         for name, variable in self.front.variables.items():
-            if name not in values:
-                if "default" not in variable.model_fields_set:
-                    hint = f"Set it under `vars:`, or give it a default in {self.places.get(name, self.shown)}."
-                    problems.append(Problem(message=f"prompt {self.ref} needs `{name}`.", location=where, hint=hint))
-                    continue
-                values[name] = variable.default
-            wrong = _wrong(values[name], variable)
-            if wrong:
-                message = f"`{name}` of prompt {self.ref} should be {wrong}, not {json.dumps(values[name], default=str)}."
+            place = self.places.get(name, self.shown)
+            if name not in values and variable.needed:
+                hint = "Set it under `vars:`, or give it a default."
+                near = did_you_mean(name, sorted(set(given) - set(self.front.variables)))
+                message = f"prompt {self.ref} needs `{name}` ({place})."
+                problems.append(Problem(message=message, location=where, hint=near or hint))
+                continue
+            try:
+                values[name] = variable.read(values.get(name, variable.default))
+            except ValueError as error:
+                shown = json.dumps(values.get(name), ensure_ascii=False, default=str)
+                message = f"`{name}` of prompt {self.ref} should be {error}, not {shown[:80]} ({place})."
                 problems.append(Problem(message=message, location=where))
         if problems:
             raise ConfigError(problems)
@@ -128,45 +100,61 @@ class Prompt:
 
 
 class PromptLibrary:
-    """The prompts of a project."""
+    """The prompts of a project. What was read once is kept."""
 
     def __init__(self, files: PromptFiles) -> None:
+        """
+        Args:
+            files: Where they are.
+        """
         self._files = files
         self._prompts: dict[tuple[str, str, str | None], Prompt] = {}
         self._templates: dict[str | None, Templates] = {}
-        self._inline = Templates()
-        self._bodies: dict[tuple[str, str, str | None], str] = {}
+        self._shapes: dict[tuple[str, str, str | None], Shape] = {}
+        self._inline = Templates(loader=PromptLoader(files, None))
 
     def names(self) -> list[str]:
         """All prompts in the working tree, sorted."""
-        return sorted({name for name, _ in self._files.list(None)})
+        return sorted({name for name, _ in self._files.versions(None)})
 
     def versions(self, name: str, git: str | None = None) -> list[str]:
-        """All versions of a prompt, the oldest first."""
-        return sorted((version for found, version in self._files.list(git) if found == name), key=_order)
+        """All versions of a prompt, the oldest first.
+
+        Raises:
+            ConfigError: `git` names no commit, or this is no repository.
+        """
+        return sorted((version for found, version in self._files.versions(git) if found == name), key=order)
 
     def get(self, ref: str, *, where: SourceLocation | None = None) -> Prompt:
         """Return the prompt that a reference names: `faq`, `faq@2`, `faq@latest`, `faq@git:main`, `faq@2@git:main`.
+
+        Args:
+            ref: The reference.
+            where: The place that names it, for messages.
 
         Raises:
             ConfigError: There is none, or its front matter is wrong.
         """
         match = _REFERENCE.match(ref)
         if match is None:
-            hint = "Write faq, faq@2, faq@git:main or faq@2@git:main."
-            raise ConfigError(Problem(message=f"'{ref}' is no prompt reference.", location=where, hint=hint))
-        name, version, git = match["name"], match["version"], match["git"]
+            raise ConfigError(Problem(message=f"'{ref}' is no prompt reference.", location=where, hint=_FORMS))
+        name, git = match["name"], match["git"]
+        version: str | None = match["version"]
         try:
             versions = self.versions(name, git)
-        except LookupError as error:
-            raise ConfigError(Problem(message=str(error), location=where)) from None
-        tree = f" in {git}" if git else ""
+            misnamed = self._files.misnamed(name, git)
+        except ConfigError as error:
+            # Git knows nothing of suites: the place is known here.
+            raise ConfigError([_at(problem, where) for problem in error.problems]) from None
+        if misnamed:
+            raise ConfigError(misnamed)
+        tree = f" in git:{git}" if git else ""
         if not versions:
-            known = sorted({found for found, _ in self._files.list(git)})
+            known = sorted({found for found, _ in self._files.versions(git)})
             hint = did_you_mean(name, known) or f"There are: {', '.join(known) or 'none'}."
             message = f"no prompt '{name}' in {self._files.shown}/{tree}."
             raise ConfigError(Problem(message=message, location=where, hint=hint))
-        if version in (None, "latest"):
+        if version is None or version == "latest":
             version = versions[-1]
         elif version not in versions:
             hint = f"There are: {', '.join(versions)}."
@@ -176,6 +164,14 @@ class PromptLibrary:
         if key not in self._prompts:
             self._prompts[key] = self._read(name, version, git, versions)
         return self._prompts[key]
+
+    def check(self, ref: str, *, where: SourceLocation) -> None:
+        """Read a prompt and compile its template with all that it includes.
+
+        Raises:
+            ConfigError: It is not there, or wrong.
+        """
+        self._shape(self.get(ref, where=where))
 
     def opening(
         self,
@@ -195,7 +191,7 @@ class PromptLibrary:
             system: Instructions written in the suite (a template); None: there are none.
             input: What the user says first, one text or several.
             history: What was said before; it comes between the prompt's own messages and the input.
-            variables: Everything the template may name.
+            variables: Everything the template may name. `expected` is kept from it, unless it is under `vars` too.
             assistant: What `self_` is.
             where: The place in the suite, for messages.
 
@@ -203,198 +199,114 @@ class PromptLibrary:
             ConfigError: A variable is missing or the template fails.
         """
         said = tuple(Message(role="user", content=text) for text in input)
-        names = {**variables, "input": input[0] if len(input) == 1 else list(input), "self_": dict(assistant)}
+        own = variables.get("vars")
+        # A prompt that holds the answer measures nothing.
+        secret = {"expected"} - set(own if isinstance(own, Mapping) else ())
+        names = {name: value for name, value in variables.items() if name not in secret}
+        names |= {"input": "\n\n".join(input), "self_": dict(assistant)}
         if ref is None:
-            text = self._inline.render(system, names, where=where) if system else ""
-            first = (Message(role="system", content=text),) if text else ()
-            return _rendered((*first, *history, *said), None)
+            text = self._inline.render_stripped(system or "", names, where=where)
+            return _rendered((*_system(text), *history, *said), None)
         prompt = self.get(ref, where=where)
-        blocks, text = self._render(prompt, prompt.values(names, where=where), where)
-        if not blocks:
-            first = (Message(role="system", content=text),) if text else ()
-            return _rendered((*first, *history, *said), prompt.ref)
-        # The prompt's own last user message is where the input stands, so history goes before it.
-        split = len(blocks) - 1 if blocks[-1].role == "user" else len(blocks)
-        tail = blocks[split:] if split < len(blocks) else said
-        return _rendered((*blocks[:split], *history, *tail), prompt.ref)
+        shape = self._shape(prompt)
+        values = prompt.values(names, where=where)
+        output = self._run(prompt, values, where)
+        if not output.messages:
+            return _rendered((*_system(output.stripped), *history, *said), prompt.ref)
+        if output.first_text is not None:
+            raise ConfigError(self._outside(prompt, output))
+        messages = output.messages
+        if not shape.uses_input and messages[-1].role != "user":
+            return _rendered((*messages, *history, *said), prompt.ref)
+        if len(input) > 1:
+            each = [self._run(prompt, {**values, "input": text}, where).messages for text in input]
+            messages = _one_after_another(each) or messages
+        return _rendered(_with_history(messages, history), prompt.ref)
 
-    def check(self, ref: str, *, where: SourceLocation) -> None:
-        """Read a prompt and compile its template.
-
-        Raises:
-            ConfigError: It is not there, or wrong.
-        """
-        self._template(self.get(ref, where=where))
-
-    def _render(
-        self, prompt: Prompt, values: Mapping[str, JSON], where: SourceLocation
-    ) -> tuple[tuple[Message, ...], str]:
-        template, start = self._template(prompt)
-        environment = self._tree(prompt.git).environment
-        place = SourceLocation(prompt.shown, start, 1)
+    def _run(self, prompt: Prompt, values: Mapping[str, JSON], where: SourceLocation) -> Output:
+        templates = self._tree(prompt.git)
         try:
-            text = bounded(environment, template, values)
-        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            problem = template_problem(error, where=_line_of(error, place), known=values, first_line=start)
-            used = Problem(message=f"{problem.message} (prompt {prompt.ref}, used at {where})", location=problem.location,
-                           hint=problem.hint)
-            raise ConfigError(used) from None
-        return _blocks(text, prompt, start)
+            with templates.blaming(where=SourceLocation(prompt.shown), known=values):
+                return templates.run(templates.environment.get_template(prompt.file), values)
+        except ConfigError as error:
+            used = f"(Rendered for {where}.)"
+            hints = (f"{problem.hint} {used}" if problem.hint else used for problem in error.problems)
+            raise ConfigError(map(_at, error.problems, repeat(None), hints)) from None
 
-    def _template(self, prompt: Prompt) -> tuple[jinja2.Template, int]:
+    def _outside(self, prompt: Prompt, output: Output) -> Problem:
+        file, line = output.first_text or (prompt.shown, 1)
+        shown = " ".join(output.text.split())[:40]
+        message = f"'{shown}' stands outside the chat blocks."
+        return Problem(message=message, location=SourceLocation(file, line), hint="Put it into one, or use none.")
+
+    def _shape(self, prompt: Prompt) -> Shape:
         key = (prompt.name, prompt.version, prompt.git)
-        start = self._bodies[key].count("\n", 0, _body_start(self._bodies[key])) + 1
-        try:
-            return self._tree(prompt.git).environment.get_template(f"{prompt.name}/{prompt.version}.j2"), start
-        except jinja2.TemplateSyntaxError as error:
-            at = SourceLocation(error.filename or prompt.shown, error.lineno, 1)
-            problem = Problem(message=f"the template cannot be read: {(error.message or '').rstrip('.')}.", location=at)
-            raise ConfigError(problem) from None
-        except jinja2.TemplateNotFound as error:
-            at = SourceLocation(prompt.shown, start, 1)
-            raise ConfigError(Problem(message=f"'{error.name}' is not in {self._files.shown}/.", location=at)) from None
+        if key not in self._shapes:
+            self._shapes[key] = examine(self._tree(prompt.git), PromptLoader(self._files, prompt.git), prompt.file)
+        return self._shapes[key]
 
     def _tree(self, git: str | None) -> Templates:
         if git not in self._templates:
-            self._templates[git] = Templates(loader=_Loader(self._files, git), extensions=[_Chat])
+            self._templates[git] = Templates(loader=PromptLoader(self._files, git), extensions=[ChatBlocks])
         return self._templates[git]
 
     def _read(self, name: str, version: str, git: str | None, versions: Sequence[str]) -> Prompt:
-        shown = self._files.path(name, version, git)
-        text = self._files.read(f"{name}/{version}.j2", git)
+        file = f"{name}/{version}.j2"
+        shown = self._files.path(file, git)
+        text = self._files.read(file, git)
         if text is None:
-            raise ConfigError(Problem(message=f"{shown} cannot be read as UTF-8 text inside the project"))
-        self._bodies[name, version, git] = text
-        front, document = _front_matter(text, shown)
-        lower = [one for one in versions if _order(one) < _order(version)]
+            raise ConfigError(Problem(message="this cannot be read.", location=SourceLocation(shown)))
+        front, document = frontmatter.read(text, shown=shown)
+        lower = [one for one in versions if order(one) < order(version)]
         parent = str(front.parent) if front.parent is not None else (lower[-1] if lower else None)
+        if parent == version:
+            raise ConfigError(document.problem(("parent",), "a version cannot be its own parent."))
         if parent is not None and parent not in versions:
-            raise ConfigError(document.problem(("parent",), f"'{name}' has no version {parent}."))
-        places = {variable: document.where(("variables", variable), key=True) for variable in front.variables}
-        _check_defaults(front, document)
-        return Prompt(name=name, version=version, shown=shown, front=front, parent=parent, git=git, places=places)
+            hint = f"There are: {', '.join(one for one in versions if one != version) or 'no others'}."
+            raise ConfigError(document.problem(("parent",), f"prompt '{name}' has no version {parent}.", hint=hint))
+        return Prompt(
+            name=name,
+            version=version,
+            shown=shown,
+            front=front,
+            parent=parent,
+            git=git,
+            commit=self._files.commit(git) if git else None,
+            places={variable: document.where(("variables", variable), key=True) for variable in front.variables},
+        )
 
 
-class Files(Protocol):
-    """Where prompt files are read."""
-
-    def read(self, name: str, git: str | None) -> str | None: ...
+def _system(text: str) -> tuple[Message, ...]:
+    return (Message(role="system", content=text),) if text else ()
 
 
-class _Loader(jinja2.BaseLoader):
-    """Finds templates under prompts/, without their front matter, at their own line numbers."""
-
-    def __init__(self, files: PromptFiles, git: str | None) -> None:
-        self._files = files
-        self._git = git
-
-    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Any]:
-        text = self._files.read(template, self._git)
-        if text is None:
-            raise jinja2.TemplateNotFound(template)
-        start = _body_start(text)
-        # Jinja counts lines from the top of the file; an empty comment stands for the front matter.
-        skipped = text.count("\n", 0, start)
-        padding = "{#" + "\n" * skipped + "#}" if skipped else ""
-        return padding + text[start:], f"{self._files.shown}/{template}", lambda: True
+def _one_after_another(each: Sequence[Sequence[Message]]) -> tuple[Message, ...] | None:
+    """Say several texts one after another, where only the prompt's last message, the user's, depends on them."""
+    first = each[0][:-1]
+    if any(not messages or messages[-1].role != "user" or messages[:-1] != first for messages in each):
+        return None
+    return (*first, *dict.fromkeys(messages[-1] for messages in each))
 
 
-class _Chat(Extension):
-    """`{% chat role="user" %} ... {% endchat %}`: one message."""
-
-    tags = {"chat"}
-
-    def parse(self, parser: Any) -> nodes.Node:
-        line = next(parser.stream).lineno
-        if not (parser.stream.current.test("name:role") and parser.stream.look().test("assign")):
-            parser.fail('write {% chat role="system" %}', line)
-        parser.stream.skip(2)
-        role = parser.parse_expression()
-        body = parser.parse_statements(("name:endchat",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("_message", [role]), [], [], body).set_lineno(line)
-
-    def _message(self, role: str, caller: Any) -> str:
-        if role not in _ROLES:
-            raise jinja2.TemplateRuntimeError(f"a chat block's role is {', '.join(_ROLES[:-1])} or {_ROLES[-1]}, not '{role}'")
-        content = str(caller()).replace(_OPEN, "").replace(_CLOSE, "").strip()
-        return f"{_OPEN}{json.dumps([role, content])}{_CLOSE}"
-
-
-def _blocks(text: str, prompt: Prompt, start: int) -> tuple[tuple[Message, ...], str]:
-    if _OPEN not in text:
-        return (), text.strip()
-    messages: list[Message] = []
-    for part in text.split(_CLOSE):
-        before, opened, block = part.partition(_OPEN)
-        if before.strip():
-            shown = " ".join(before.split())[:40]
-            message = f"'{shown}' stands outside the chat blocks."
-            location = SourceLocation(prompt.shown, start, 1)
-            raise ConfigError(Problem(message=message, location=location, hint="Put it into one, or use none."))
-        if opened:
-            role, content = json.loads(block)
-            messages.append(Message(role=role, content=content))
-    return tuple(messages), ""
+def _with_history(messages: Sequence[Message], history: Sequence[Message]) -> tuple[Message, ...]:
+    """Put what was said before in front of the last thing that the user says."""
+    split = len(messages)
+    while split and messages[split - 1].role != "user":
+        split -= 1
+    while split and messages[split - 1].role == "user":
+        split -= 1
+    if not any(message.role == "user" for message in messages):
+        split = len(messages)
+    return (*messages[:split], *history, *messages[split:])
 
 
 def _rendered(messages: tuple[Message, ...], ref: str | None) -> Rendered:
-    text = json.dumps([[one.role, one.content] for one in messages], ensure_ascii=True, separators=(",", ":"))
-    if len(text) > 6 * LARGEST:
-        raise ConfigError(Problem(message=f"the messages are longer than {LARGEST:,} characters"))
-    return Rendered(messages=messages, ref=ref, hash=hashlib.sha256(text.encode()).hexdigest())
+    plain = [{"role": one.role, "content": one.content, **({"name": one.name} if one.name else {})} for one in messages]
+    text = json.dumps(plain, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return Rendered(messages=messages, ref=ref, hash=hashlib.sha256(text.encode("ascii")).hexdigest())
 
 
-def _front_matter(text: str, shown: str) -> tuple[FrontMatter, Document]:
-    match = _FRONT.match(text)
-    document = parse_yaml(match[1] if match else "", shown=shown, first_line=2 if match else 1)
-    if document.value is None:
-        document.value = {}
-    front = validate(document, FrontMatter) if not document.problems else None
-    if front is None or document.problems:
-        raise ConfigError(document.problems)
-    return front, document
-
-
-def _check_defaults(front: FrontMatter, document: Document) -> None:
-    for name, variable in front.variables.items():
-        if "default" in variable.model_fields_set:
-            wrong = _wrong(variable.default, variable)
-            if wrong:
-                shown = json.dumps(variable.default, default=str)
-                document.complain(("variables", name, "default"), f"the default of `{name}` should be {wrong}, not {shown}.")
-    if document.problems:
-        raise ConfigError(document.problems)
-
-
-def _wrong(value: JSON, variable: Variable) -> str | None:
-    """Say what a value should be instead; None where it is right."""
-    kinds = _KINDS[variable.type]
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        return f"of type {variable.type}"
-    if variable.enum is not None and value not in variable.enum:
-        return "one of " + ", ".join(json.dumps(one) for one in variable.enum)
-    return None
-
-
-def _body_start(text: str) -> int:
-    match = _FRONT.match(text)
-    return match.end() if match else 0
-
-
-def _line_of(error: Exception, default: SourceLocation) -> SourceLocation:
-    """Find the line of a template at which rendering failed: Jinja rewrites tracebacks to template lines."""
-    found = default
-    trace = error.__traceback__
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if name.endswith(".j2"):
-            found = SourceLocation(name, trace.tb_lineno, 1)
-        trace = trace.tb_next
-    return found
-
-
-def _order(version: str) -> tuple[int, Version, str]:
-    try:
-        return (1, Version(version), version)
-    except InvalidVersion:
-        return (0, Version("0"), version)
+def _at(problem: Problem, where: SourceLocation | None, hint: str | None = None) -> Problem:
+    return Problem(
+        message=problem.message, location=problem.location or where, hint=hint or problem.hint, source=problem.source
+    )

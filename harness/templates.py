@@ -1,39 +1,47 @@
-"""Jinja, fenced in: what a prompt or a suite may do with a template.
+"""Templates: texts of suites and prompts in which Jinja fills in values, once.
 
-An immutable sandbox over plain data. Undefined names are errors, rendered text and loop steps are bounded, operators
-and filters cannot make huge values, and what a template puts in is never rendered again.
+What a template puts in is data and never rendered again. Every error is a problem with a file and a line.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from types import GeneratorType
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import exceptions, meta, nodes
 from jinja2.ext import Extension
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
+from harness.meter import LARGEST, TooMuch
 from harness.records import JSON
+from harness.sandbox import Sandbox
 
-#: Characters that a template may produce.
-LARGEST = 1_000_000
-#: Loop steps that one rendering may take, all loops together.
-MOST_STEPS = 1_000_000
-
-_LONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*\Z", re.DOTALL)
-_SIZED = re.compile(r"%[-+ #0]*(\*|[0-9]{5,}|[0-9]*\.[0-9]{5,})|[:\.][^}]*[0-9]{5,}")
+#: Different texts whose compiled form is kept.
+_KEPT = 1024
+_RESULT = "result"
 
 
-class TooMuch(jinja2.TemplateRuntimeError):
-    """A template asks for more than it may have."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a template came to."""
+
+    text: str
+    #: The same without the blank space that the template, and no value, puts around it.
+    stripped: str
+    #: What its chat blocks made, in order.
+    messages: tuple[Any, ...]
+    #: Where the first text stands that is not blank: file and line. None: there is none.
+    first_text: tuple[str, int] | None
 
 
 class Templates:
-    """Renders texts as templates; compiles each once."""
+    """Renders texts as templates; each is compiled once."""
 
     def __init__(self, *, loader: jinja2.BaseLoader | None = None, extensions: Iterable[type[Extension]] = ()) -> None:
         """
@@ -41,17 +49,17 @@ class Templates:
             loader: Where `extends`, `include` and `import` look; None: there is nothing to load.
             extensions: Further tags.
         """
-        self.environment = _Environment(loader=loader, extensions=list(extensions))
-        self._compiled: dict[str, jinja2.Template] = {}
-        self._lone: dict[str, Any] = {}
-        self._names: dict[str, frozenset[str]] = {}
+        self.environment = Sandbox(loader=loader, extensions=extensions)
+        self._compiled = lru_cache(maxsize=_KEPT)(self._compile)
+        self._expressions = lru_cache(maxsize=_KEPT)(self._expression)
+        self._names = lru_cache(maxsize=_KEPT)(self._undeclared)
 
     def render(self, source: str, variables: Mapping[str, JSON], *, where: SourceLocation) -> str:
         """Render a text.
 
         Args:
             source: The template.
-            variables: Plain data.
+            variables: Plain data by name.
             where: Where the template stands, for messages.
 
         Raises:
@@ -59,25 +67,39 @@ class Templates:
         """
         if not has_template(source):
             return source
-        try:
-            template = self._compiled.get(source)
-            if template is None:
-                template = self._compiled[source] = self.environment.from_string(source)
-            return bounded(self.environment, template, variables)
-        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ConfigError(template_problem(error, where=where, known=variables)) from None
+        with self.blaming(where=where, known=variables, source=source):
+            return self.run(self._compiled(source), variables).text
+
+    def render_stripped(self, source: str, variables: Mapping[str, JSON], *, where: SourceLocation) -> str:
+        """Render a text and take off the blank space around it that is the template's own; arguments as for `render`.
+
+        Raises:
+            ConfigError: It cannot be rendered.
+        """
+        if not has_template(source):
+            return source.strip()
+        with self.blaming(where=where, known=variables, source=source):
+            return self.run(self._compiled(source), variables).stripped
 
     def render_value(self, value: JSON, variables: Mapping[str, JSON], *, where: SourceLocation) -> JSON:
         """Render every text in plain data; a text that is nothing but `{{ x }}` keeps the type of `x`.
+
+        Args:
+            value: Plain data; the keys of its mappings are no templates.
+            variables: Plain data by name.
+            where: Where it stands, for messages.
 
         Raises:
             ConfigError: A text in it cannot be rendered.
         """
         if isinstance(value, str):
-            lone = _LONE.match(value) if "{{" in value else None
-            if lone is None:
-                return self.render(value, variables, where=where)
-            return self._evaluate(value, lone[1], variables, where)
+            if not has_template(value):
+                return value
+            with self.blaming(where=where, known=variables, source=value):
+                lone = self._expressions(value)
+                if lone is not None:
+                    return self._evaluate(lone, variables)
+                return self.run(self._compiled(value), variables).text
         if isinstance(value, Mapping):
             return {key: self.render_value(one, variables, where=where) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
@@ -86,32 +108,97 @@ class Templates:
 
     def names(self, source: str) -> frozenset[str]:
         """Return the names that a template uses and does not define. Text that cannot be parsed has none."""
-        if not has_template(source):
-            return frozenset()
-        if source not in self._names:
-            try:
-                found = meta.find_undeclared_variables(self.environment.parse(source))
-            except jinja2.TemplateError:
-                found = set()
-            self._names[source] = frozenset(found) - frozenset(self.environment.globals)
-        return self._names[source]
+        return self._names(source) if has_template(source) else frozenset()
 
-    def _evaluate(self, source: str, expression: str, variables: Mapping[str, JSON], where: SourceLocation) -> JSON:
+    def run(self, template: jinja2.Template, variables: Mapping[str, JSON]) -> Output:
+        """Render a compiled template piece by piece, and stop where it grows too large.
+
+        Raises:
+            Exception: Whatever its expressions raise; `problem` says what to tell the user.
+        """
+        size = 0
+        pieces: list[str] = []
+        first = None
+        with self.environment.metered() as meter:
+            stream = template.root_render_func(template.new_context(dict(variables)))
+            for piece in stream:
+                size += len(piece)
+                if size > LARGEST:
+                    raise TooMuch(f"the rendered text is longer than {LARGEST:,} characters")
+                if first is None and not piece.isspace() and piece:
+                    first = _standing_at(stream, piece)
+                pieces.append(piece)
+            text = "".join(pieces)
+            return Output(text=text, stripped=meter.edges.strip(text), messages=tuple(meter.messages), first_text=first)
+
+    @contextmanager
+    def blaming(self, *, where: SourceLocation, known: Mapping[str, JSON], source: str | None = None) -> Iterator[None]:
+        """Turn whatever compiling or rendering raises into a ConfigError; arguments as for `problem`."""
         try:
-            compiled = self._lone.get(source)
-            if compiled is None:
-                compiled = self._lone[source] = self.environment.compile_expression(expression, undefined_to_none=False)
-            self.environment.steps = 0
-            found = compiled(**variables)
-            if isinstance(found, jinja2.Undefined):
-                # A strict undefined complains in its own words as soon as it is used.
-                str(found)
-            return plain(found)
-        except jinja2.TemplateSyntaxError:
-            # Two expressions or a statement look like one; as text it means the same.
-            return self.render(source, variables, where=where)
-        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ConfigError(template_problem(error, where=where, known=variables)) from None
+            yield
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a template makes plain data raise anything, and is itself at fault
+            raise ConfigError(self.problem(error, where=where, known=known, source=source)) from None
+
+    def problem(
+        self, error: Exception, *, where: SourceLocation, known: Mapping[str, JSON], source: str | None = None
+    ) -> Problem:
+        """Say what is wrong with a template, and in which line.
+
+        Args:
+            error: What Jinja raised.
+            where: Where the template stands, if it is no file of its own.
+            known: The variables it got, for suggestions.
+            source: Its text, if it is no file of its own.
+        """
+        message, hint, name = _told(error, known, self.environment)
+        file, line = _place(error)
+        if file is None:
+            if source is not None and line is not None and source.count("\n") > 1:
+                message += f" (Line {line} of the text.)"
+            return Problem(message=message, location=where, hint=hint)
+        text = self._line(error, file, line or 1)
+        match = re.search(rf"\b{re.escape(name)}\b", text) if name and text else None
+        column = match.start() + 1 if match else len(text or "") - len((text or "").lstrip()) + 1
+        return Problem(message=message, location=SourceLocation(file, line or 1, column), hint=hint, source=text)
+
+    def _compile(self, source: str) -> jinja2.Template:
+        return self.environment.from_string(source)
+
+    def _expression(self, source: str) -> jinja2.Template | None:
+        """Compile a text that is one lone expression; None where it is more than that."""
+        tree = self.environment.parse(source.strip())
+        match tree.body:
+            case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
+                lone = nodes.Template([nodes.Assign(nodes.Name(_RESULT, "store"), expression)])
+                lone.set_lineno(1)
+                return self.environment.from_string(lone)
+        return None
+
+    def _evaluate(self, template: jinja2.Template, variables: Mapping[str, JSON]) -> JSON:
+        context = template.new_context(dict(variables))
+        with self.environment.metered() as meter:
+            for _ in template.root_render_func(context):
+                pass
+            return meter.plain(context.vars[_RESULT])
+
+    def _undeclared(self, source: str) -> frozenset[str]:
+        try:
+            found = meta.find_undeclared_variables(self.environment.parse(source))
+        except (jinja2.TemplateError, RecursionError):
+            return frozenset()
+        return frozenset(found) - frozenset(self.environment.globals)
+
+    def _line(self, error: Exception, file: str, line: int) -> str | None:
+        """Return a line of a template file, for the caret."""
+        text = error.source if isinstance(error, jinja2.TemplateSyntaxError) else None
+        if text is None and self.environment.loader is not None:
+            for template in _templates_of(error):
+                if template.filename == file and template.name is not None:
+                    text = self.environment.loader.get_source(self.environment, template.name)[0]
+        lines = text.split("\n") if text else []
+        return lines[line - 1] if line <= len(lines) else None
 
 
 def has_template(text: str) -> bool:
@@ -119,170 +206,80 @@ def has_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
-def bounded(environment: jinja2.Environment, template: jinja2.Template, variables: Mapping[str, JSON]) -> str:
-    """Render a template piece by piece and stop where its output grows too large.
+def _told(error: Exception, known: Mapping[str, JSON], environment: Sandbox) -> tuple[str, str | None, str | None]:
+    """Return message, hint and the name at fault."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    match error:
+        case jinja2.TemplatesNotFound() | jinja2.TemplateNotFound():
+            loadable = _loadable(environment)
+            name = str(error.name)
+            message = f"'{name}' is not there to include; only files of the prompts folder are."
+            return message, did_you_mean(name, loadable), name
+        case jinja2.TemplateSyntaxError():
+            return f"the template cannot be read: {(error.message or text).rstrip('.')}.", None, None
+        case SyntaxError():
+            return f"the template cannot be read: {error.msg}.", None, None
+        case RecursionError() | MemoryError():
+            return "the template is nested too deeply, or calls itself without end.", None, None
+        case jinja2.UndefinedError():
+            found = re.match(r"'([^']+)' is undefined", text)
+            if found is None:
+                attribute = re.search(r"has no attribute '([^']+)'", text)
+                return f"the template fails: {text}.", None, attribute[1] if attribute else None
+            names = sorted(known)
+            hint = did_you_mean(found[1], names) or f"Defined are: {', '.join(names[:12]) or 'none'}."
+            return f"`{found[1]}` is not defined.", hint, found[1]
+        case exceptions.SecurityError():
+            return f"the template does what it may not: {text}.", None, None
+    return f"the template fails: {text}{'' if text.endswith('?') else '.'}", None, None
 
-    Raises:
-        TooMuch: It is larger than `LARGEST` characters, or its loops take more than `MOST_STEPS` steps.
-    """
-    if isinstance(environment, _Environment):
-        environment.steps = 0
-    size = 0
-    pieces: list[str] = []
-    for piece in template.generate(**variables):
-        size += len(piece)
-        if size > LARGEST:
-            raise TooMuch(f"the rendered text is longer than {LARGEST:,} characters")
-        pieces.append(piece)
-    return "".join(pieces)
+
+def _loadable(environment: Sandbox) -> list[str]:
+    try:
+        return environment.list_templates()
+    except TypeError:
+        # This loader has no list.
+        return []
 
 
-def plain(value: Any) -> JSON:
-    """Return what an expression gave as plain data; what is none becomes its text."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, range)):
-        return [plain(one) for one in value]
-    return str(value)
-
-
-def template_problem(
-    error: Exception, *, where: SourceLocation, known: Mapping[str, JSON], first_line: int = 1
-) -> Problem:
-    """Say what is wrong with a template.
-
-    Args:
-        error: What Jinja raised.
-        where: Where the template starts.
-        known: The variables it got, for suggestions.
-        first_line: The line of the file at which the template's own line 1 stands.
-    """
-    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    hint = None
-    location = where
+def _place(error: Exception) -> tuple[str | None, int | None]:
+    """Return file (None: a text in a suite) and line at which a template failed, as far as they are known."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        location = SourceLocation(where.path, first_line - 1 + error.lineno, 1) if first_line > 1 else where
-        message = f"the template cannot be read: {(error.message or text).rstrip('.')}."
-    elif isinstance(error, jinja2.UndefinedError):
-        match = re.match(r"'([^']+)' is undefined", text)
-        name = match[1] if match else None
-        message = f"`{name}` is not defined." if name else f"the template fails: {text}."
-        if name:
-            hint = did_you_mean(name, sorted(known)) or f"Defined are: {', '.join(sorted(known)[:12]) or 'none'}."
-    elif isinstance(error, SecurityError):
-        message = f"the template does what it may not: {text}."
-    else:
-        message = f"the template fails: {text}."
-    return Problem(message=message, location=location, hint=hint)
+        return error.filename, error.lineno
+    file, line = None, None
+    trace = error.__traceback__
+    while trace is not None:
+        template = _template(trace.tb_frame)
+        if template is not None:
+            file, line = _file(template), template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return file, line
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset({"*", "**", "%", "+"})
-
-    def __init__(self, *, loader: jinja2.BaseLoader | None, extensions: list[type[Extension]]) -> None:
-        super().__init__(
-            loader=loader or jinja2.FunctionLoader(lambda name: None),
-            extensions=extensions,
-            undefined=jinja2.StrictUndefined,
-            autoescape=False,
-            keep_trailing_newline=False,
-            auto_reload=False,
-        )
-        self.steps = 0
-        # What needs the clock or chance would not replay, and what holds state outlives a rendering.
-        for name in ("lipsum", "cycler", "joiner"):
-            self.globals.pop(name, None)
-        self.globals["range"] = self._range
-        self.filters["_counted"] = self._counted
-        self.filters["center"] = self._sized("center", self.filters["center"], 1)
-        self.filters["indent"] = self._sized("indent", self.filters["indent"], 1)
-        self.filters["format"] = self._format
-        del self.filters["random"]
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, "_counted", [], [], None, None, lineno=loop.lineno)
-        tree.set_environment(self)
-        return tree
-
-    def _counted(self, values: Iterable[Any]) -> Iterable[Any]:
-        def steps() -> Iterator[Any]:
-            for value in values:
-                self.steps += 1
-                if self.steps > MOST_STEPS:
-                    raise TooMuch(f"its loops take more than {MOST_STEPS:,} steps")
-                yield value
-
-        if isinstance(values, jinja2.Undefined):
-            return values
-        # `loop.last` and `loop.length` look ahead, which a list allows at once.
-        return list(values) if not isinstance(values, range) and hasattr(values, "__len__") and self._take(len(values)) else steps()
-
-    def _take(self, count: int) -> bool:
-        self.steps += count
-        if self.steps > MOST_STEPS:
-            raise TooMuch(f"its loops take more than {MOST_STEPS:,} steps")
-        return True
-
-    def wrap_str_format(self, value: Any) -> Any:
-        wrapped = super().wrap_str_format(value)
-        if wrapped is None:
-            return None
-
-        def limited(*args: Any, **keywords: Any) -> str:
-            _check_format(str(value.__self__), args)
-            return str(wrapped(*args, **keywords))
-
-        return limited
-
-    def _range(self, *arguments: int) -> range:
-        found = range(*arguments)
-        if len(found) > MOST_STEPS:
-            raise TooMuch(f"a range of {len(found):,} is larger than {MOST_STEPS:,}")
-        return found
-
-    def _sized(self, name: str, inner: Any, position: int) -> Any:
-        def limited(value: Any, *args: Any, **keywords: Any) -> Any:
-            for size in (*args, *keywords.values()):
-                if isinstance(size, int) and size > LARGEST:
-                    raise TooMuch(f"`{name}` of {size:,} is larger than {LARGEST:,}")
-            return inner(value, *args, **keywords)
-
-        return limited
-
-    def _format(self, value: Any, *args: Any, **keywords: Any) -> str:
-        _check_format(str(value), args or keywords)
-        return str(value) % (keywords or args)
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "*":
-            for sequence, count in ((left, right), (right, left)):
-                if isinstance(sequence, (str, list, tuple)) and isinstance(count, int) and len(sequence) * count > LARGEST:
-                    raise TooMuch(f"a repetition of {len(sequence) * count:,} is larger than {LARGEST:,}")
-        if operator == "**" and isinstance(right, (int, float)) and abs(right) > 1000:
-            raise TooMuch(f"a power of {right:,} is larger than 1,000")
-        if operator in "*+" and isinstance(left, int) and isinstance(right, int):
-            if left.bit_length() + right.bit_length() > 8192:
-                raise TooMuch("a number has more than 8,192 bits")
-        if operator == "+" and isinstance(left, (str, list)) and isinstance(right, (str, list)):
-            if len(left) + len(right) > LARGEST:
-                raise TooMuch(f"a text or list is longer than {LARGEST:,}")
-        if operator == "%" and isinstance(left, str):
-            _check_format(left, right)
-        return super().call_binop(context, operator, left, right)
+def _templates_of(error: Exception) -> Iterable[jinja2.Template]:
+    trace = error.__traceback__
+    while trace is not None:
+        template = _template(trace.tb_frame)
+        if template is not None:
+            yield template
+        trace = trace.tb_next
 
 
-def _check_format(text: str, arguments: Any) -> None:
-    values = arguments if isinstance(arguments, tuple) else (arguments,)
-    nested = "*" in text or ":{" in text
-    if _SIZED.search(text) or any(isinstance(value, int) and value > LARGEST and nested for value in values):
-        raise TooMuch("a format asks for a huge width")
+def _standing_at(stream: Any, piece: str) -> tuple[str, int] | None:
+    """Return file and line of the template text that a stream has just put out."""
+    while isinstance(stream.gi_yieldfrom, GeneratorType):
+        stream = stream.gi_yieldfrom
+    template = _template(stream.gi_frame)
+    if template is None:
+        return None
+    line = template.get_corresponding_lineno(stream.gi_frame.f_lineno)
+    return _file(template) or "", line + piece[: len(piece) - len(piece.lstrip())].count("\n")
 
 
-def inside_folder(folder: Path, name: str) -> Path | None:
-    """Return the file `name` under `folder`, symlinks resolved; None where it is not there or not inside."""
-    path = (folder / name).resolve()
-    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+def _template(frame: Any) -> jinja2.Template | None:
+    found = frame.f_globals.get("__jinja_template__")
+    return found if isinstance(found, jinja2.Template) else None
+
+
+def _file(template: jinja2.Template) -> str | None:
+    return template.filename if template.filename and template.filename != "<template>" else None
