@@ -123,7 +123,10 @@ class Job:
         return self.conclude(results, interrupted=interrupted)
 
     def folder(self) -> RunFolder:
-        return RunFolder(self.project.settings.reports, self.run)
+        """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
+        from harness.recording import Redactor
+
+        return RunFolder(self.project.settings.reports, self.run, redact=Redactor.from_environment(os.environ).text)
 
     def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:
         """Summarise results that stand in the run's folder already, and write its manifest and reports."""
@@ -146,7 +149,7 @@ class Job:
         report = folder.write("summary.md", markdown.render(summary, results))
         folder.write("junit.xml", junit.render(summary, results))
         if self.html:
-            report = folder.write("report.html", html.render(summary, folder.read))
+            report = folder.write("report.html", html.render(summary, folder.read, facts=self._facts()))
         open_results = tuple(result for result in results if result.outcome is not Outcome.PASSED)
         return Conclusion(summary=summary, folder=folder.path, report=report, open_results=open_results)
 
@@ -190,6 +193,14 @@ class Job:
         found["report"] = self.project.shown(conclusion.report)
         found["exit_code"] = int(summary.exit_code)
         return found
+
+    def _facts(self) -> dict[str, str]:
+        """What the page says about how the run was made."""
+        git = _git(self.project.settings.root)
+        facts = {f"{name} version": version for name, version in _versions().items()}
+        if git:
+            facts["commit"] = f"{str(git['commit'])[:12]}{' with changes' if git['dirty'] else ''}"
+        return facts
 
     def _stops(self, result: Result) -> bool:
         """Whether a result makes the run fail by itself."""

@@ -56,7 +56,7 @@ from harness.suites import Case, Suite, Variant
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset(
-    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "authentication"}
+    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"}
 )
 
 

@@ -23,6 +23,12 @@ def harness(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False, prog_name="harness")
 
 
+_CASES = """\
+  - {id: shipping, tags: [policy], input: How long does shipping take?, expected: 5 days}
+  - {id: price, input: What does it cost?, expected: 5 days}
+"""
+
+
 def faq(url: str, *, extra: str = "", cases: str = "") -> dict[str, str]:
     """A suite of two variants and a few cases against a service at `url`."""
     return {
@@ -36,8 +42,5 @@ variants: {{v1: {{prompt: faq@1}}, v2: {{prompt: faq@2}}}}
 {extra}
 expect: {{icontains: "{{{{ expected }}}}"}}
 cases:
-{cases or '''\
-  - {id: shipping, tags: [policy], input: How long does shipping take?, expected: 5 days}
-  - {id: price, input: What does it cost?, expected: 5 days}
-'''}""",
+{cases or _CASES}""",
     }

@@ -58,14 +58,14 @@ class RecordingTape:
         """Seconds since the trial started, as precise as they are stored."""
         return round(self.clock.now(), _DIGITS)
 
-    def begin(self, call: object, *, attempt: int) -> tuple[int, Step]:
-        """Open an attempt of a logical call; return its slot and the step that its caller will read."""
+    def begin(self, call: object, *, attempt: int) -> tuple[int, float, Step]:
+        """Open an attempt of a logical call; return its slot, its start, and the step that its caller will read."""
         start = self.now()
         with self._lock:
             self._open += 1
             slot = self._slots.setdefault(call, len(self._slots) + 1)
             first = self._first_start.setdefault(slot, start)
-        return slot, Step(start=first, attempts=attempt)
+        return slot, start, Step(start=first, attempts=attempt)
 
     def end(self, interaction: Interaction | None) -> None:
         """Close an attempt; None where it was abandoned before anything was known about it."""
