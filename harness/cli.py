@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODES = ("none", "once", "rewrite", "all")
-_CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "HARNESS", "max_content_width": 100}
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Group(click.Group):
@@ -54,28 +54,32 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="harness")
-@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.option("--debug", envvar="HARNESS_DEBUG", is_flag=True, help="Show tracebacks of errors.")
 def main(debug: bool) -> None:
     """Evaluate prompts and agents: recorded once, replayed offline, compared with honest statistics."""
+
+
+def _option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """An option that can also be set as HARNESS_<NAME>."""
+    long = next((name for name in names if name.startswith("--")), names[0])
+    return click.option(*names, envvar="HARNESS_" + long.lstrip("-").replace("-", "_").upper(), **settings)
 
 
 def _selecting(command: F) -> F:
     """Add the options that choose trials."""
     for option in reversed(
         (
-            click.option(
+            _option(
                 "-k", "expression", default="", metavar="EXPR", help="Trials whose names match: words, and, or, not."
             ),
-            click.option("-t", "--tag", "tags", multiple=True, help="Cases with this tag (repeatable)."),
-            click.option("--variant", "variants", multiple=True, help="This variant only (repeatable)."),
-            click.option("--case", "cases", multiple=True, metavar="ID", help="This case only (repeatable)."),
-            click.option("--limit", type=click.IntRange(min=1), help="At most so many cases per suite."),
-            click.option(
+            _option("-t", "--tag", "tags", multiple=True, help="Cases with this tag (repeatable)."),
+            _option("--variant", "variants", multiple=True, help="This variant only (repeatable)."),
+            _option("--case", "cases", multiple=True, metavar="ID", help="This case only (repeatable)."),
+            _option("--limit", type=click.IntRange(min=1), help="At most so many cases per suite."),
+            _option(
                 "-r", "--repeats", type=click.IntRange(min=1), help="Repeats of each case, instead of the suite's."
             ),
-            click.option(
-                "--baseline", metavar="VARIANT", help="Compare with this variant instead of the suite's baseline."
-            ),
+            _option("--baseline", metavar="VARIANT", help="Compare with this variant instead of the suite's baseline."),
         )
     ):
         command = option(command)
@@ -86,27 +90,26 @@ def _running(command: F) -> F:
     """Add the options of commands that run trials."""
     for option in reversed(
         (
-            click.option("-j", "--concurrency", type=click.IntRange(min=1), help="Trials at the same time."),
-            click.option("--timeout", metavar="TIME", help="Longest time a trial may take (default 120s)."),
-            click.option(
+            _option("-j", "--concurrency", type=click.IntRange(min=1), help="Trials at the same time."),
+            _option("--timeout", metavar="TIME", help="Longest time a trial may take (default 120s)."),
+            _option(
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),
-            click.option(
-                "-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."
-            ),
-            click.option(
+            _option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
+            _option(
                 "-o",
+                "--output",
                 "outputs",
                 multiple=True,
                 type=click.Path(dir_okay=False, path_type=Path),
                 metavar="FILE",
                 help="Also write FILE: .html .md .xml .json .jsonl (repeatable).",
             ),
-            click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
-            click.option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
-            click.option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
-            click.option("--no-progress", is_flag=True, help="No progress bar."),
-            click.option("--no-html", is_flag=True, help="Write no report.html."),
+            _option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+            _option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
+            _option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
+            _option("--no-progress", is_flag=True, help="No progress bar."),
+            _option("--no-html", is_flag=True, help="Write no report.html."),
         )
     ):
         command = option(command)
@@ -119,7 +122,7 @@ def _suites(command: F) -> F:
 
 @main.command()
 @_suites
-@click.option(
+@_option(
     "--record-mode",
     type=click.Choice(_MODES),
     help="none: replay only (default); once: record what is missing; rewrite, all: record anew.",
@@ -140,9 +143,7 @@ def run(suites: tuple[Path, ...], record_mode: str | None, **options: Any) -> No
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_selecting
 @_running
-def record(
-    suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool, **options: Any
-) -> None:
+def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool, **options: Any) -> None:
     """Record what is missing, after showing the number of calls and their expected cost."""
     from harness import api
 
