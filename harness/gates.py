@@ -62,6 +62,8 @@ class TagGates(BaseModel):
 class Gates(TagGates):
     """Gates on every candidate of a suite."""
 
-    not_worse_than_baseline: Flag = Field(default=False, description="Shown to be not worse than the baseline by the margin")
+    not_worse_than_baseline: Flag = Field(
+        default=False, description="Shown to be not worse than the baseline by the margin"
+    )
     better_than_baseline: Flag = Field(default=False, description="Shown to be better than the baseline")
     tags: Mapping[str, TagGates] = Field(default_factory=dict, description="Gates on the cases with a tag")

@@ -104,6 +104,13 @@ class Document:
         """Note a problem at `loc`."""
         self.problems.append(self.problem(loc, message, hint=hint, key=key))
 
+    def sourced(self, problem: Problem) -> Problem:
+        """Return a problem that another module found in this text, with its source line."""
+        place = problem.location
+        if problem.source is not None or place is None or place.path != self.path:
+            return problem
+        return self._at(place, problem.message, problem.hint)
+
     def _at(self, location: SourceLocation, message: str, hint: str | None = None) -> Problem:
         index = location.line - self._first_line
         source = self._lines[index] if 0 <= index < len(self._lines) else None

@@ -6,19 +6,13 @@ that a template puts in: nothing is rendered twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from harness.checks import CheckSpec
-from harness.errors import ConfigError, Problem
-from harness.functions import Place
-from harness.plugins import Registry
+from harness.errors import SourceLocation
 from harness.prompts import PromptLibrary
 from harness.records import JSON, Message, PromptRef, Turn
 from harness.suites import Case, Suite, Variant
 from harness.templates import Templates, has_template
-
-#: Cases of a suite that are rendered in full before anything runs; the rest are like them.
-RENDERED_BEFOREHAND = 500
 
 
 class Renderer:
@@ -65,50 +59,19 @@ class Renderer:
         later = (Turn(messages=tuple(Message(role="user", content=text) for text in texts)) for texts in said[1:])
         return (Turn(messages=opening.messages), *later), PromptRef(ref=opening.ref, hash=opening.hash)
 
-    def argument(self, suite: Suite, case: Case, variant: Variant) -> Callable[[JSON], JSON]:
-        """Return what fills in the templates of a check's argument."""
+    def argument(
+        self, suite: Suite, case: Case, variant: Variant, *, where: SourceLocation | None = None
+    ) -> Callable[[JSON], JSON]:
+        """Return what fills in the templates of a check's argument.
+
+        Args:
+            suite: The suite.
+            case: One of its cases.
+            variant: One of its variants.
+            where: The place of the check, for messages; default: that of the case.
+        """
         variables = self._all_variables(suite, case, variant)
-        return lambda value: self._templates.render_value(value, variables, where=case.where)
-
-    def check(self, suite: Suite, *, registry: Registry, place: Place) -> list[Problem]:
-        """Render every case for every variant and validate every check; return what is wrong, each thing once."""
-        problems: dict[str, Problem] = {}
-        for case in suite.cases[:RENDERED_BEFOREHAND]:
-            for variant in suite.variants:
-                for problem in self._check(suite, case, variant, registry, place):
-                    # What a prompt lacks it lacks for every case: the first one is enough.
-                    own = problem.location is not None and problem.location != case.where
-                    problems.setdefault(f"{problem.location if own else ''} {problem.message}", problem)
-        return list(problems.values())
-
-    def _check(
-        self, suite: Suite, case: Case, variant: Variant, registry: Registry, place: Place
-    ) -> Iterator[Problem]:
-        try:
-            self.turns(suite, case, variant)
-            variables = self._all_variables(suite, case, variant)
-        except ConfigError as error:
-            yield from error.problems
-            return
-        for check in _leaves(case.checks):
-            try:
-                argument = check.argument
-                if not check.literal:
-                    argument = self._templates.render_value(argument, variables, where=check.where)
-                args = check.args and self._templates.render_value(dict(check.args), variables, where=check.where)
-            except ConfigError as error:
-                yield from error.problems
-                continue
-            if argument in (None, "") and argument != check.argument:
-                yield Problem(
-                    message=f"`{check.scorer}: {check.argument}` is empty for the case at {case.where}.",
-                    location=check.where,
-                )
-                continue
-            for found in registry.complaints(
-                check.scorer, argument, place=place, args=args, transform=check.transform
-            ):
-                yield Problem(message=found.message, hint=found.hint, location=check.where)
+        return lambda value: self._templates.render_value(value, variables, where=where or case.where)
 
     def _variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
         names = {**suite.vars, **case.columns, **case.vars, **variant.vars}
@@ -125,16 +88,8 @@ class Renderer:
             return [turn.inputs for turn in case.turns]
         return [
             [
-                self._templates.render(text, variables, where=case.where) if has_template(text) else text
+                self._templates.render(text, variables, where=turn.where or case.where) if has_template(text) else text
                 for text in turn.inputs
             ]
             for turn in case.turns
         ]
-
-
-def _leaves(checks: Sequence[CheckSpec]) -> Iterator[CheckSpec]:
-    for check in checks:
-        if check.children:
-            yield from _leaves(check.children)
-        else:
-            yield check

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.gates import Gates
 from harness.records import JSON
@@ -16,19 +15,111 @@ from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.
 PYTEST_MARKERS = frozenset(
-    {
-        "skip",
-        "skipif",
-        "xfail",
-        "parametrize",
-        "usefixtures",
-        "filterwarnings",
-        "tryfirst",
-        "trylast",
-        "xdist_group",
-        "vcr",
-    }
+    {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "tryfirst", "trylast"}
+    # Markers of plugins that change how a test runs.
+    | {"xdist_group", "vcr", "block_network", "default_cassette"}
 )
+
+
+def check_name(name: str) -> str:
+    """Return the name of a suite, variant or case.
+
+    Raises:
+        ValueError: It is blank, or holds what no terminal shows as it is.
+    """
+    if not name.strip():
+        raise ValueError("a name cannot be blank")
+    if not name.isprintable():
+        raise ValueError(f"the name {name!r} holds control characters")
+    return name
+
+
+def check_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return tags, each once.
+
+    Raises:
+        ValueError: One could not be a marker in pytest: it has the name of one of pytest's own, or is blank.
+    """
+    for tag in tags:
+        if tag in PYTEST_MARKERS:
+            raise ValueError(f"the tag '{tag}' is the name of a marker of pytest's own; choose another")
+        check_name(tag)
+    return tuple(dict.fromkeys(tags))
+
+
+def said(value: JSON) -> JSON:
+    """Return what a user says: a text, or a list of texts; numbers become texts.
+
+    Raises:
+        ValueError: It is neither, or empty.
+    """
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise ValueError("a list of messages cannot be empty")
+        return [said_once(one) for one in value]
+    return said_once(value)
+
+
+def said_once(value: JSON) -> str:
+    """Return one message as a text.
+
+    Raises:
+        ValueError: It is neither text nor number, or empty.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("an input is a text, or a list of texts; quote it")  # noqa: TRY004 (pydantic)
+    if value == "":
+        raise ValueError("an input cannot be empty")
+    return str(value)
+
+
+def must_pass(value: JSON) -> int | Fraction:
+    """Read `must_pass:`: a whole number of repeats, or a share of them.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    try:
+        share = Fraction(str(value).replace(" ", "")) if isinstance(value, (str, float)) else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise ValueError(f"{value!r} is no share of repeats; write 2/3, or a whole number")
+    return share
+
+
+def _one_message(value: Mapping[str, str]) -> Mapping[str, str]:
+    if len(value) != 1 or next(iter(value)) not in ("user", "assistant"):
+        raise ValueError("each message of `history:` is {user: ...} or {assistant: ...}")
+    return value
+
+
+def _address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError(f"{value!r} is no address; it starts with http:// or https://")
+    return value
+
+
+def _optional(check: Any) -> Any:
+    return lambda value: value if value is None else check(value)
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(check_name)]
+#: One tag, or a list of them.
+Tags: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=str | list[str]
+    ),
+    AfterValidator(check_tags),
+]
+_SPOKEN: TypeAlias = str | int | float
+Said: TypeAlias = Annotated[Any, BeforeValidator(_optional(said), json_schema_input_type=_SPOKEN | list[_SPOKEN])]
+Share: TypeAlias = Annotated[
+    Any, BeforeValidator(_optional(lambda value: must_pass(value) and value), json_schema_input_type=_SPOKEN)
+]
 
 
 class _Strict(BaseModel):
@@ -40,7 +131,9 @@ class AssistantFields(_Strict):
 
     api: Literal["chat", "python"] | None = Field(None, description="chat (Chat Completions) or python (a function)")
     model: str | None = Field(None, min_length=1, description="Model to ask")
-    base_url: str | None = Field(None, description="Address of an OpenAI-compatible service; default: the SDK's own")
+    base_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="Address of an OpenAI-compatible service; default: the SDK's own"
+    )
     api_key_env: str | None = Field(None, description="Environment variable that holds the key for base_url")
     prompt: str | None = Field(None, description="Prompt reference: faq, faq@2, faq@git:main")
     system: str | None = Field(None, description="Instructions written here instead of a prompt")
@@ -58,20 +151,11 @@ class AssistantFields(_Strict):
     target: str | None = Field(None, description="For api python: ./agent.py:answer")
     args: Mapping[str, JSON] | None = Field(None, description="For api python: further keyword arguments")
 
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError(f"{value!r} is no address; it starts with http:// or https://")
-        return value
-
 
 class VariantFields(AssistantFields):
     """One thing under comparison."""
 
-    name: str | None = Field(
-        None, min_length=1, description="Name, in a list of variants; default: the prompt reference"
-    )
+    name: Name | None = Field(None, description="Name, in a list of variants; default: the prompt reference")
     report_only: Flag = Field(default=False, description="Reported, never decides")
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of the prompt")
 
@@ -79,89 +163,45 @@ class VariantFields(AssistantFields):
 class TurnFields(_Strict):
     """One turn of a conversation."""
 
-    input: JSON = Field(description="What the user says: a text, or a list of messages")
+    input: Said = Field(description="What the user says: a text, or a list of messages")
     expect: JSON = Field(None, description="Checks of this turn's answer")
-
-    @field_validator("input")
-    @classmethod
-    def _text(cls, value: JSON) -> JSON:
-        return said(value)
 
 
 class CaseFields(_Strict):
     """One test."""
 
-    id: str | None = Field(None, min_length=1, description="Stable id; pairs the case with itself across edits")
-    tags: tuple[str, ...] = Field((), description="Tags: slices in reports, markers in pytest")
+    id: Name | None = Field(None, description="Stable id; pairs the case with itself across edits")
+    tags: Tags = Field((), description="Tags: slices in reports, markers in pytest")
     metadata: Mapping[str, JSON] = Field(default_factory=dict, description="Facts about the case")
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of prompt and templates")
-    input: JSON = Field(None, description="What the user says: a text, or a list of messages")
+    input: Said = Field(None, description="What the user says: a text, or a list of messages")
     turns: tuple[TurnFields, ...] = Field((), description="Several turns, instead of input")
-    history: tuple[Mapping[str, str], ...] = Field(
+    history: tuple[Annotated[Mapping[str, str], AfterValidator(_one_message)], ...] = Field(
         (), description="What was said before: [{user: ..}, {assistant: ..}]"
     )
     expected: JSON = Field(None, description="The right answer, as {{ expected }} in checks")
     expect: JSON = Field(None, description="Checks of the last answer")
     required: Flag = Field(default=False, description="Always decides, whatever the gates")
-    must_pass: int | str | None = Field(
-        None, description="How many repeats must pass: a number, or a share such as 2/3"
-    )
+    must_pass: Share = Field(None, description="How many repeats must pass: a number, or a share such as 2/3")
     pass_score: Number | None = Field(
         None, ge=0, le=1, description="Pass by the mean of the checks instead of by all of them"
     )
-
-    @field_validator("input")
-    @classmethod
-    def _text(cls, value: JSON) -> JSON:
-        return value if value is None else said(value)
-
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _one_tag(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("tags")
-    @classmethod
-    def _no_marker(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in value:
-            check_tag(tag)
-        return value
-
-    @field_validator("must_pass")
-    @classmethod
-    def _share(cls, value: int | str | None) -> int | str | None:
-        if value is not None:
-            must_pass(value)
-        return value
-
-    @field_validator("history")
-    @classmethod
-    def _roles(cls, value: tuple[Mapping[str, str], ...]) -> tuple[Mapping[str, str], ...]:
-        for message in value:
-            if len(message) != 1 or next(iter(message)) not in ("user", "assistant"):
-                raise ValueError("each message of `history:` is {user: ...} or {assistant: ...}")
-        return value
 
 
 class DatasetFields(_Strict):
     """Cases from a file, among the cases of a suite."""
 
-    file: str = Field(description="CSV, JSONL or YAML file beside the suite")
+    file: str = Field(min_length=1, description="CSV, JSONL or YAML file beside the suite")
     map: Mapping[str, str] = Field(default_factory=dict, description="Standard column to the name it has in the file")
     limit: Whole | None = Field(None, ge=1, description="At most so many rows")
-    tags: tuple[str, ...] = Field((), description="Tags of every row")
+    tags: Tags = Field((), description="Tags of every row")
     expect: JSON = Field(None, description="Checks of every row")
-
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _one_tag(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
 
 class SuiteFields(AssistantFields):
     """A suite file."""
 
-    suite: str = Field(min_length=1, description="Name of the suite")
+    suite: Name = Field(description="Name of the suite")
     description: str | None = Field(None, description="What it is about")
     assistant: AssistantFields | None = Field(
         None, description="Settings for all variants; may also stand at top level"
@@ -179,45 +219,3 @@ class SuiteFields(AssistantFields):
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables for every case")
     expect: JSON = Field(None, description="Checks for every case")
     cases: JSON = Field(description="A list of cases and datasets, or the path of one dataset")
-
-
-def said(value: JSON) -> JSON:
-    """Check what a user says: a text, a number, or a list of these; numbers become texts."""
-    if isinstance(value, list):
-        if not value:
-            raise ValueError("a list of messages cannot be empty")
-        return [said(one) for one in value]
-    if isinstance(value, bool) or value is None or isinstance(value, Mapping):
-        raise ValueError("an input is a text, or a list of texts; quote it")
-    if value == "":
-        raise ValueError("an input cannot be empty")
-    return value if isinstance(value, str) else str(value)
-
-
-def check_tag(tag: str) -> None:
-    """Refuse a tag that could not be a pytest marker.
-
-    Raises:
-        ValueError: It has the name of one of pytest's own, or is empty.
-    """
-    if tag in PYTEST_MARKERS:
-        raise ValueError(f"the tag '{tag}' is the name of a marker of pytest's own; choose another")
-    if not tag.strip():
-        raise ValueError("a tag cannot be empty")
-
-
-def must_pass(value: int | str) -> int | Fraction:
-    """Read `must_pass:`: a whole number of repeats, or a share of them.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    try:
-        share = Fraction(str(value).replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
-        share = Fraction(0)
-    if isinstance(value, bool) or not 0 < share <= 1 or math.isnan(float(share)):
-        raise ValueError(f"{value!r} is no share of repeats; write 2/3, or a whole number")
-    return share

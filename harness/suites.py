@@ -72,6 +72,8 @@ class TurnSpec:
     """What the user says in one turn, as templates (or data, in a literal case)."""
 
     inputs: tuple[str, ...]
+    #: None: it came from a dataset's row.
+    where: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,3 +157,9 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, types.UnionType, Annotated, list, tuple, dict) or get_args(annotation):
         return [model for inner in get_args(annotation) for model in _models(inner)]
     return []
+
+
+def sentence(text: object) -> str:
+    """Return a message with its full stop."""
+    said = str(text)
+    return said if said.endswith((".", "?", "!")) else f"{said}."

@@ -1,0 +1,125 @@
+"""A suite rehearsed: everything that could fail while rendering, found before anything is sent or paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from harness.checks import CheckSpec
+from harness.errors import ConfigError, Problem
+from harness.functions import Place
+from harness.plugins import Registry
+from harness.rendering import Renderer
+from harness.suites import Case, Suite, Variant
+
+#: Cases of a suite that are rendered in full; of the others, those that are unlike any of them.
+PLAYED = 500
+
+Found: TypeAlias = tuple[Hashable, Problem]
+
+
+def rehearse(suite: Suite, *, renderer: Renderer, registry: Registry, place: Place) -> list[Problem]:
+    """Render cases for every variant and validate their checks; return what is wrong, each thing once.
+
+    Args:
+        suite: What to rehearse.
+        renderer: Renders prompts, inputs and arguments.
+        registry: Knows what arguments the scorers take.
+        place: Where paths in arguments are looked up.
+    """
+    found: dict[Hashable, Problem] = {}
+    seen: set[Hashable] = set()
+    shared = _shared(suite.cases)
+    for number, case in enumerate(suite.cases):
+        shape = _shape(case)
+        full = number < PLAYED or shape not in seen
+        seen.add(shape)
+        if full:
+            for variant in suite.variants:
+                for key, problem in _play(suite, case, variant, shared, renderer, registry, place):
+                    found.setdefault(key, problem)
+        else:
+            # Rows of one shape differ in what they say, so the checks that stand in them are still read.
+            for check in case.checks:
+                if check.literal:
+                    for key, problem in _complaints(check, check, case, shared, registry, place):
+                        found.setdefault(key, problem)
+    return list(found.values())
+
+
+def _play(
+    suite: Suite,
+    case: Case,
+    variant: Variant,
+    shared: frozenset[int],
+    renderer: Renderer,
+    registry: Registry,
+    place: Place,
+) -> Iterator[Found]:
+    try:
+        renderer.turns(suite, case, variant)
+    except ConfigError as error:
+        for problem in error.problems:
+            # What a prompt lacks it lacks for every case: the first one is enough.
+            yield (None if problem.location == case.where else problem.location, problem.message), problem
+        return
+    for check in case.checks:
+        for leaf in _leaves(check):
+            try:
+                render = renderer.argument(suite, case, variant, where=leaf.where)
+                argument = leaf.argument if leaf.literal else render(leaf.argument)
+                rendered = replace(leaf, argument=argument, args=leaf.args and render(dict(leaf.args)))
+            except ConfigError as error:
+                for problem in error.problems:
+                    yield (leaf.where, problem.message), _for(problem, case, check, shared)
+                continue
+            if argument in (None, "") and leaf.argument != argument:
+                problem = Problem(message=f"`{leaf.scorer}: {leaf.argument}` is empty.", location=leaf.where)
+                yield (leaf.where, problem.message), _for(problem, case, check, shared)
+                continue
+            yield from _complaints(check, rendered, case, shared, registry, place)
+
+
+def _complaints(
+    check: CheckSpec, leaf: CheckSpec, case: Case, shared: frozenset[int], registry: Registry, place: Place
+) -> Iterator[Found]:
+    for complaint in registry.complaints(
+        leaf.scorer, leaf.argument, place=place, args=leaf.args, transform=leaf.transform
+    ):
+        problem = Problem(message=complaint.message, hint=complaint.hint, location=leaf.where)
+        yield (leaf.where, problem.message), _for(problem, case, check, shared)
+
+
+def _for(problem: Problem, case: Case, check: CheckSpec, shared: frozenset[int]) -> Problem:
+    """Name the case in a problem that stands in a check of many cases."""
+    if id(check) not in shared and not (case.literal and not check.literal):
+        return problem
+    message = f"{problem.message.rstrip('.')}, for the case '{case.id}' at {case.where}."
+    return replace(problem, message=message)
+
+
+def _shape(case: Case) -> Hashable:
+    """Return what two cases have in common that fail, or do not fail, in the same way."""
+    return (
+        case.literal,
+        type(case.expected) if case.expected not in (None, "") else None,
+        frozenset(case.columns),
+        frozenset(case.vars),
+        frozenset(case.metadata),
+        tuple(id(check) for check in case.checks if not check.literal),
+        None if case.literal else case.turns,
+    )
+
+
+def _shared(cases: Sequence[Case]) -> frozenset[int]:
+    if len(cases) < 2:
+        return frozenset()
+    return frozenset(map(id, cases[0].checks)) & frozenset(map(id, cases[-1].checks))
+
+
+def _leaves(check: CheckSpec) -> Iterator[CheckSpec]:
+    if not check.children:
+        yield check
+    for child in check.children:
+        yield from _leaves(child)

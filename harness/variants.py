@@ -1,0 +1,204 @@
+"""The variants of a suite: settings merged from top to bottom, prompts found, no two of them the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeAlias
+
+from harness.errors import ConfigError, did_you_mean
+from harness.functions import Place, ReferenceProblem
+from harness.jsontext import JSONTooLarge, NotJSON, parse_json
+from harness.located import Document
+from harness.plugins import Registry
+from harness.prompts import PromptLibrary
+from harness.records import JSON
+from harness.suitefile import AssistantFields, SuiteFields, VariantFields, check_name
+from harness.suites import AssistantSpec, Variant
+from harness.validation import sentence, validate
+
+Path_: TypeAlias = tuple[str | int, ...]
+
+_SETTINGS = tuple(one.name for one in fields(AssistantSpec))
+_FORMATS = "`response_format:` is `json`, `{schema: answer.schema.json}`, or what the API takes."
+
+
+class VariantReader:
+    """Reads the variants of one suite; what is wrong with them is noted in its document."""
+
+    def __init__(self, document: Document, *, place: Place, registry: Registry, prompts: PromptLibrary) -> None:
+        """
+        Args:
+            document: The suite's file.
+            place: Where paths in it are looked up.
+            registry: Loads Python functions.
+            prompts: The prompts that variants may name.
+        """
+        self._document = document
+        self._place = place
+        self._registry = registry
+        self._prompts = prompts
+        #: What each variant that was read comes to, whatever names it uses for it.
+        self._meanings: dict[str, tuple[Any, ...]] = {}
+
+    def read(self, suite: SuiteFields) -> tuple[Variant, ...]:
+        """Return the variants of a suite that can be read; two that are the same are a problem."""
+        found: list[Variant] = []
+        for loc, value, name in self._entries(suite.variants):
+            own = validate(self._document, VariantFields, loc, value)
+            variant = own and self._variant(suite, own, loc, name)
+            if variant:
+                self._compare(variant, found, loc)
+                found.append(variant)
+        return tuple(found)
+
+    def baseline(self, suite: SuiteFields, variants: Sequence[Variant]) -> str | None:
+        """Return the name of the variant that the others are compared with; None where there are no others."""
+        names = [variant.name for variant in variants]
+        if suite.baseline is not None and suite.baseline not in names:
+            hint = did_you_mean(suite.baseline, names) or f"There are: {', '.join(names)}."
+            self._document.complain(("baseline",), f"no variant is called '{suite.baseline}'.", hint=hint)
+        return (suite.baseline or names[0]) if len(names) > 1 else None
+
+    def _entries(self, given: JSON) -> Iterator[tuple[Path_, dict[str, JSON], str | None]]:
+        if given is None and "variants" not in self._document.value:
+            yield ("suite",), {}, None
+        elif isinstance(given, dict) and given:
+            for name, value in given.items():
+                try:
+                    check_name(name)
+                except ValueError as error:
+                    self._document.complain(("variants", name), sentence(error), key=True)
+                    continue
+                entry = {"prompt": value} if isinstance(value, str) else {} if value is None else value
+                if isinstance(entry, dict):
+                    yield ("variants", name), entry, name
+                else:
+                    self._document.complain(("variants", name), "a variant is a mapping such as {prompt: faq@2}.")
+        elif isinstance(given, list) and given:
+            for index, value in enumerate(given):
+                entry = {"prompt": value} if isinstance(value, str) else value
+                if isinstance(entry, dict):
+                    yield ("variants", index), entry, None
+                else:
+                    self._document.complain(("variants", index), "a variant is a prompt reference or a mapping.")
+        else:
+            self._document.complain(("variants",), "`variants:` is a list or a mapping of variants.", key=True)
+
+    def _variant(self, suite: SuiteFields, own: VariantFields, loc: Path_, name: str | None) -> Variant | None:
+        settings = _merged([suite, *([suite.assistant] if suite.assistant else []), own])
+        prompt, system = settings.pop("prompt", None), settings.pop("system", None)
+        if prompt is not None and system is not None:
+            place, key = self._at(loc, "system")
+            self._document.complain(place, "there is `prompt:` and `system:`; choose one.", key=key)
+            return None
+        said: Any = ("system", system)
+        if prompt is not None:
+            place, key = self._at(loc, "prompt")
+            where = self._document.where(place)
+            try:
+                self._prompts.check(prompt, where=where)
+                found = self._prompts.get(prompt, where=where)
+            except ConfigError as error:
+                self._document.problems.extend(map(self._document.sourced, error.problems))
+                return None
+            said = ("prompt", found.name, found.version, found.git)
+            settings = {**found.defaults(settings.get("model")), **settings}
+        spec = self._assistant(settings, loc)
+        if spec is None:
+            return None
+        variant = Variant(
+            name=own.name or name or prompt or spec.model or spec.target or "default",
+            prompt=prompt,
+            system=system,
+            assistant=spec,
+            report_only=own.report_only,
+            vars=dict(own.vars),
+            where=self._document.where(loc, key=True),
+        )
+        self._meanings[variant.name] = (said, spec, variant.vars)
+        return variant
+
+    def _compare(self, variant: Variant, others: Sequence[Variant], loc: Path_) -> None:
+        meaning = self._meanings[variant.name]
+        for other in others:
+            if variant.name == other.name:
+                same = self._meanings[other.name] == meaning
+                message = f"a variant '{variant.name}' stands in line {other.where.line} already."
+                hint = "Change or remove one." if same and variant == replace(other, where=variant.where) else None
+                self._document.complain(loc, message, hint=hint or "Give each a `name:`.", key=True)
+                return
+            if self._meanings[other.name] == meaning:
+                message = f"the variants '{other.name}' (line {other.where.line}) and '{variant.name}' are the same."
+                self._document.complain(loc, message, hint="Change or remove one.", key=True)
+                return
+
+    def _assistant(self, settings: dict[str, Any], loc: Path_) -> AssistantSpec | None:
+        if isinstance(settings.get("stop"), list):
+            settings["stop"] = tuple(settings["stop"])
+        spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
+        if spec.api == "python":
+            return spec if self._has_target(spec, loc) else None
+        for name in ("target", "args"):
+            if getattr(spec, name):
+                place, key = self._at(loc, name)
+                self._document.complain(place, f"`{name}:` belongs to `api: python`.", key=key)
+                return None
+        if spec.model is None:
+            self._document.complain(loc, "no `model:` is set for this variant.", key=True)
+            return None
+        return self._with_format(spec, loc)
+
+    def _has_target(self, spec: AssistantSpec, loc: Path_) -> bool:
+        if spec.target is None:
+            place, key = self._at(loc, "api")
+            self._document.complain(place, "`api: python` needs `target: ./agent.py:answer`.", key=key)
+            return False
+        try:
+            self._registry.functions.load(spec.target, place=self._place)
+        except ReferenceProblem as error:
+            self._document.complain(self._at(loc, "target")[0], sentence(error))
+            return False
+        return True
+
+    def _with_format(self, spec: AssistantSpec, loc: Path_) -> AssistantSpec | None:
+        """Turn `json` and `{schema: ...}` into what Chat Completions takes."""
+        given = spec.response_format
+        if given is None or (isinstance(given, Mapping) and "type" in given):
+            return spec
+        if given == "json":
+            return replace(spec, response_format={"type": "json_object"})
+        place, _ = self._at(loc, "response_format")
+        if isinstance(given, Mapping) and "schema" in given and set(given) <= {"schema", "name", "strict"}:
+            name, schema = "answer", given["schema"]
+            if isinstance(schema, str):
+                try:
+                    path = self._place.file(schema)
+                    name, schema = path.name.split(".")[0], parse_json(path.read_text(encoding="utf-8-sig"))
+                except (ReferenceProblem, NotJSON, JSONTooLarge, OSError, UnicodeDecodeError) as error:
+                    self._document.complain((*place, "schema"), sentence(error))
+                    return None
+            if isinstance(schema, Mapping):
+                shape = {"name": str(given.get("name", name)), "schema": schema, "strict": given.get("strict", True)}
+                return replace(spec, response_format={"type": "json_schema", "json_schema": shape})
+        self._document.complain(place, _FORMATS)
+        return None
+
+    def _at(self, loc: Path_, name: str) -> tuple[Path_, bool]:
+        """Return where a setting of a variant is written, and whether that is the setting's own key."""
+        for candidate in ((*loc, name), ("assistant", name), (name,)):
+            if self._document.holds((), candidate) == candidate:
+                return candidate, True
+        return loc, True
+
+
+def _merged(layers: Sequence[AssistantFields]) -> dict[str, Any]:
+    """Merge settings, the last layer wins; whoever names instructions replaces both kinds of them."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        given = {key: getattr(layer, key) for key in layer.model_fields_set if key in AssistantFields.model_fields}
+        if "prompt" in given or "system" in given:
+            merged.pop("prompt", None)
+            merged.pop("system", None)
+        merged.update({key: value for key, value in given.items() if value is not None})
+    return merged
