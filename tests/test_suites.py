@@ -441,7 +441,7 @@ def test_everything_wrong_in_several_files_is_said_in_one_go(bench: Bench) -> No
         "s.yaml:17:25: 'but' stands where a scorer should. Quote the text before it if it holds a comma.",
         "s.yaml:18:11: no file 'data/none.csv' in suites.",
         "t.yaml:4:9: prompt tone@1 needs `company` (prompts/tone/1.j2:3:3). Set it under `vars:`, or give it a default.",
-        "t.yaml:4:23: unknown key 'tag'. Did you mean 'tags'?",
+        "t.yaml:4:28: unknown key 'tag'. Did you mean 'tags'?",
     ]
 
 
