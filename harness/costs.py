@@ -65,9 +65,7 @@ class PriceTable:
         total = (usage.input - cached) * price.input + cached * cached_rate + usage.output * price.output
         return _plain(total / _MILLION)
 
-    def expected(
-        self, model: str, seen: Iterable[Usage], *, calls: int, at: datetime | None = None
-    ) -> Decimal | None:
+    def expected(self, model: str, seen: Iterable[Usage], *, calls: int, at: datetime | None = None) -> Decimal | None:
         """Return what `calls` calls should cost in USD, each as much as those in `seen` did on average.
 
         Args:

@@ -154,6 +154,10 @@ def read(text: str, *, shown: str) -> tuple[FrontMatter, Document]:
 
 
 def _check(front: FrontMatter, document: Document) -> None:
+    for key, value in document.value.items():
+        if value is None:
+            hint = "Leave it out, or quote it if it starts with #."
+            document.complain((key,), f"`{key}:` is empty.", hint=hint, key=True)
     for name, variable in front.variables.items():
         at = ("variables", name)
         if name in IMPLICIT:

@@ -100,6 +100,8 @@ class PromptFiles:
         return self._tree(git).commit
 
     def _raw(self, name: str) -> bytes | None:
+        if name.startswith(("/", "\\")) or ".." in name.split("/"):
+            return None
         path = self._folder / name
         try:
             real = path.resolve(strict=True)

@@ -108,9 +108,9 @@ class PromptLibrary:
             files: Where they are.
         """
         self._files = files
-        self._prompts: dict[tuple[str, str, str | None], Prompt] = {}
+        self._prompts: dict[str, Prompt] = {}
         self._templates: dict[str | None, Templates] = {}
-        self._shapes: dict[tuple[str, str, str | None], Shape] = {}
+        self._shapes: dict[str, Shape] = {}
         self._inline = Templates(loader=PromptLoader(files, None))
 
     def names(self) -> list[str]:
@@ -135,35 +135,9 @@ class PromptLibrary:
         Raises:
             ConfigError: There is none, or its front matter is wrong.
         """
-        match = _REFERENCE.match(ref)
-        if match is None:
-            raise ConfigError(Problem(message=f"'{ref}' is no prompt reference.", location=where, hint=_FORMS))
-        name, git = match["name"], match["git"]
-        version: str | None = match["version"]
-        try:
-            versions = self.versions(name, git)
-            misnamed = self._files.misnamed(name, git)
-        except ConfigError as error:
-            # Git knows nothing of suites: the place is known here.
-            raise ConfigError([_at(problem, where) for problem in error.problems]) from None
-        if misnamed:
-            raise ConfigError(misnamed)
-        tree = f" in git:{git}" if git else ""
-        if not versions:
-            known = sorted({found for found, _ in self._files.versions(git)})
-            hint = did_you_mean(name, known) or f"There are: {', '.join(known) or 'none'}."
-            message = f"no prompt '{name}' in {self._files.shown}/{tree}."
-            raise ConfigError(Problem(message=message, location=where, hint=hint))
-        if version is None or version == "latest":
-            version = versions[-1]
-        elif version not in versions:
-            hint = f"There are: {', '.join(versions)}."
-            message = f"prompt '{name}' has no version {version}{tree}."
-            raise ConfigError(Problem(message=message, location=where, hint=hint))
-        key = (name, version, git)
-        if key not in self._prompts:
-            self._prompts[key] = self._read(name, version, git, versions)
-        return self._prompts[key]
+        if ref not in self._prompts:
+            self._prompts[ref] = self._find(ref, where)
+        return self._prompts[ref]
 
     def check(self, ref: str, *, where: SourceLocation) -> None:
         """Read a prompt and compile its template with all that it includes.
@@ -223,6 +197,34 @@ class PromptLibrary:
             messages = _one_after_another(each) or messages
         return _rendered(_with_history(messages, history), prompt.ref)
 
+    def _find(self, ref: str, where: SourceLocation | None) -> Prompt:
+        match = _REFERENCE.match(ref)
+        if match is None:
+            raise ConfigError(Problem(message=f"'{ref}' is no prompt reference.", location=where, hint=_FORMS))
+        name, git = match["name"], match["git"]
+        version: str | None = match["version"]
+        try:
+            versions = self.versions(name, git)
+            misnamed = self._files.misnamed(name, git)
+        except ConfigError as error:
+            # Git knows nothing of suites: the place is known here.
+            raise ConfigError([_at(problem, where) for problem in error.problems]) from None
+        if misnamed:
+            raise ConfigError(misnamed)
+        tree = f" in git:{git}" if git else ""
+        if not versions:
+            known = sorted({found for found, _ in self._files.versions(git)})
+            hint = did_you_mean(name, known) or f"There are: {', '.join(known) or 'none'}."
+            message = f"no prompt '{name}' in {self._files.shown}/{tree}."
+            raise ConfigError(Problem(message=message, location=where, hint=hint))
+        if version is None or version == "latest":
+            version = versions[-1]
+        elif version not in versions:
+            hint = f"There are: {', '.join(versions)}."
+            message = f"prompt '{name}' has no version {version}{tree}."
+            raise ConfigError(Problem(message=message, location=where, hint=hint))
+        return self._read(name, version, git, versions)
+
     def _run(self, prompt: Prompt, values: Mapping[str, JSON], where: SourceLocation) -> Output:
         templates = self._tree(prompt.git)
         try:
@@ -240,10 +242,11 @@ class PromptLibrary:
         return Problem(message=message, location=SourceLocation(file, line), hint="Put it into one, or use none.")
 
     def _shape(self, prompt: Prompt) -> Shape:
-        key = (prompt.name, prompt.version, prompt.git)
-        if key not in self._shapes:
-            self._shapes[key] = examine(self._tree(prompt.git), PromptLoader(self._files, prompt.git), prompt.file)
-        return self._shapes[key]
+        if prompt.ref not in self._shapes:
+            self._shapes[prompt.ref] = examine(
+                self._tree(prompt.git), PromptLoader(self._files, prompt.git), prompt.file
+            )
+        return self._shapes[prompt.ref]
 
     def _tree(self, git: str | None) -> Templates:
         if git not in self._templates:
