@@ -76,7 +76,8 @@ class TestReferences:
     def test_semantic_versions_are_ordered_as_their_specification_says(self) -> None:
         example = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0"
         versions = [*example.split(), "1.0.1", "1.2.0", "1.10.0", "2", "2.0.0", "3"]
-        assert sorted(versions[::-1], key=order) == versions
+        shuffled = sorted(versions, key=lambda version: hashlib.sha256(version.encode()).digest())
+        assert sorted(shuffled, key=order) == versions
 
     def test_names_may_have_folders(self, write: Write) -> None:
         library = write({"judge/rubric/1.j2": "Judge.", "faq/1.j2": "Answer.", "faq/macros.j2": ""})
