@@ -1,6 +1,6 @@
 """What the harness is measured against: the bare SDK, and the SDK with one stock vcrpy cassette per case.
 
-    python benchmarks/peers.py bare|record|replay PORT N FOLDER
+Usage: python benchmarks/peers.py bare|record|replay PORT N FOLDER
 """
 
 from __future__ import annotations
