@@ -6,6 +6,8 @@ import hashlib
 import re
 
 _LONGEST = 60
+#: No file can have these names on Windows, whatever their suffix.
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))})
 _OTHER = re.compile(r"[^a-z0-9\-@._,]+")
 
 
@@ -16,7 +18,7 @@ def slug(name: str) -> str:
     file.
     """
     plain = _OTHER.sub("-", name.lower()).strip("-.")[:_LONGEST].rstrip("-.")
-    if plain == name:
+    if plain and plain == name and name.partition(".")[0] not in _DEVICES:
         return name
     return f"{plain or 'x'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Problem
 from harness.project import load, open_project
 from harness.suites import Case, Suite, is_suite
 
@@ -621,3 +626,90 @@ def test_variables_of_prompts_are_checked(bench: Bench, names: Mapping[str, str]
         f"suite: s\nmodel: m\nprompt: tone\nvars:{' {}' if not lines else ''}\n{lines}cases: [{{id: a, input: Hi}}]\n"
     )
     assert ("needs `company`" if not names else 'one of "plain", "warm", not "loud"') in found
+
+
+# -- whatever stands in a file, it is a suite or a list of problems with places
+
+_FULL: dict[str, Any] = {
+    "suite": "s",
+    "description": "d",
+    "assistant": {"model": "m", "temperature": 0.2, "stop": ["a"], "request": {"x": 1}, "timeout": "5s"},
+    "variants": {"a": {"prompt": "faq@1"}, "b": {"prompt": "tone", "vars": {"company": "x"}, "report_only": True}, "c": {"system": "{{ y }}"}},
+    "baseline": "a",
+    "repeats": 2,
+    "margin": 0.1,
+    "gates": {"accuracy": 0.5, "pass^2": 0.1, "latency_p95": "4s", "cost": "$1", "tags": {"t": {"accuracy": 1}}},
+    "vars": {"y": 1},
+    "expect": [{"not": {"contains": "z"}}, {"any_of": [{"contains": "a"}, {"equals": "{{ expected }}"}], "weight": 2}],
+    "cases": [
+        {"id": "a", "tags": ["t"], "input": "{{ y }}", "expected": "q", "expect": {"regex": "a+", "soft": True}, "must_pass": "1/2"},
+        {"id": "b", "turns": [{"input": ["x", 2], "expect": {"one_of": ["a"]}}], "history": [{"user": "u"}], "expected": 3},
+        {"file": "data/faq.csv", "map": {"expected": "expected"}, "limit": 1, "tags": "t"},
+    ],
+}  # fmt: skip
+
+_VALUES = st.recursive(
+    st.sampled_from(
+        [
+            None,
+            True,
+            0,
+            -1,
+            0.5,
+            10**30,
+            "",
+            "x",
+            "{{ y }}",
+            "{{ z }}",
+            "{{",
+            "{% for %}",
+            "faq@1",
+            "../..",
+            "data/faq.csv",
+            "4s",
+        ]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["input", "prompt", "contains", "x", "file"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def _places(value: Any, loc: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [loc, *(place for key, one in inner for place in _places(one, (*loc, key)))]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_change_of_a_suite_gives_a_suite_or_problems_with_places(bench: Bench, data: st.DataObject) -> None:
+    document = copy.deepcopy(_FULL)
+    for _ in range(data.draw(st.integers(0, 3))):
+        *way, last = data.draw(st.sampled_from(_places(document)[1:] or [("suite",)]))
+        place: Any = document
+        for step in way:
+            place = place[step]
+        change = data.draw(st.sampled_from(["replace", "remove", "rename"]))
+        if change == "replace" or not isinstance(place, dict):
+            place[last] = data.draw(_VALUES)
+        else:
+            removed = place.pop(last, None)
+            if change == "rename":
+                place[f"{last}x"] = removed
+    path = bench.write("suites/s.yaml", yaml.safe_dump(document, sort_keys=False))
+    found: list[Suite] = []
+    said: list[Problem] = []
+    try:
+        found = load(open_project(bench.root), [path])
+    except ConfigError as error:
+        said = list(error.problems)
+    assert bool(found) != bool(said)
+    assert all(suite.cases and suite.variants for suite in found)
+    assert all(problem.location is not None for problem in said)
+
+
+def test_the_suite_that_is_changed_above_is_right(bench: Bench) -> None:
+    suite = bench.load(yaml.safe_dump(_FULL))
+    assert (len(suite.cases), len(suite.variants)) == (3, 3)
