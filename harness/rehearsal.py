@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -10,8 +10,10 @@ from harness.checks import CheckSpec
 from harness.errors import ConfigError, Problem
 from harness.functions import Place
 from harness.plugins import Registry
+from harness.records import JSON
 from harness.rendering import Renderer
 from harness.suites import Case, Suite, Variant
+from harness.templates import has_template
 
 #: Cases of a suite that are rendered in full; of the others, those that are unlike any of them.
 PLAYED = 500
@@ -32,19 +34,18 @@ def rehearse(suite: Suite, *, renderer: Renderer, registry: Registry, place: Pla
     seen: set[Hashable] = set()
     shared = _shared(suite.cases)
     for number, case in enumerate(suite.cases):
-        shape = _shape(case)
-        full = number < PLAYED or shape not in seen
-        seen.add(shape)
-        if full:
+        shape = _shape(case, shared)
+        if number < PLAYED or shape not in seen:
+            seen.add(shape)
             for variant in suite.variants:
                 for key, problem in _play(suite, case, variant, shared, renderer, registry, place):
                     found.setdefault(key, problem)
         else:
-            # Rows of one shape differ in what they say, so the checks that stand in them are still read.
+            # What is left of such a case is what it does not share with others: its own checks, which hold no template.
             for check in case.checks:
-                if check.literal:
-                    for key, problem in _complaints(check, check, case, shared, registry, place):
-                        found.setdefault(key, problem)
+                if id(check) not in shared and not _templated(check):
+                    for leaf in _leaves(check):
+                        found.update(_complaints(check, leaf, case, shared, registry, place))
     return list(found.values())
 
 
@@ -99,17 +100,29 @@ def _for(problem: Problem, case: Case, check: CheckSpec, shared: frozenset[int])
     return replace(problem, message=message)
 
 
-def _shape(case: Case) -> Hashable:
-    """Return what two cases have in common that fail, or do not fail, in the same way."""
+def _shape(case: Case, shared: frozenset[int]) -> Hashable:
+    """Return what two cases have in common whose templates fail, or do not fail, in the same way."""
     return (
         case.literal,
         type(case.expected) if case.expected not in (None, "") else None,
         frozenset(case.columns),
         frozenset(case.vars),
         frozenset(case.metadata),
-        tuple(id(check) for check in case.checks if not check.literal),
-        None if case.literal else case.turns,
+        tuple(id(check) for check in case.checks if id(check) in shared or _templated(check)),
+        () if case.literal else tuple(text for turn in case.turns for text in turn.inputs if has_template(text)),
     )
+
+
+def _templated(check: CheckSpec) -> bool:
+    return any(not leaf.literal and _holds_template((leaf.argument, leaf.args)) for leaf in _leaves(check))
+
+
+def _holds_template(value: JSON) -> bool:
+    if isinstance(value, str):
+        return has_template(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_template, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_holds_template, value))
 
 
 def _shared(cases: Sequence[Case]) -> frozenset[int]:

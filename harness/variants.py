@@ -38,6 +38,8 @@ class VariantReader:
         self._place = place
         self._registry = registry
         self._prompts = prompts
+        #: Every variant's name as written ("" where there is none), also of those that could not be read.
+        self.names: list[str] = []
         #: What each variant that was read comes to, whatever names it uses for it.
         self._meanings: dict[str, tuple[Any, ...]] = {}
 
@@ -46,6 +48,8 @@ class VariantReader:
         found: list[Variant] = []
         for loc, value, name in self._entries(suite.variants):
             own = validate(self._document, VariantFields, loc, value)
+            called = (own and own.name) or name or value.get("prompt")
+            self.names.append(str(called or ""))
             variant = own and self._variant(suite, own, loc, name)
             if variant:
                 self._compare(variant, found, loc)
@@ -54,11 +58,11 @@ class VariantReader:
 
     def baseline(self, suite: SuiteFields, variants: Sequence[Variant]) -> str | None:
         """Return the name of the variant that the others are compared with; None where there are no others."""
-        names = [variant.name for variant in variants]
-        if suite.baseline is not None and suite.baseline not in names:
-            hint = did_you_mean(suite.baseline, names) or f"There are: {', '.join(names)}."
+        known = list(dict.fromkeys([variant.name for variant in variants] + list(filter(None, self.names))))
+        if suite.baseline is not None and suite.baseline not in known:
+            hint = did_you_mean(suite.baseline, known) or f"There are: {', '.join(known)}."
             self._document.complain(("baseline",), f"no variant is called '{suite.baseline}'.", hint=hint)
-        return (suite.baseline or names[0]) if len(names) > 1 else None
+        return (suite.baseline or variants[0].name) if len(variants) > 1 else None
 
     def _entries(self, given: JSON) -> Iterator[tuple[Path_, dict[str, JSON], str | None]]:
         if given is None and "variants" not in self._document.value:

@@ -713,3 +713,56 @@ def test_any_change_of_a_suite_gives_a_suite_or_problems_with_places(bench: Benc
 def test_the_suite_that_is_changed_above_is_right(bench: Bench) -> None:
     suite = bench.load(yaml.safe_dump(_FULL))
     assert (len(suite.cases), len(suite.variants)) == (3, 3)
+
+
+def test_what_follows_from_a_mistake_is_not_said_too(bench: Bench) -> None:
+    assert bench.problems(
+        """\
+        suite: s
+        model: m
+        variants: [faq@1, faq@7]
+        baseline: faq@7
+        gates: {not_worse_than_baseline: true, tags: {bulk: {accuracy: 1}}}
+        cases: [{id: a, input: Hi}, {file: data/none.csv, tags: [bulk]}]
+        """
+    ) == [
+        "s.yaml:3:19: prompt 'faq' has no version 7. There are: 1, 2.",
+        "s.yaml:6:36: no file 'data/none.csv' in suites.",
+    ]
+
+
+def test_variants_that_differ_in_their_model_are_named_by_it(bench: Bench) -> None:
+    suite = bench.load(
+        "suite: s\nvariants: [{model: big}, {model: small}]\ngates: {better_than_baseline: true}\ncases: [{id: a, input: Hi}]\n"
+    )
+    assert [variant.name for variant in suite.variants] == ["big", "small"]
+    (found,) = bench.problems(
+        "suite: s\nprompt: faq\nvariants: [{prompt: faq@1, model: big}, {prompt: faq@1, model: small}]\ncases: [{id: a, input: Hi}]\n"
+    )
+    assert found == "s.yaml:3:41: a variant 'faq@1' stands in line 3 already. Give each a `name:`."
+
+
+def test_two_names_of_one_prompt_are_one_variant(bench: Bench) -> None:
+    (found,) = bench.problems(ONE + "variants: {a: faq, b: faq@2}\n")
+    assert found == "s.yaml:4:20: the variants 'a' (line 4) and 'b' are the same. Change or remove one."
+
+
+@pytest.mark.parametrize("name", ['"a\\nb"', '" "', '"\\e[31m"'])
+def test_names_that_no_terminal_shows_as_they_are(bench: Bench, name: str) -> None:
+    texts = [
+        f"suite: {name}\nmodel: m\ncases: [{{id: a, input: Hi}}]\n",
+        HEAD + f"cases: [{{id: {name}, input: Hi}}]\n",
+        ONE + f"variants: {{{name}: faq}}\n",
+    ]
+    for text in texts:
+        (found,) = bench.problems(text)
+        assert "control characters" in found or "blank" in found
+
+
+def test_structured_output_that_is_no_schema(bench: Bench) -> None:
+    bench.write("suites/data/broken.json", "{")
+    bench.write("suites/data/deep.json", "[" * 100_000)
+    for name in ("broken", "deep", "none"):
+        (found,) = bench.problems(ONE + f"response_format: {{schema: data/{name}.json}}\n")
+        assert found.startswith("s.yaml:4:27: ")
+    assert bench.problems(ONE + "response_format: xml\n")[0].startswith("s.yaml:4:18: `response_format:` is `json`")
