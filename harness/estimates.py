@@ -71,8 +71,9 @@ def live_trials(project: Project, plan: Plan, *, rewrite: frozenset[str] = froze
     mode = project.settings.record_mode
     if mode in ("rewrite", "all"):
         return plan.trials
-    missing = (lambda trial: not trial.cassette.exists()) if mode == "once" else (lambda trial: False)
-    return tuple(trial for trial in plan.trials if trial.id in rewrite or missing(trial))
+    return tuple(
+        trial for trial in plan.trials if trial.id in rewrite or (mode == "once" and not trial.cassette.exists())
+    )
 
 
 def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:

@@ -55,9 +55,7 @@ from harness.session import Clients, Endpoint, Session
 from harness.suites import Case, Suite, Variant
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
-UNFINISHED = frozenset(
-    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"}
-)
+UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
 
 
 class Stop:
@@ -109,6 +107,7 @@ class Runner:
         self._run = run
         self._workshop = workshop
         self._drivers: dict[tuple[str, str], Driver] = {}
+        self._hashes: dict[int, str] = {}
 
     async def run(
         self,
@@ -140,29 +139,44 @@ class Runner:
         ordered = _Ordered(on_result)
         waiting = iter(enumerate(trials))
         failures: list[BaseException] = []
-        talking = asyncio.Semaphore(concurrency)
+        finishing: set[asyncio.Task[None]] = set()
+
+        async def complete(position: int, held: _Held) -> None:
+            try:
+                result = await self._finish(held)
+                ordered.put(position, result)
+            except Exception as error:  # noqa: BLE001 (raised again when the others are done)
+                failures.append(error)
+                return
+            emit(TrialFinished(result=result))
+            if exit_first(result):
+                stop.request()
 
         async def work() -> None:
             for position, trial in waiting:
+                if stop.requested or failures:
+                    ordered.put(position, self._skipped(trial))
+                    continue
+                emit(TrialStarted(trial=trial.id))
                 try:
-                    async with talking:
-                        if stop.requested or failures:
-                            ordered.put(position, self._skipped(trial))
-                            continue
-                        emit(TrialStarted(trial=trial.id))
-                        held = await self._hold(trial)
-                    result = await self._finish(held)
-                    ordered.put(position, result)
-                except Exception as error:
+                    held = await self._hold(trial)
+                except Exception as error:  # noqa: BLE001 (raised again when the others are done)
                     failures.append(error)
                     return
-                emit(TrialFinished(result=result))
-                if exit_first(result):
-                    stop.request()
+                if held.tape is None or held.tape.replays:
+                    await complete(position, held)
+                    continue
+                # The next conversation starts at once, on the connection that is free now; this one's recording
+                # reaches the disk, and then its scores are made, beside it.
+                task = asyncio.create_task(complete(position, held))
+                finishing.add(task)
+                task.add_done_callback(finishing.discard)
+                while len(finishing) > 4 * concurrency:
+                    await asyncio.wait(finishing, return_when=asyncio.FIRST_COMPLETED)
 
-        # While one trial is put on disk and scored, its place in the conversation is another's.
-        workers = min(2 * concurrency, len(trials))
-        await asyncio.gather(*(work() for _ in range(workers)))
+        await asyncio.gather(*(work() for _ in range(min(concurrency, len(trials)))))
+        if finishing:
+            await asyncio.wait(finishing)
         emit(RunFinished(run=self._run, interrupted=stop.requested))
         if failures:
             raise failures[0]
@@ -195,12 +209,17 @@ class Runner:
         trial, tape = held.trial, held.tape
         if tape is None:
             return self._failed(trial, held.failure)
-        cassette = await self._keep(held, tape)
+        cost, basis = self._price(trial, tape)
+        cassette = await self._keep(held, tape, cost)
         if held.transcript is None:
             return replace(
-                self._failed(trial, held.failure), prompt=held.prompt, cassette=cassette, attempts=tape.attempts
+                self._failed(trial, held.failure),
+                cost=cost,
+                attempts=tape.attempts,
+                prompt=held.prompt,
+                cassette=cassette,
             )
-        transcript = self._priced(trial, tape, held.transcript)
+        transcript = replace(held.transcript, cost=cost, extra={**held.transcript.extra, **basis})
         return await self._scored(trial, transcript, prompt=held.prompt, cassette=cassette)
 
     def _tape(self, trial: Trial) -> Tape:
@@ -243,7 +262,7 @@ class Runner:
             )
         return self._drivers[key]
 
-    async def _keep(self, held: _Held, tape: Tape) -> CassetteRef | None:
+    async def _keep(self, held: _Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
         """Put the recording on disk before anything is scored, where there is one worth keeping."""
         trial, failure = held.trial, held.failure
         shown = self._shown(trial.cassette)
@@ -255,14 +274,15 @@ class Runner:
         finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
         if not finished and self._workshop.mode != "all":
             return None
-        facts = self._facts(trial, tape, held.turns, held.transcript)
+        facts = self._facts(held, tape, cost)
         text = emit(Cassette(interactions=tape.interactions, facts=facts))
         await self._workshop.writer.write(trial.cassette, text)
         return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
 
-    def _facts(self, trial: Trial, tape: RecordingTape, turns: Sequence[Turn], transcript: Transcript | None) -> Facts:
+    def _facts(self, held: _Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
         import openai
 
+        trial, transcript = held.trial, held.transcript
         interactions = tape.interactions
         source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
         model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
@@ -277,22 +297,27 @@ class Runner:
             source=source,
             harness=__version__,
             openai=openai.__version__,
-            case_hash=_digest([_plain(message) for turn in turns for message in turn.messages]),
-            assistant_hash=_digest(trial.variant.assistant.plain()),
+            case_hash=_digest([_plain(message) for turn in held.turns for message in turn.messages]),
+            assistant_hash=self._assistant_hash(trial.variant),
             prices=self._workshop.prices.id,
-            cost=self._cost(trial, tape),
+            cost=cost,
         )
 
-    def _priced(self, trial: Trial, tape: Tape, transcript: Transcript) -> Transcript:
-        """Add what the trial cost: as recorded, or today's price where none was known then."""
+    def _assistant_hash(self, variant: Variant) -> str:
+        # Variants live as long as their suites, which the trials of this run hold.
+        if id(variant) not in self._hashes:
+            self._hashes[id(variant)] = _digest(variant.assistant.plain())
+        return self._hashes[id(variant)]
+
+    def _price(self, trial: Trial, tape: Tape) -> tuple[Decimal | None, Mapping[str, str]]:
+        """Return what the trial cost: as recorded, or at today's prices where none was known then, which is said."""
         if not tape.interactions:
-            return transcript
+            return None, {}
         if isinstance(tape, ReplayTape) and tape.cassette and tape.cassette.facts.cost is not None:
-            return replace(transcript, cost=tape.cassette.facts.cost)
+            return tape.cassette.facts.cost, {}
         cost = self._cost(trial, tape)
-        if cost is None or isinstance(tape, RecordingTape):
-            return replace(transcript, cost=cost)
-        return replace(transcript, cost=cost, extra={**transcript.extra, "cost_basis": "today's prices"})
+        today = cost is not None and tape.replays
+        return cost, {"cost_basis": "today's prices"} if today else {}
 
     def _cost(self, trial: Trial, tape: Tape) -> Decimal | None:
         """Sum what every answered call cost; None as soon as one cannot be priced."""

@@ -143,22 +143,22 @@ def pretty(text: str) -> str:
     out: list[str] = []
     depth = 0
     previous = ""
-    for token in _JSON_TOKEN.findall(text):
-        if token in "}]":
+    for part in _JSON_TOKEN.findall(text):
+        if part in "}]":
             depth -= 1
             if previous not in "{[":
                 out.append("\n" + "  " * depth)
-            out.append(token)
+            out.append(part)
         else:
             if previous in ("{", "["):
                 out.append("\n" + "  " * depth)
-            if token == ",":
+            if part == ",":
                 out.append(",\n" + "  " * depth)
-            elif token == ":":
+            elif part == ":":
                 out.append(": ")
             else:
-                out.append(token)
-                if token in "{[":
+                out.append(part)
+                if part in "{[":
                     depth += 1
-        previous = token
+        previous = part
     return "".join(out)

@@ -42,7 +42,7 @@ def read_cassette(path: Path, *, shown: str) -> Cassette:
         raise _damaged(shown, f"it is not readable YAML ({_first_line(error)})") from None
     try:
         return _cassette(data)
-    except _Broken as error:
+    except _BrokenError as error:
         raise _damaged(shown, str(error)) from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InvalidOperation) as error:
         raise _damaged(shown, f"an entry is incomplete ({type(error).__name__}: {_first_line(error)})") from None
@@ -51,7 +51,7 @@ def read_cassette(path: Path, *, shown: str) -> Cassette:
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A cassette whose parts do not fit together."""
 
 
@@ -65,19 +65,19 @@ def _damaged(shown: str, why: str) -> CassetteDamaged:
 
 def _cassette(data: Any) -> Cassette:
     if not isinstance(data, dict) or data.get("version") != 1 or not isinstance(data.get("interactions"), list):
-        raise _Broken("it is no cassette (`version: 1` and `interactions:` are missing)")
+        raise _BrokenError("it is no cassette (`version: 1` and `interactions:` are missing)")
     entries = data["interactions"]
     if not entries:
-        raise _Broken("it holds no interaction")
+        raise _BrokenError("it holds no interaction")
     interactions = tuple(_interaction(entry) for entry in entries)
     mark = entries[-1]["response"].get("recorder", {}).get("cassette")
     if not isinstance(mark, dict):
-        raise _Broken("its end mark is missing (it was cut short, or another tool wrote it)")
+        raise _BrokenError("its end mark is missing (it was cut short, or another tool wrote it)")
     facts = _facts(mark)
     if facts.format > FORMAT:
-        raise _Broken(f"its format is {facts.format}, newer than this version of harness reads")
+        raise _BrokenError(f"its format is {facts.format}, newer than this version of harness reads")
     if facts.count != len(interactions):
-        raise _Broken(f"it should hold {facts.count} interactions and holds {len(interactions)}")
+        raise _BrokenError(f"it should hold {facts.count} interactions and holds {len(interactions)}")
     return Cassette(interactions=interactions, facts=facts)
 
 

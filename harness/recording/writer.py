@@ -13,6 +13,7 @@ import queue
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from harness.errors import StorageError
 
@@ -26,7 +27,7 @@ class _Job:
     done: asyncio.Future[None]
     temporary: str = ""
     file: int = -1
-    error: OSError | None = None
+    error: Exception | None = None
 
 
 class Writer:
@@ -37,7 +38,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._folders: set[Path] = set()
 
-    async def __aenter__(self) -> Writer:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -79,7 +80,7 @@ class Writer:
                 if job.error is None:
                     try:
                         step(job)
-                    except OSError as error:
+                    except Exception as error:  # noqa: BLE001 (whoever waits for the file must hear of it)
                         job.error = error
                         _discard(job)
 
@@ -102,7 +103,7 @@ def _sync(job: _Job) -> None:
 
 
 def _rename(job: _Job) -> None:
-    os.replace(job.temporary, job.path)
+    os.replace(job.temporary, job.path)  # noqa: PTH105 (a Path costs more than the call)
 
 
 def _discard(job: _Job) -> None:
@@ -111,7 +112,7 @@ def _discard(job: _Job) -> None:
             os.close(job.file)
     with contextlib.suppress(OSError):
         if job.temporary:
-            os.unlink(job.temporary)
+            os.unlink(job.temporary)  # noqa: PTH108
 
 
 def _settle(jobs: list[_Job]) -> None:
@@ -120,5 +121,7 @@ def _settle(jobs: list[_Job]) -> None:
             continue
         if job.error is None:
             job.done.set_result(None)
-        else:
+        elif isinstance(job.error, OSError):
             job.done.set_exception(StorageError.of(job.path, job.error))
+        else:
+            job.done.set_exception(job.error)
