@@ -51,7 +51,7 @@ class CaseReader:
         return cases
 
     def _cases(self, given: JSON, common: tuple[CheckSpec, ...]) -> Iterator[Case]:
-        if isinstance(given, str):
+        if isinstance(given, str) and given:
             yield from self._dataset(DatasetFields.model_validate({"file": given}), ("cases",), common)
         elif isinstance(given, dict) and "file" in given:
             yield from self._entry(given, ("cases",), common)

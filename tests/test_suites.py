@@ -495,6 +495,7 @@ def test_messages_show_the_line(bench: Bench) -> None:
          "s.yaml:4:9: `not_worse_than_baseline:` needs a second variant to compare with."),
         (ONE + "margin: 0\n", "s.yaml:4:9: `margin:` should be greater than 0, not 0."),
         (ONE + "vars: [a]\n", "s.yaml:4:7: `vars:` should be a mapping, not a list."),
+        (HEAD + "cases: ''\n", "s.yaml:3:1: `cases:` is a list of cases, or the path of a dataset."),
         (HEAD + "cases: []\n", "s.yaml:3:1: `cases:` is a list of cases, or the path of a dataset."),
         (HEAD + "cases: {id: a}\n", "s.yaml:3:1: `cases:` is a list of cases, or the path of a dataset."),
         (HEAD + "cases: [Hi]\n", "s.yaml:3:9: a case is a mapping with `input:`, or `{file: cases.csv}`."),
