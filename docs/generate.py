@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def commands() -> str:
     """The help text of every command."""
     import click
+
     from harness.cli import main
 
     parts = []
@@ -114,14 +116,10 @@ def _models() -> dict[str, type[BaseModel]]:
 def _comments(path: Path, name: str) -> dict[str, str]:
     """The `#:` comment above each member of an enumeration."""
     found: dict[str, str] = {}
-    for comment, line in _pairs(path.read_text().splitlines()):
+    for comment, line in itertools.pairwise(path.read_text().splitlines()):
         if comment.strip().startswith("#:") and " = " in line:
             found[line.split(" = ")[0].strip()] = comment.strip().removeprefix("#:").strip()
     return found
-
-
-def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
-    yield from zip(lines, lines[1:], strict=False)
 
 
 def _paragraph(text: str | None) -> str:

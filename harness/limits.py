@@ -48,7 +48,7 @@ class RetryPolicy:
         """Yield the wait before each further attempt, seconds."""
         for number in range(self.attempts - 1):
             wait = min(self.backoff * self.factor**number, self.longest)
-            yield wait * (1 - self.jitter * random.random())  # noqa: S311 (jitter, not a secret)
+            yield wait * (1 - self.jitter * random.random())
 
 
 class AsyncRetryTransport(httpx2.AsyncBaseTransport):

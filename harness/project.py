@@ -109,9 +109,9 @@ def load(project: Project, paths: Sequence[Path]) -> list[Suite]:
     )
 
 
-def plan(project: Project, suites: Sequence[Suite], selection: Selection = Selection()) -> Plan:
+def plan(project: Project, suites: Sequence[Suite], selection: Selection | None = None) -> Plan:
     """Lay out the trials of suites; see `build_plan`."""
-    return build_plan(suites, selection=selection, cassettes=project.settings.cassettes)
+    return build_plan(suites, selection=selection or Selection(), cassettes=project.settings.cassettes)
 
 
 def adjusted(suites: Sequence[Suite], *, repeats: int | None, baseline: str | None) -> list[Suite]:

@@ -67,7 +67,9 @@ class ChatServer:
         self._ready.wait()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -88,7 +90,9 @@ class ChatServer:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 lines = head.split("\r\n")[1:]
-                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
+                headers = {
+                    name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name
+                }
                 body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))) or b"{}")
                 with self._lock:
                     self.requests.append((headers, body))
@@ -113,7 +117,9 @@ class ChatServer:
         text = self._answer(number, body)
         if not body.get("stream"):
             content = json.dumps(completion(text, number, body)).encode()
-            writer.write(_head(200, {"content-type": "application/json", "content-length": str(len(content))}) + content)
+            writer.write(
+                _head(200, {"content-type": "application/json", "content-length": str(len(content))}) + content
+            )
             await writer.drain()
             return True
         writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
@@ -140,7 +146,12 @@ def completion(text: str, number: int, body: dict[str, Any]) -> dict[str, Any]:
 
 def pieces(text: str, number: int, body: dict[str, Any]) -> list[bytes]:
     """The same as server-sent events, a word each."""
-    base = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1, "model": str(body.get("model"))}
+    base = {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": str(body.get("model")),
+    }
     words = [word + " " for word in text.split(" ")]
     words[-1] = words[-1][:-1]
     chunks: list[dict[str, Any]] = [
@@ -157,5 +168,9 @@ def error(message: str = "try again") -> bytes:
 
 
 def _head(status: int, headers: dict[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", "x-harness-simulated: true", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        "x-harness-simulated: true",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -55,7 +55,7 @@ def test_two_hundred_trials_with_faults_streams_and_identical_calls(project: Pat
             return Reply(chance.choice([429, 500]), error(), {"retry-after-ms": "1"})
         return None
 
-    agent = '''
+    agent = """
 import asyncio
 
 async def answer(text, session):
@@ -67,7 +67,7 @@ async def answer(text, session):
         pieces = await session.client.chat.completions.create(model="m", messages=messages, stream=True)
         return "".join([piece.choices[0].delta.content or "" async for piece in pieces if piece.choices])
     return " | ".join(await asyncio.gather(ask(False), ask(False), ask(True), ask(True)))
-'''
+"""
     cases = "".join(f"  - {{id: c{number}, input: Question {number}}}\n" for number in range(100))
     suite = f"""\
 suite: hard
@@ -113,7 +113,10 @@ def replays_in_stock_vcrpy(path: Path) -> None:
     import httpx2
 
     data = yaml.safe_load(path.read_text())
-    with vcr.use_cassette(str(path), record_mode="none", match_on=["method", "uri", "body"]) as cassette, httpx2.Client() as client:
+    with (
+        vcr.use_cassette(str(path), record_mode="none", match_on=["method", "uri", "body"]) as cassette,
+        httpx2.Client() as client,
+    ):
         for one in data["interactions"]:
             request = one["request"]
             headers = {name: values[0] for name, values in request["headers"].items()}
@@ -155,7 +158,10 @@ def test_a_suite_without_recordings_says_so_in_one_line(project: Path) -> None:
     write(project, faq("http://127.0.0.1:9/v1", extra="max_tokens: 50"))
     run = harness("run")
     assert run.exit_code == 3
-    assert "suites/faq.yaml has no recordings. `harness record suites/faq.yaml` makes them: 4 calls" in run.stdout.replace("\n", " ").replace("  ", " ")
+    assert (
+        "suites/faq.yaml has no recordings. `harness record suites/faq.yaml` makes them: 4 calls"
+        in run.stdout.replace("\n", " ").replace("  ", " ")
+    )
     assert run.stdout.count("has no recordings") == 1
 
 
@@ -216,7 +222,9 @@ def test_infrastructure_trouble_is_an_error_and_only_final_answers_are_kept(
 
 def test_rewrite_keeps_the_old_recording_until_there_is_a_better_one(project: Path) -> None:
     down = []
-    with ChatServer(lambda number, body: "5 days", faults=lambda number, body: Reply(500, error()) if down else None) as server:
+    with ChatServer(
+        lambda number, body: "5 days", faults=lambda number, body: Reply(500, error()) if down else None
+    ) as server:
         write(project, {"pyproject.toml": "[tool.harness.retry]\nattempts = 1\n[tool.harness]\n", **faq(server.url)})
         harness("record", "--yes")
         files = {path: path.read_text() for path in (project / "cassettes").rglob("*.yaml")}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.assistants.failures import service_failure
@@ -83,7 +84,7 @@ class LocalDriver:
         try:
             if inspect.isasyncgenfunction(target):
                 return "".join([str(piece) async for piece in target(text, **keywords)])
-            if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None)):
+            if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__):
                 return await target(text, **keywords)
             return await session.clients.in_thread(lambda: _finish(target(text, **keywords)))
         except HarnessError:
@@ -92,16 +93,14 @@ class LocalDriver:
             raise _failure(error, self._name) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """A target's answer, taken apart."""
 
-    def __init__(
-        self, *, text: str, calls: tuple[ToolCall, ...] = (), usage: Usage = Usage(), extra: Any = None
-    ) -> None:
-        self.text = text
-        self.calls = calls
-        self.usage = usage
-        self.extra: Mapping[str, Any] = extra or {}
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _answer(given: Any, name: str) -> _Given:
@@ -123,7 +122,7 @@ def _answer(given: Any, name: str) -> _Given:
             text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
             calls=calls,
             usage=_stated(given.get("usage")),
-            extra=given.get("extra"),
+            extra=given.get("extra") or {},
         )
     raise TrialError(
         "target", f"{name} returned {type(given).__name__}; it should return a text, or a mapping with `output`"

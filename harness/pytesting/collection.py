@@ -91,12 +91,9 @@ class SuiteFile(pytest.File):
 
     def _repeat_failed_gates(self, items: Sequence[TrialItem]) -> None:
         """Let --lf run a whole suite again whose gates failed: a gate is about all of it."""
-        last = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
-        if (
-            last
-            and self.config.getoption("lf", False)
-            and any(str(nodeid).startswith(f"{self.nodeid}::gates[") for nodeid in last)
-        ):
+        plugin = self.config.pluginmanager.get_plugin("lfplugin")
+        last = getattr(plugin, "lastfailed", None) if plugin and self.config.getoption("lf") else None
+        if last and any(str(nodeid).startswith(f"{self.nodeid}::gates[") for nodeid in last):
             last.update((item.id, True) for item in items)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -122,7 +119,7 @@ class TrialItem(pytest.Item):
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(reason(result))
         if result.outcome is not Outcome.PASSED:
-            raise FailedTrialError(self.trial, result)
+            raise FailedTrialError(self.trial, result, missed=self._suites.misses(self.trial, result))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         where = self.trial.case.where
@@ -132,6 +129,8 @@ class TrialItem(pytest.Item):
         error = excinfo.value
         where = self.trial.case.where
         if isinstance(error, FailedTrialError):
+            if error.missed:
+                return reason(error.result)
             text = describe(error.trial, error.result)
             return shown(text, self.config, message=reason(error.result), path=where.path, line=where.line)
         if isinstance(error, HarnessError):

@@ -20,10 +20,12 @@ class Writer(Protocol):
 class FailedTrialError(Exception):
     """Carries the result of a trial that did not pass out of pytest's call of the item."""
 
-    def __init__(self, trial: Trial, result: Result) -> None:
+    def __init__(self, trial: Trial, result: Result, *, missed: bool) -> None:
         super().__init__(result.id)
         self.trial = trial
         self.result = result
+        #: It does not decide by itself.
+        self.missed = missed
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ class SuiteScheduling:
         if usual is not None and usual.collection is None and self._has_suites(usual):
             for node in usual.nodes:
                 self._whole.add_node(node)
-            for node, ids in usual.node2collection.items():
-                self._whole.add_node_collection(node, ids)
+            # Not one by one: a worker may have collected and gone down since.
+            self._whole.registered_collections.update(usual.node2collection)
             self._usual = None
         self._active.schedule()
 

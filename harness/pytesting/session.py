@@ -115,15 +115,19 @@ class SuiteSession:
 
     # What is selected.
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         wanted = options.variants(config)
         if not wanted:
             return
-        known = sorted({variant.name for suite in self._suites() for variant in suite.variants})
-        for name in wanted:
-            if known and name not in known:
-                hint = did_you_mean(name, known) or f"There are: {', '.join(known[:10])}."
-                raise pytest.UsageError(f"--harness-variant: no variant is called '{name}'. {hint}")
+        wrong = self._unknown(wanted)
+        if wrong and self._worker:
+            # A worker that raises counts as crashed and is replaced, again and again.
+            session.shouldstop = wrong
+            items.clear()
+        elif wrong:
+            raise pytest.UsageError(wrong)
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
         for item in items:
@@ -132,6 +136,15 @@ class SuiteSession:
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
+
+    def _unknown(self, wanted: Iterable[str]) -> str:
+        """Return what is wrong with the names of variants, or nothing."""
+        known = sorted({variant.name for suite in self._suites() for variant in suite.variants})
+        for name in wanted:
+            if known and name not in known:
+                hint = did_you_mean(name, known) or f"There are: {', '.join(known[:10])}."
+                return f"--harness-variant: no variant is called '{name}'. {hint}"
+        return ""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.select(item.nodeid for item in session.items if item.nodeid in self._trials)
@@ -210,8 +223,13 @@ class SuiteSession:
         if trial is None or call.when != "call":
             return report
         error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, FailedTrialError):
-            self._settle(report, error)
+        if isinstance(error, FailedTrialError) and error.missed:
+            where = trial.case.where
+            report.outcome = "skipped"
+            report.longrepr = (where.path, where.line, f"missed: {reason(error.result)}")
+            vars(report)["harness_missed"] = True
+        elif isinstance(error, FailedTrialError):
+            vars(report)["harness_message"] = reason(error.result)
         elif isinstance(error, HarnessError):
             # A refused key or a full disk is every trial's trouble.
             first = f"harness: {error}".splitlines()[0]
@@ -222,16 +240,15 @@ class SuiteSession:
             self._keep(report, future.result())
         return report
 
-    def _settle(self, report: pytest.TestReport, error: FailedTrialError) -> None:
-        result, suite, where = error.result, error.trial.suite, error.trial.case.where
-        whole = (suite.name, result.variant) in self._whole
-        baseline_whole = suite.baseline is None or (suite.name, suite.baseline) in self._whole
-        if missed(suite, result, whole=whole, baseline_whole=baseline_whole):
-            report.outcome = "skipped"
-            report.longrepr = (where.path, where.line, f"missed: {reason(result)}")
-            vars(report)["harness_missed"] = True
-        else:
-            vars(report)["harness_message"] = reason(result)
+    def misses(self, trial: Trial, result: Result) -> bool:
+        """Whether a trial that did not pass is for the gates to judge, or does not decide at all."""
+        suite = trial.suite
+        return missed(
+            suite,
+            result,
+            whole=(suite.name, result.variant) in self._whole,
+            baseline_whole=suite.baseline is None or (suite.name, suite.baseline) in self._whole,
+        )
 
     def _keep(self, report: pytest.TestReport, result: Result) -> None:
         if self._worker:

@@ -16,7 +16,15 @@ from harness.checks import CheckSpec
 from harness.errors import ConfigError
 from harness.functions import Place
 from harness.plugins import InvalidArgument, Registry, ScoreContext
-from harness.records import JSON, CheckResult, Failure, Outcome, Score, Transcript, TurnRecord
+from harness.records import (
+    JSON,
+    CheckResult,
+    Failure,
+    Outcome,
+    Score,
+    Transcript,
+    TurnRecord,
+)
 from harness.scorers.arguments import unscored
 from harness.scorers.transforms import Unreadable
 

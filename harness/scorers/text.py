@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field, model_validator
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_json
 from harness.plugins import ScoreContext, Scorer, hookimpl
 from harness.records import JSON, Score
-from harness.scorers.arguments import ArgumentModel, Count, Text, Texts, shown, unscored, verdict
+from harness.scorers.arguments import (
+    ArgumentModel,
+    Count,
+    Text,
+    Texts,
+    shown,
+    unscored,
+    verdict,
+)
 from harness.scorers.patterns import Pattern
 
 

@@ -163,7 +163,8 @@ def test_a_broken_suite_on_workers(pytester: pytest.Pytester, write: Write) -> N
 def test_an_unknown_variant_on_workers(pytester: pytest.Pytester, write: Write) -> None:
     write()
     result = pytester.runpytest("suites", "-n", "2", "--harness-variant", "godo")
-    assert result.ret != 0
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*no variant is called 'godo'. Did you mean 'good'?*"])
     result.stdout.no_fnmatch_line("*passed*")
 
 
