@@ -131,7 +131,7 @@ class TrialItem(pytest.Item):
         if isinstance(error, FailedTrialError):
             if error.missed:
                 return reason(error.result)
-            text = describe(error.trial, error.result)
+            text = describe(error.trial, error.result, like=self._suites.same_error(error.result))
             return shown(text, self.config, message=reason(error.result), path=where.path, line=where.line)
         if isinstance(error, HarnessError):
             return shown(str(error), self.config, message=str(error), path=where.path, line=where.line)

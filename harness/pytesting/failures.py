@@ -63,10 +63,18 @@ def shown(text: str, config: pytest.Config, *, message: str, path: str, line: in
     return Shown(text, Crash(path, line, first_line(message)), brief)
 
 
-def describe(trial: Trial, result: Result) -> str:
-    """Return everything about a trial that did not pass: place, transcript, each failing check."""
+def describe(trial: Trial, result: Result, *, like: str | None = None) -> str:
+    """Return everything about a trial that did not pass: place, transcript, each failing check.
+
+    Args:
+        trial: The trial.
+        result: What came of it.
+        like: An earlier trial that ended in the very same error, which is not told twice.
+    """
     from harness.reports.text import render_trial
 
+    if like is not None:
+        return f"{trial.case.where}\n{result.id}: the same error as {like}"
     return f"{trial.case.where}\n{render_trial(result)}"
 
 

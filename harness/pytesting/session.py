@@ -49,6 +49,8 @@ class SuiteSession:
         self._nodeids: dict[str, str] = {}
         self._selected: dict[str, Trial] = {}
         self._whole: frozenset[tuple[str, str]] = frozenset()
+        #: The first trial with each error, by suite, kind and message.
+        self._errors: dict[tuple[str, str, str], str] = {}
         self._failed = False
         self._conclusion: Conclusion | None = None
         #: Why there is no conclusion.
@@ -249,6 +251,13 @@ class SuiteSession:
             whole=(suite.name, result.variant) in self._whole,
             baseline_whole=suite.baseline is None or (suite.name, suite.baseline) in self._whole,
         )
+
+    def same_error(self, result: Result) -> str | None:
+        """Return the id of an earlier trial of the suite that ended in the very same error, if there is one."""
+        if result.error is None:
+            return None
+        first = self._errors.setdefault((result.suite, result.error.kind, result.error.message), result.id)
+        return first if first != result.id else None
 
     def _keep(self, report: pytest.TestReport, result: Result) -> None:
         if self._worker:

@@ -98,7 +98,7 @@ def test_errors_decide_everywhere(pytester: pytest.Pytester, write: Write, worke
     result = pytester.runpytest("suites", *workers)
     assert result.parseoutcomes() == {"passed": 4, "failed": 2, "missed": 3}
     assert (result.ret, verdict(pytester)) == (1, ExitCode.ERRORS)
-    result.stdout.fnmatch_lines(["*the agent broke*"])
+    result.stdout.fnmatch_lines(["*the agent broke*", "*quiz/four/good/1: the same error as quiz/four/naive/1"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
