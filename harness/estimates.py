@@ -105,14 +105,14 @@ def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
     return Estimate(trials=tuple(trials), calls=calls, cost=total, notes=notes, models=models, targets=targets)
 
 
-def unrecorded(project: Project, plan: Plan) -> dict[str, str]:
-    """Return, for each suite none of whose planned trials has a recording, the line that says what to do."""
+def unrecorded(project: Project, trials: Sequence[Trial]) -> dict[str, str]:
+    """Return, for each suite none of whose trials has a recording, the line that says what to do."""
     found: dict[str, str] = {}
-    for suite in plan.suites:
-        trials = [trial for trial in plan.trials if trial.suite is suite]
-        if not trials or any(trial.variant.assistant.api == "python" or trial.cassette.exists() for trial in trials):
+    for suite in dict.fromkeys(trial.suite for trial in trials):
+        own = [trial for trial in trials if trial.suite is suite]
+        if any(trial.variant.assistant.api == "python" or trial.cassette.exists() for trial in own):
             continue
-        what = estimate_of(project, trials)
+        what = estimate_of(project, own)
         calls = f"{what.calls} call{'s' if what.calls != 1 else ''}"
         found[suite.name] = (
             f"{suite.shown} has no recordings. `harness record {suite.shown}` makes them: {calls}, {what.price}."

@@ -90,7 +90,6 @@ class Job:
 
         stop = stop or Stop()
         results: list[Result] = []
-        silent = unrecorded(self.project, self.plan) if self.project.settings.record_mode == "none" else {}
         folder = self.folder()
 
         def keep(result: Result) -> None:
@@ -102,7 +101,6 @@ class Job:
                 self.project,
                 self.plan.trials,
                 rewrite=self.rewrite,
-                unrecorded=silent,
                 subscribers=self.subscribers,
             ) as workshop:
                 complete = await Runner(self.run, workshop).run(
@@ -224,7 +222,6 @@ async def opened(
     trials: Sequence[Trial],
     *,
     rewrite: frozenset[str] = frozenset(),
-    unrecorded: Mapping[str, str] | None = None,
     subscribers: Sequence[Subscriber] = (),
 ) -> AsyncIterator[Workshop]:
     """Open what a run needs, and close it again.
@@ -232,7 +229,6 @@ async def opened(
     Args:
         trials: What will be run.
         rewrite: Ids of trials to record anew whatever the mode.
-        unrecorded: Suites without any recording, and what to say about it.
         subscribers: Who hears the events.
     """
     from harness.recording import Writer
@@ -256,7 +252,7 @@ async def opened(
                 prices=project.prices(),
                 clients=clients,
                 writer=writer,
-                unrecorded=unrecorded or {},
+                unrecorded=unrecorded(project, trials) if settings.record_mode == "none" else {},
                 mode=settings.record_mode,
                 rewrite=rewrite,
                 timeout=settings.timeout,
@@ -317,7 +313,7 @@ class Engine:
         from harness.runner import Runner
 
         try:
-            async with opened(self.project, trials, rewrite=frozenset(), subscribers=self.subscribers) as workshop:
+            async with opened(self.project, trials, subscribers=self.subscribers) as workshop:
                 await Runner(self.run, workshop).run(
                     trials,
                     concurrency=concurrency(self.project.settings),
