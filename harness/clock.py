@@ -2,7 +2,7 @@
 
 Live, the clock is the monotonic one. On replay it is virtual: it stands at the recorded offset of whatever was last
 played, and sleeping only moves it. Each asyncio task and thread of a trial has its own reading (a ContextVar), so that
-calls which ran side by side keep their own times; `high` is the latest of them all.
+calls which ran side by side keep their own times.
 """
 
 from __future__ import annotations
@@ -41,21 +41,22 @@ class LiveClock:
         time.sleep(max(seconds, 0.0))
 
 
+# One variable for all clocks, with whose reading it is: contexts keep what was set in them as long as they live, and a
+# variable per clock would keep every trial's.
+_reading: ContextVar[tuple[VirtualClock, float] | None] = ContextVar("harness-reading", default=None)
+
+
 class VirtualClock:
     """A clock that recordings move. It never waits."""
 
-    def __init__(self) -> None:
-        self._now: ContextVar[float] = ContextVar("virtual-now", default=0.0)
-        self.high = 0.0
-
     def now(self) -> float:
-        return self._now.get()
+        reading = _reading.get()
+        return reading[1] if reading is not None and reading[0] is self else 0.0
 
     def advance_to(self, moment: float) -> None:
         """Move this task's reading forward to `moment`, seconds from trial start; never back."""
-        if moment > self._now.get():
-            self._now.set(moment)
-            self.high = max(self.high, moment)
+        if moment > self.now():
+            _reading.set((self, moment))
 
     async def sleep(self, seconds: float) -> None:
         self.advance_to(self.now() + max(seconds, 0.0))

@@ -400,8 +400,21 @@ def check_credentials(trials: Sequence[Trial]) -> None:
 
 def slim(result: Result) -> Result:
     """Return a result without what only its row on disk needs: ten thousand of these must fit into memory."""
-    kept = result.output if result.outcome is not Outcome.PASSED else None
-    return replace(result, messages=(), turns=(), tool_calls=(), output=kept, state=None)
+    if result.outcome is not Outcome.PASSED:
+        return replace(result, messages=(), turns=(), tool_calls=(), state=None)
+    cassette = result.cassette and replace(result.cassette, path="")
+    return replace(
+        result,
+        checks=(),
+        messages=(),
+        turns=(),
+        tool_calls=(),
+        output=None,
+        state=None,
+        prompt=None,
+        cassette=cassette,
+        response_ids=(),
+    )
 
 
 def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:

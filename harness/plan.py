@@ -37,8 +37,19 @@ class Trial:
     case: Case
     variant: Variant
     repeat: int
-    #: Where its recording lies, or will lie.
-    cassette: Path
+    #: The folder of recordings.
+    cassettes: Path
+
+    @property
+    def cassette(self) -> Path:
+        """Where its recording lies, or will lie."""
+        return cassette_path(
+            self.cassettes,
+            suite=self.suite.name,
+            variant=self.variant.name,
+            case=self.case.id,
+            repeat=self.repeat,
+        )
 
     @property
     def id(self) -> str:
@@ -106,8 +117,7 @@ def _trials(
             for variant in variants:
                 words = " ".join((suite.name, case.id, variant.name, *case.tags)).lower()
                 if wanted is None or wanted(words):
-                    path = cassette_path(cassettes, suite=suite.name, variant=variant.name, case=case.id, repeat=repeat)
-                    yield Trial(suite=suite, case=case, variant=variant, repeat=repeat, cassette=path)
+                    yield Trial(suite=suite, case=case, variant=variant, repeat=repeat, cassettes=cassettes)
 
 
 def _case_selected(case: Case, selection: Selection) -> bool:

@@ -60,14 +60,14 @@ class _Suite:
 
     def add(self, result: Result) -> None:
         case = self._case(f"{result.case}[{result.variant}-{result.repeat}]", result.latency)
+        if result.outcome is Outcome.PASSED:
+            return
         facts = {"outcome": result.outcome.value, "score": "" if result.score is None else f"{result.score:.4g}"}
         facts |= {"latency": _number(result.latency), "ttft": _number(result.ttft)}
         facts |= {"cost": "" if result.cost is None else f"{result.cost:f}", "model": result.model or ""}
         facts |= {"prompt": (result.prompt.ref or result.prompt.hash[:12]) if result.prompt else ""}
         facts |= {"cassette": result.cassette.path if result.cassette else "", "tags": ", ".join(result.tags)}
         _properties(case, facts)
-        if result.outcome is Outcome.PASSED:
-            return
         reason = _reason(result)
         if result.outcome is Outcome.SKIPPED:
             self._mark(case, "skipped", "not started")
