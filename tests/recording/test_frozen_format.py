@@ -45,7 +45,11 @@ def test_a_frozen_file_replays_every_call_it_holds(path: Path) -> None:
 def test_what_the_fields_mean() -> None:
     folder = FILES[0].parent
     retried = read_cassette(folder / "retried.yaml", shown="retried")
-    assert [(one.slot, one.attempt, one.status) for one in retried.interactions] == [(1, 1, 429), (1, 2, 599), (1, 3, 200)]
+    assert [(one.slot, one.attempt, one.status) for one in retried.interactions] == [
+        (1, 1, 429),
+        (1, 2, 599),
+        (1, 3, 200),
+    ]
     assert retried.interactions[1].error == "timeout: ReadTimeout"
     stream = read_cassette(folder / "stream.yaml", shown="stream").interactions[0]
     assert (stream.first_byte, stream.events, stream.end) == (0.51, (0.6, 0.7, 0.71), 0.711)

@@ -49,7 +49,9 @@ def test_trials_carry_their_recorded_time_and_the_facts_of_those_that_did_not_pa
     passed = _case(root, "shipping-time[faq@2-1]")
     assert passed.get("time") == "1.234567"
     assert next(passed.iter("property"), None) is None
-    open_one = next(case for case in root.iter("testcase") if case.find("failure") is not None and case.find("properties"))
+    open_one = next(
+        case for case in root.iter("testcase") if case.find("failure") is not None and case.find("properties")
+    )
     facts = {one.get("name"): one.get("value") for one in open_one.iter("property")}
     assert facts["outcome"] == "failed"
     assert facts["cost"] == "0.0000512"
