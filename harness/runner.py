@@ -233,7 +233,8 @@ class Runner:
                     whole = self._workshop.unrecorded.get(trial.suite.name)
                     return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
             else:
-                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette))
+                redactor = self._workshop.clients.redactor
+                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette), redactor=redactor)
         return RecordingTape()
 
     async def _talk(self, trial: Trial, tape: Tape, turns: Sequence[Turn]) -> Transcript:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +269,18 @@ def test_a_base_url_from_a_suite_never_gets_the_ambient_key(project: Path, monke
     assert all("ambient" not in headers["authorization"] for headers, _ in server.requests)
 
 
+def test_a_secret_of_this_machine_that_is_a_word_in_a_recording_does_no_harm(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes")
+    monkeypatch.setenv("DATABASE_PASSWORD", "shipping")
+    run = harness("run")
+    assert run.exit_code == 0, run.output
+    assert all("shipping" not in json.dumps(row["input"]) for row in rows(project))
+
+
 def test_streams_give_a_time_to_first_token_that_replays(project: Path) -> None:
     with ChatServer(lambda number, body: "It takes 5 days", delay=0.002) as server:
         write(project, faq(server.url, extra="stream: true"))
@@ -355,3 +371,36 @@ def test_reports_can_be_copied_by_suffix(project: Path) -> None:
     assert "<testsuites" in (project / "b.xml").read_text()
     assert len((project / "c.jsonl").read_text().splitlines()) == 4
     assert harness("run", "-o", "x.docx").exit_code == 2
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, times: int) -> None:
+    third = threading.Event()
+
+    def answer(number: int, body: dict[str, Any]) -> str:
+        if number == 3:
+            third.set()
+        return "5 days"
+
+    cases = "".join(f"  - {{id: c{number}, input: Q{number}, expected: 5 days}}\n" for number in range(200))
+    with ChatServer(answer, delay=0.05) as server:
+        write(project, faq(server.url, cases=cases))
+        command = [sys.executable, "-m", "harness", "record", "--yes", "-j", "2"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert third.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.readline() + process.stderr.readline()
+        if times == 2:
+            process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+        assert len(server.requests) < 20
+    assert process.returncode == 130
+    assert "finishing what is in flight" in said
+    assert "Traceback" not in rest
+    assert not list((project / "cassettes").rglob("*.tmp"))
+    if times == 1:
+        outcomes = [row["outcome"] for row in rows(project)]
+        assert len(outcomes) == 400
+        assert outcomes.count("passed") == len(list((project / "cassettes").rglob("*.yaml"))) >= 2
+        assert "interrupted" in out

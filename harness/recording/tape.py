@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from harness.clock import Clock, LiveClock, VirtualClock
 from harness.errors import CassetteMiss, HarnessError
 from harness.recording.cassette import Cassette, Interaction, Key, Request, request_key
 from harness.recording.explain import explain_miss
+from harness.recording.redact import Redactor
 
 #: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
 CALL = "harness.call"
@@ -104,7 +105,13 @@ class ReplayTape:
     replays = True
 
     def __init__(
-        self, cassette: Cassette | None, *, shown: str, hint: Callable[[], str] = lambda: "", absent: str | None = None
+        self,
+        cassette: Cassette | None,
+        *,
+        shown: str,
+        hint: Callable[[], str] = lambda: "",
+        absent: str | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """
         Args:
@@ -112,6 +119,8 @@ class ReplayTape:
             shown: How messages name the file.
             hint: What a message about a missing recording ends with; called only when one is needed.
             absent: The whole message of a miss where there is no cassette; None: one that names the file.
+            redactor: What requests pass before they are matched. Recorded ones pass it too: what is a secret here may
+                be a plain word where the recording was made.
         """
         self.clock = VirtualClock()
         self.cassette = cassette
@@ -125,7 +134,10 @@ class ReplayTape:
             self._slots[one.slot].append(one)
         self._waiting: dict[Key, list[int]] = defaultdict(list)
         for slot in sorted(self._slots):
-            self._waiting[request_key(self._slots[slot][0].request)].append(slot)
+            request = self._slots[slot][0].request
+            if redactor is not None and request.body:
+                request = replace(request, body=redactor.body(request.body))
+            self._waiting[request_key(request)].append(slot)
         self._next: dict[Key, int] = defaultdict(int)
 
     @property
