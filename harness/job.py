@@ -426,7 +426,9 @@ def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:
 
 
 def _versions() -> dict[str, str]:
-    return {"harness": __version__, "python": sys.version.split()[0]}
+    from importlib.metadata import version
+
+    return {"harness": __version__, "python": sys.version.split()[0], "openai": version("openai")}
 
 
 def _git(root: Path) -> dict[str, JSON] | None:
