@@ -51,7 +51,7 @@ class Place:
             path = (self.folder / reference).resolve()
             inside = self.allow_outside or path.is_relative_to(self.root.resolve())
             if not inside:
-                raise ReferenceProblem(f"'{reference}' is outside the project; --allow-outside permits it")
+                raise ReferenceProblem(f"'{reference}' is outside the project")
             if path.is_file():
                 return path
             there = path.exists()

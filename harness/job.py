@@ -351,7 +351,9 @@ def stale(project: Project, plan: Plan) -> frozenset[str]:
 
     async def replay() -> None:
         async with opened(replaying, plan.trials) as workshop:
-            await Runner("stale", workshop).run(plan.trials, concurrency=16, stop=Stop(), on_result=results.append)
+            await Runner("stale", workshop).run(
+                plan.trials, concurrency=REPLAY_CONCURRENCY, stop=Stop(), on_result=results.append
+            )
 
     asyncio.run(replay())
     return frozenset(one.id for one in results if one.error is not None and one.error.kind == "cassette_miss")

@@ -517,7 +517,7 @@ def test_messages_show_the_line(bench: Bench) -> None:
          "s.yaml:3:38: each message of `history:` is {user: ...} or {assistant: ...}."),
         (HEAD + "cases: [{input: Hi}, {input: Hi}]\n",
          "s.yaml:3:22: the same input stands in line 3 already. Give both an `id:`, or remove one."),
-        (HEAD + "cases: ../../secrets.csv\n", "s.yaml:3:8: '../../secrets.csv' is outside the project; --allow-outside permits it."),
+        (HEAD + "cases: ../../secrets.csv\n", "s.yaml:3:8: '../../secrets.csv' is outside the project."),
         (HEAD + "cases: data/fak.csv\n", "s.yaml:3:8: no file 'data/fak.csv' in suites; did you mean 'faq.csv'?"),
         (HEAD + "cases: [{file: data/faq.csv, lmit: 3}]\n", "s.yaml:3:30: unknown key 'lmit'. Did you mean 'limit'?"),
     ],
@@ -583,7 +583,7 @@ def test_a_dataset_behind_a_link_out_of_the_project_is_refused(
     (outside / "d.csv").write_text("input\nHi\n")
     (bench.root / "suites" / "data" / "link.csv").symlink_to(outside / "d.csv")
     assert bench.problems(HEAD + "cases: data/link.csv\n") == [
-        "s.yaml:3:8: 'data/link.csv' is outside the project; --allow-outside permits it."
+        "s.yaml:3:8: 'data/link.csv' is outside the project."
     ]
 
 
