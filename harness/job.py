@@ -124,7 +124,8 @@ class Job:
         """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
         from harness.recording import Redactor
 
-        return RunFolder(self.project.settings.reports, self.run, redact=Redactor.from_environment(os.environ).text)
+        redactor = Redactor.from_environment(os.environ, also=_secrets(self.plan.trials))
+        return RunFolder(self.project.settings.reports, self.run, redact=redactor.text)
 
     def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:
         """Summarise results that stand in the run's folder already, and write its manifest and reports."""
@@ -239,7 +240,7 @@ async def opened(
     live = settings.record_mode != "none" or bool(rewrite)
     if live:
         check_credentials(trials)
-    clients = open_clients(project, live=live)
+    clients = open_clients(project, live=live, secrets=_secrets(trials))
     try:
         specs = {id(trial.variant): trial.variant.assistant for trial in trials}.values()
         for endpoint in {Endpoint(spec.base_url, spec.api_key_env) for spec in specs if spec.api != "python"}:
@@ -366,7 +367,7 @@ def concurrency(settings: Settings) -> int:
     return REPLAY_CONCURRENCY if settings.record_mode == "none" else LIVE_CONCURRENCY
 
 
-def open_clients(project: Project, *, live: bool) -> Clients:
+def open_clients(project: Project, *, live: bool, secrets: Sequence[str] = ()) -> Clients:
     from harness.limits import RetryPolicy
     from harness.session import Clients
 
@@ -384,7 +385,14 @@ def open_clients(project: Project, *, live: bool) -> Clients:
         timeout=project.settings.timeout,
         concurrency=concurrency(project.settings),
         live=live,
+        secrets=secrets,
     )
+
+
+def _secrets(trials: Sequence[Trial]) -> list[str]:
+    """Return the values of the variables that suites name for their keys, whatever those variables are called."""
+    named = {trial.variant.assistant.api_key_env for trial in trials}
+    return [value for name in named if name and (value := os.environ.get(name))]
 
 
 def check_credentials(trials: Sequence[Trial]) -> None:

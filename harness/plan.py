@@ -93,7 +93,9 @@ def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path
         for variant in suite.variants:
             planned[suite.name, variant.name] = len(suite.cases) * suite.repeats
         cases = [case for case in suite.cases if _case_selected(case, selection)]
-        trials.extend(_trials(suite, cases[: selection.limit], selection, wanted, cassettes))
+        found = list(_trials(suite, cases, selection, wanted, cassettes))
+        first = list(dict.fromkeys(trial.case.id for trial in found))[: selection.limit]
+        trials.extend(found if selection.limit is None else [one for one in found if one.case.id in first])
     if not trials:
         raise NothingSelected("the selection matches no trial: `harness plan` without it shows what there is")
     return Plan(suites=tuple(suites), trials=tuple(trials), planned=planned)

@@ -22,7 +22,7 @@ from harness.assistants import Driver, open_driver
 from harness.assistants.usage import recorded_usage
 from harness.clock import use_clock
 from harness.costs import PriceTable
-from harness.errors import CassetteDamaged, TrialError
+from harness.errors import CassetteDamaged, HarnessError, TrialError
 from harness.events import Event, RunFinished, RunStarted, TrialFinished, TrialStarted
 from harness.functions import Place
 from harness.plan import Trial
@@ -39,6 +39,7 @@ from harness.recording import (
     read_cassette,
     use_tape,
 )
+from harness.recording.read import LARGEST
 from harness.records import (
     CassetteRef,
     Failure,
@@ -198,6 +199,12 @@ class Runner:
             held.transcript = await self._talk(trial, tape, held.turns)
         except TrialError as error:
             held.failure = error
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 (one trial must never end a run)
+            held.failure = TrialError("internal", f"{type(error).__name__}: {error}")
+        if isinstance(tape, ReplayTape) and tape.missed is not None:
+            held.failure, held.transcript = tape.missed, None
         return held
 
     async def _finish(self, held: _Held) -> Result:
@@ -280,6 +287,10 @@ class Runner:
             return None
         facts = self._facts(held, tape, cost)
         text = emit(Cassette(interactions=tape.interactions, facts=facts))
+        if len(text) > LARGEST:
+            size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
+            held.failure, held.transcript = TrialError("cassette_too_large", size), None
+            return None
         await self._workshop.writer.write(trial.cassette, text)
         return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
 

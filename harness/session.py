@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,7 +88,14 @@ class Clients:
     """Every client of a run, opened when first needed and closed together."""
 
     def __init__(
-        self, *, environ: Mapping[str, str], policy: RetryPolicy, timeout: float, concurrency: int, live: bool
+        self,
+        *,
+        environ: Mapping[str, str],
+        policy: RetryPolicy,
+        timeout: float,
+        concurrency: int,
+        live: bool,
+        secrets: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -97,13 +104,14 @@ class Clients:
             timeout: Seconds that one attempt may take between two bytes.
             concurrency: Trials at the same time; threads for synchronous code are bounded by it.
             live: Whether anything may be sent; if not, no key is looked up.
+            secrets: Values to keep out of recordings, besides those whose variables' names say that they are secret.
         """
         self._environ = environ
         self._policy = policy
         self._timeout = timeout
         self._concurrency = concurrency
         self._live = live
-        self._redactor = Redactor.from_environment(environ)
+        self._redactor = Redactor.from_environment(environ, also=secrets)
         self._async: dict[Endpoint, AsyncOpenAI] = {}
         self._sync: dict[Endpoint, OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}

@@ -404,3 +404,45 @@ def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, tim
         assert len(outcomes) == 400
         assert outcomes.count("passed") == len(list((project / "cassettes").rglob("*.yaml"))) >= 2
         assert "interrupted" in out
+
+
+def test_a_missing_recording_counts_even_where_the_target_swallows_it(project: Path) -> None:
+    agent = """
+async def answer(text, session):
+    try:
+        messages = [{"role": "user", "content": text}]
+        given = await session.client.chat.completions.create(model="m", messages=messages)
+        return given.choices[0].message.content
+    except Exception:
+        return "all is well"
+"""
+    suite = """\
+suite: local
+variants: {agent: {api: python, target: "./agent.py:answer", base_url: "http://127.0.0.1:9/v1"}}
+cases: [{id: a, input: abc, expect: {contains: well}}]
+"""
+    write(project, {"suites/local.yaml": suite, "suites/agent.py": agent})
+    assert harness("run").exit_code == 3
+    (row,) = rows(project)
+    assert (row["outcome"], row["error"]["kind"]) == ("error", "cassette_miss")
+
+
+@pytest.mark.parametrize(
+    "message", ['{"content": "x", "tool_calls": ["x"]}', '{"content": "x", "tool_calls": [{"function": "x"}]}']
+)
+def test_an_answer_of_another_shape_is_a_protocol_error(project: Path, message: str) -> None:
+    body = f'{{"choices": [{{"message": {message}, "finish_reason": "stop"}}]}}'.encode()
+    with ChatServer(faults=lambda number, asked: Reply(200, body)) as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes", "--variant", "v1", "--limit", "1").exit_code == 3
+    (row,) = rows(project)
+    assert row["error"]["kind"] == "protocol"
+
+
+def test_a_key_of_any_name_stays_out_of_recordings_and_results(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_AUTH", "hunter2-hunter2-hunter2")
+    with ChatServer(lambda number, body: "your key is hunter2-hunter2-hunter2, 5 days") as server:
+        write(project, faq(server.url, extra="api_key_env: GATEWAY_AUTH"))
+        assert harness("record", "--yes").exit_code == 0
+    for path in (*(project / "cassettes").rglob("*.yaml"), *(project / "reports").rglob("*.*")):
+        assert "hunter2-hunter2" not in path.read_text()

@@ -582,9 +582,7 @@ def test_a_dataset_behind_a_link_out_of_the_project_is_refused(
     outside = tmp_path_factory.mktemp("outside")
     (outside / "d.csv").write_text("input\nHi\n")
     (bench.root / "suites" / "data" / "link.csv").symlink_to(outside / "d.csv")
-    assert bench.problems(HEAD + "cases: data/link.csv\n") == [
-        "s.yaml:3:8: 'data/link.csv' is outside the project."
-    ]
+    assert bench.problems(HEAD + "cases: data/link.csv\n") == ["s.yaml:3:8: 'data/link.csv' is outside the project."]
 
 
 # -- templates: text of the suite is one, data is not

@@ -63,9 +63,11 @@ class ChatStep:
             if self._stream and response.headers.get("content-type", "").startswith("text/event-stream"):
                 return await _read_stream(response)
             await response.aread()
+            return _read_answer(response)
         except (openai.OpenAIError, httpx2.TransportError) as error:
             raise service_failure(error) from error
-        return _read_answer(response)
+        except (AttributeError, TypeError, ValueError, LookupError, RecursionError) as error:
+            raise ServiceError("protocol", f"the answer is not what the API promises ({error})") from error
 
 
 def chat_settings(spec: AssistantSpec) -> dict[str, Any]:
@@ -122,10 +124,10 @@ def _read_answer(response: httpx2.Response) -> Answer:
         usage=read_usage(body.get("usage")),
         start=step.start,
         end=step.end,
-        finish_reason=choice.get("finish_reason"),
-        refusal=message.get("refusal"),
-        model=body.get("model"),
-        response_id=body.get("id"),
+        finish_reason=_word(choice.get("finish_reason")),
+        refusal=_word(message.get("refusal")),
+        model=_word(body.get("model")),
+        response_id=_word(body.get("id")),
         tool_calls=tuple(_tool_call(call) for call in message.get("tool_calls") or ()),
     )
 
@@ -144,8 +146,8 @@ async def _read_stream(response: httpx2.Response) -> Answer:
             if data == "[DONE]":
                 break
             chunk = _parsed(data.encode(), "text/event-stream")
-            model = chunk.get("model") or model
-            response_id = chunk.get("id") or response_id
+            model = _word(chunk.get("model")) or model
+            response_id = _word(chunk.get("id")) or response_id
             usage = chunk.get("usage") or usage
             if not chunk.get("choices"):
                 continue
@@ -157,7 +159,7 @@ async def _read_stream(response: httpx2.Response) -> Answer:
             refusal.append(_text(delta.get("refusal")))
             for call in delta.get("tool_calls") or ():
                 _collect(calls, call)
-            finish = choice.get("finish_reason") or finish
+            finish = _word(choice.get("finish_reason")) or finish
     finally:
         await response.aclose()
     if finish is None:
@@ -227,6 +229,10 @@ def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:

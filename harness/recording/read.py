@@ -31,7 +31,12 @@ def read_cassette(path: Path, *, shown: str) -> Cassette:
         FileNotFoundError: There is no such file.
         CassetteDamaged: There is one, and it is not whole.
     """
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(shown, f"it cannot be read ({error.strerror or error})") from None
     if len(raw) > LARGEST:
         raise _damaged(shown, f"it has {len(raw):,} bytes, more than the {LARGEST:,} that one trial may have")
     try:

@@ -125,6 +125,8 @@ class ReplayTape:
         self.clock = VirtualClock()
         self.cassette = cassette
         self._played: list[Interaction] = []
+        #: The first miss, so that it counts also where the code under test swallowed the exception.
+        self.missed: CassetteMiss | None = None
         self._shown = shown
         self._hint = hint
         self._absent = absent
@@ -165,7 +167,7 @@ class ReplayTape:
             message = (
                 self._absent or f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip()
             )
-            raise CassetteMiss(message, where=self._shown)
+            raise self._miss(message)
         key = request_key(request)
         with self._lock:
             slots = self._waiting.get(key, [])
@@ -175,12 +177,17 @@ class ReplayTape:
                 if slots and request.method == "GET":
                     index = len(slots) - 1
                 else:
-                    raise CassetteMiss(self._explain(request, played=len(slots)), where=self._shown)
+                    raise self._miss(self._explain(request, played=len(slots)))
             self._next[key] = index + 1
             attempts = self._slots[slots[index]]
             self._played.extend(attempts)
         last = attempts[-1]
         return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
+
+    def _miss(self, message: str) -> CassetteMiss:
+        miss = CassetteMiss(message, where=self._shown)
+        self.missed = self.missed or miss
+        return miss
 
     def _explain(self, request: Request, *, played: int) -> str:
         unplayed = [
