@@ -6,7 +6,6 @@
     ├── ConfigError                   2   something in a file is wrong; holds every problem found
     ├── CredentialsError              2   a key is missing, or the service refused it
     ├── StorageError                  6   a file could not be written
-    ├── Interrupted                 130   Ctrl-C or SIGTERM
     └── TrialError                    3   one trial ended without an answer; the run goes on
         ├── CassetteMiss                  a request has no recording
         ├── CassetteDamaged               a recording is there and cannot be trusted
@@ -127,12 +126,6 @@ class StorageError(HarnessError):
     @classmethod
     def of(cls, path: Path, error: OSError) -> StorageError:
         return cls(f"cannot write {path}: {error.strerror or error}")
-
-
-class Interrupted(HarnessError):
-    """The user or the system stopped the run."""
-
-    exit_code = ExitCode.INTERRUPTED
 
 
 class TrialError(HarnessError):

@@ -7,7 +7,6 @@ run at about the same time, so that a slow minute of the service hits both.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +64,6 @@ class Plan:
     trials: tuple[Trial, ...]
     #: Trials of each (suite, variant) before any selection.
     planned: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-    def recorded(self) -> Counter[tuple[str, bool]]:
-        """Count the trials per suite that have a recording, and that have none."""
-        return Counter((trial.suite.name, trial.cassette.exists()) for trial in self.trials)
 
 
 def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path) -> Plan:
