@@ -332,9 +332,11 @@ def _stopping() -> Iterator[Stop]:
     before: dict[signal.Signals, Any] = {}
 
     def handle(number: int, frame: object) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.request()
+        if stop.interrupted:
+            if not stop.abort():
+                raise KeyboardInterrupt
+            return
+        stop.interrupt()
         _say("finishing what is in flight; once more stops at once")
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,6 +5,7 @@ A function is named `./checks.py:no_refund` (a path beside the suite) or `packag
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import hashlib
 import importlib
@@ -12,15 +13,84 @@ import importlib.util
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from importlib.abc import SourceLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
+T = TypeVar("T")
 Function: TypeAlias = Callable[..., Any]
+
+
+class Escaped(Exception):
+    """Somebody's code raised what would end the event loop, or what it takes for its own cancellation."""
+
+
+async def awaited(value: Awaitable[T]) -> T:
+    """Await somebody's code.
+
+    Raises:
+        Escaped: It raised `SystemExit`, `CancelledError` of its own, or another exception that is no `Exception`.
+    """
+    try:
+        return await value
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Escaped(told(error)) from error
+    except (SystemExit, GeneratorExit) as error:
+        raise Escaped(told(error)) from error
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """Run code that may block in a thread of its own, inside the caller's context, and return what it returns.
+
+    The thread is a daemon and nobody's but this call's: code that hangs takes no other trial's place, and keeps no
+    process from ending.
+
+    Raises:
+        Escaped: The code raised something that no future can carry.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    context = copy_context()
+
+    def settle(value: T | None, error: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(cast("T", value))
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        value: T | None = None
+        error: Exception | None = None
+        try:
+            value = context.run(call)
+        except (asyncio.CancelledError, StopIteration) as raised:
+            error = Escaped(told(raised))
+        except Exception as raised:  # noqa: BLE001 (somebody's code may raise anything)
+            error = raised
+        except BaseException as raised:  # noqa: BLE001
+            error = Escaped(told(raised))
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=work, name="harness-call", daemon=True).start()
+    return await future
+
+
+def told(error: BaseException) -> str:
+    """Return an exception of somebody's code as messages tell it."""
+    if isinstance(error, Escaped):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class ReferenceProblem(ValueError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.estimates import unrecorded
 from harness.events import Event, Subscriber
 from harness.plan import Plan, Trial
@@ -96,29 +96,31 @@ class Job:
             folder.append(result)
             results.append(slim(result))
 
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            async with opened(
-                self.project,
-                self.plan.trials,
-                rewrite=self.rewrite,
-                subscribers=self.subscribers,
-            ) as workshop:
-                complete = await Runner(self.run, workshop).run(
-                    self.plan.trials,
-                    concurrency=concurrency(self.project.settings),
-                    stop=stop,
-                    on_result=keep,
-                    exit_first=self._stops if self.exit_first else lambda result: False,
-                )
-        except asyncio.CancelledError:
+            with stop.aborts(task):
+                async with opened(
+                    self.project, self.plan.trials, rewrite=self.rewrite, subscribers=self.subscribers
+                ) as workshop:
+                    complete = await Runner(self.run, workshop).run(
+                        self.plan.trials,
+                        concurrency=concurrency(self.project.settings),
+                        stop=stop,
+                        on_result=keep,
+                        exit_first=self._stops if self.exit_first else lambda result: False,
+                    )
+        except (asyncio.CancelledError, HarnessError) as error:
             # Stopped the hard way: what was finished by then is still worth a report.
             folder.close()
-            self.conclude(results, interrupted=True)
+            if isinstance(error, asyncio.CancelledError) and stop.interrupted:
+                return self.conclude(results, interrupted=True)
+            if results:
+                self.conclude(results, interrupted=True)
             raise
         finally:
             folder.close()
-        interrupted = not complete and not (self.exit_first and any(map(self._stops, results)))
-        return self.conclude(results, interrupted=interrupted)
+        return self.conclude(results, interrupted=stop.interrupted and not complete)
 
     def folder(self) -> RunFolder:
         """Return the run's folder; secrets of the environment are taken out of everything that is written there."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -64,9 +65,36 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        #: Whether somebody asked for it from outside: a person, or the system.
+        self.interrupted = False
+        self._abort: Callable[[], object] | None = None
 
     def request(self) -> None:
         self.requested = True
+
+    def interrupt(self) -> None:
+        """Ask from outside."""
+        self.requested = self.interrupted = True
+
+    def abort(self) -> bool:
+        """Cancel what is under way, from a signal handler or another thread; return whether anything was."""
+        if self._abort is None:
+            return False
+        self._abort()
+        return True
+
+    @contextmanager
+    def aborts(self, task: asyncio.Task[Any]) -> Iterator[None]:
+        """Let `abort` cancel a task while the block runs.
+
+        An exception raised by a signal handler would come out of whichever line of the event loop runs just then.
+        """
+        loop = task.get_loop()
+        self._abort = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            yield
+        finally:
+            self._abort = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +176,7 @@ class Runner:
                 ordered.put(position, result)
             except Exception as error:  # noqa: BLE001 (raised again when the others are done)
                 failures.append(error)
+                ordered.put(position, self._skipped(held.trial))
                 return
             emit(TrialFinished(result=result))
             if exit_first(result):
@@ -163,7 +192,8 @@ class Runner:
                     held = await self._hold(trial)
                 except Exception as error:  # noqa: BLE001 (raised again when the others are done)
                     failures.append(error)
-                    return
+                    ordered.put(position, self._skipped(trial))
+                    continue
                 if held.tape is None or held.tape.replays:
                     await complete(position, held)
                     continue
@@ -175,9 +205,12 @@ class Runner:
                 while len(finishing) > 4 * concurrency:
                     await asyncio.wait(finishing, return_when=asyncio.FIRST_COMPLETED)
 
-        await asyncio.gather(*(work() for _ in range(min(concurrency, len(trials)))))
-        if finishing:
-            await asyncio.wait(finishing)
+        try:
+            await asyncio.gather(*(work() for _ in range(min(concurrency, len(trials)))))
+        finally:
+            # Not cancelled with the others: these hold whole answers, which are about to reach the disk.
+            if finishing:
+                await asyncio.wait(finishing)
         emit(RunFinished(run=self._run, interrupted=stop.requested))
         if failures:
             raise failures[0]

@@ -6,12 +6,10 @@ trial would cost more than all the rest of a trial.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.clock import Clock
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, OpenAI
 
-T = TypeVar("T")
 
 #: Sent where no key is needed: on replay, and to loopback.
 PLACEHOLDER_KEY = "none-needed"
@@ -102,7 +99,7 @@ class Clients:
             environ: Where keys are looked up.
             policy: When to send again.
             timeout: Seconds that one attempt may take between two bytes.
-            concurrency: Trials at the same time; threads for synchronous code are bounded by it.
+            concurrency: Trials at the same time.
             live: Whether anything may be sent; if not, no key is looked up.
             secrets: Values to keep out of recordings, besides those whose variables' names say that they are secret.
         """
@@ -115,7 +112,6 @@ class Clients:
         self._async: dict[Endpoint, AsyncOpenAI] = {}
         self._sync: dict[Endpoint, OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
-        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def redactor(self) -> Redactor:
@@ -172,23 +168,11 @@ class Clients:
             "timeout": httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
         }
 
-    async def in_thread(self, function: Callable[[], T]) -> T:
-        """Run synchronous code beside the event loop, inside the calling trial's context."""
-        from contextvars import copy_context
-
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="harness-trial")
-        context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(function))
-
     async def aclose(self) -> None:
         for client in self._async.values():
             await client.close()
         for sync_client in self._sync.values():
             sync_client.close()
-        if self._threads is not None:
-            # A thread that hangs in somebody's code must not keep the run from ending.
-            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def async_client(transport: httpx2.AsyncBaseTransport, **settings: Any) -> AsyncOpenAI:

@@ -399,11 +399,69 @@ def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, tim
     assert "finishing what is in flight" in said
     assert "Traceback" not in rest
     assert not list((project / "cassettes").rglob("*.tmp"))
+    assert "interrupted" in out
+    assert (next((project / "reports").glob("2*")) / "report.html").is_file()
     if times == 1:
         outcomes = [row["outcome"] for row in rows(project)]
         assert len(outcomes) == 400
         assert outcomes.count("passed") == len(list((project / "cassettes").rglob("*.yaml"))) >= 2
-        assert "interrupted" in out
+
+
+def test_a_refused_key_keeps_the_rows_of_what_was_answered_before(project: Path) -> None:
+    def refuse(number: int, body: dict[str, Any]) -> Reply | None:
+        return Reply(401, error("Incorrect API key")) if number == 3 else None
+
+    with ChatServer(lambda number, body: "5 days", faults=refuse) as server:
+        write(project, faq(server.url))
+        ran = harness("record", "--yes", "-j", "1")
+    assert ran.exit_code == 2, ran.output
+    outcomes = [row["outcome"] for row in rows(project)]
+    assert len(outcomes) == 4
+    assert outcomes.count("passed") == 2
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        ("import sys\ndef answer(text): sys.exit(3)", "raised SystemExit: 3"),
+        ("import sys\nasync def answer(text): sys.exit(3)", "raised SystemExit: 3"),
+        ("import asyncio\nasync def answer(text): raise asyncio.CancelledError", "raised CancelledError"),
+        ("def answer(text): return next(iter(()))", "raised StopIteration"),
+        ("def answer(text): raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+        ("def answer(text): return {'output': 'a', 'tool_calls': ['look']}", "as a tool call"),
+        ("def answer(text): return {'output': {1, 2}}", "neither text nor JSON"),
+        ("def answer(text): return {'output': 'a', 'extra': [1]}", "`extra` as list"),
+        ("def answer(text): return 7", "returned int"),
+    ],
+)
+def test_whatever_a_target_does_is_the_error_of_its_trial_alone(project: Path, body: str, said: str) -> None:
+    suite = """\
+suite: local
+variants: {agent: {api: python, target: "./agent.py:answer"}, sound: {api: python, target: "./sound.py:answer"}}
+cases: [{id: a, input: abc, expect: {contains: abc}}]
+"""
+    files = {"suites/local.yaml": suite, "suites/agent.py": body, "suites/sound.py": "def answer(text): return text"}
+    write(project, files)
+    ran = harness("run")
+    assert ran.exit_code == 3, ran.output
+    failed, passed = sorted(rows(project), key=lambda row: row["variant"])
+    assert said in failed["error"]["message"]
+    assert passed["outcome"] == "passed"
+
+
+def test_a_target_that_hangs_takes_nobody_elses_place(project: Path) -> None:
+    agent = "import threading\ndef answer(text):\n    if text == 'hang':\n        threading.Event().wait()\n    return text\n"
+    suite = """\
+suite: local
+variants: {agent: {api: python, target: "./agent.py:answer", timeout: 0.2}}
+cases: [{id: a, input: hang, expect: {contains: hang}}, {id: b, input: abc, expect: {contains: abc}}]
+"""
+    write(project, {"suites/local.yaml": suite, "suites/agent.py": agent})
+    command = [sys.executable, "-m", "harness", "run", "-j", "1"]
+    assert subprocess.run(command, timeout=60, capture_output=True).returncode == 3
+    hung, other = rows(project)
+    assert hung["error"]["kind"] == "timeout"
+    assert other["outcome"] == "passed"
 
 
 def test_a_missing_recording_counts_even_where_the_target_swallows_it(project: Path) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.assistants.failures import service_failure
 from harness.assistants.usage import read_usage, recorded_usage
 from harness.errors import HarnessError, TrialError
+from harness.functions import awaited, in_thread, told
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
 from harness.session import Session
 
@@ -83,10 +84,10 @@ class LocalDriver:
         target = self._target
         try:
             if inspect.isasyncgenfunction(target):
-                return "".join([str(piece) async for piece in target(text, **keywords)])
+                return await awaited(_joined(target(text, **keywords)))
             if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__):
-                return await target(text, **keywords)
-            return await session.clients.in_thread(lambda: _finish(target(text, **keywords)))
+                return await awaited(target(text, **keywords))
+            return await in_thread(lambda: _finish(target(text, **keywords)))
         except HarnessError:
             raise
         except Exception as error:
@@ -107,32 +108,52 @@ def _answer(given: Any, name: str) -> _Given:
     if isinstance(given, str):
         return _Given(text=given)
     if isinstance(given, Mapping) and "output" in given:
-        output = given["output"]
-        calls = tuple(
-            ToolCall(
-                id=str(call.get("id", "")),
-                name=str(call.get("name", "")),
-                arguments=call.get("arguments"),
-                output=call.get("output"),
-                error=call.get("error"),
-            )
-            for call in given.get("tool_calls") or ()
-        )
+        output, extra = given["output"], given.get("extra") or {}
+        if not isinstance(extra, Mapping):
+            raise TrialError("target", f"{name} returned `extra` as {type(extra).__name__}; it should be a mapping")
         return _Given(
-            text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
-            calls=calls,
+            text=output if isinstance(output, str) else _json(output, name),
+            calls=tuple(_calls(given.get("tool_calls") or (), name)),
             usage=_stated(given.get("usage")),
-            extra=given.get("extra") or {},
+            extra=extra,
         )
     raise TrialError(
         "target", f"{name} returned {type(given).__name__}; it should return a text, or a mapping with `output`"
     )
 
 
+def _calls(given: Any, name: str) -> Iterator[ToolCall]:
+    calls = list(given) if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
+    for call in calls:
+        if not isinstance(call, Mapping):
+            wrong = "`tool_calls` should be a list of mappings with `name` and `arguments`"
+            raise TrialError("target", f"{name} returned {type(call).__name__} as a tool call; {wrong}")
+        error = call.get("error")
+        yield ToolCall(
+            id=str(call.get("id", "")),
+            name=str(call.get("name", "")),
+            arguments=call.get("arguments"),
+            output=call.get("output"),
+            error=None if error is None else str(error),
+        )
+
+
+def _json(value: Any, name: str) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TrialError("target", f"{name} returned an `output` that is neither text nor JSON: {error}") from None
+
+
 def _stated(usage: Any) -> Usage:
     if isinstance(usage, Mapping) and "input" in usage:
-        return Usage(**{key: usage.get(key) for key in ("input", "output", "cached_input", "reasoning")})
+        counts = {key: usage.get(key) for key in ("input", "output", "cached_input", "reasoning")}
+        return Usage(**{key: value for key, value in counts.items() if type(value) is int and value >= 0})
     return read_usage(usage)
+
+
+async def _joined(pieces: AsyncIterable[Any]) -> str:
+    return "".join([str(piece) async for piece in pieces])
 
 
 def _finish(value: Any) -> Any:
@@ -161,7 +182,7 @@ def _failure(error: Exception, name: str) -> HarnessError:
     while trace is not None:
         place = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
         trace = trace.tb_next
-    return TrialError("target", f"{name} raised {type(error).__name__}: {error}{place}")
+    return TrialError("target", f"{name} raised {told(error)}{place}")
 
 
 def _said(turn: Turn) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 import math
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo
 
 from harness.errors import did_you_mean
-from harness.functions import Function
+from harness.functions import Function, awaited, in_thread, told
 from harness.plugins import ScoreContext, Scorer, hookimpl, preparing
 from harness.records import JSON, Score
 from harness.scorers.arguments import shown, unscored
@@ -102,24 +101,13 @@ class Python:
     async def score(self, context: ScoreContext, argument: Target) -> Score:
         call = partial(argument.function, **_arguments(context, argument))
         try:
-            returned = await call() if argument.is_async else await _in_thread(call)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (code of users may raise anything)
-            return unscored(f"{argument.reference} raised {type(error).__name__}: {error}{_line(error, argument)}")
+            # Code that may block stays off the loop, whose other trials are being timed.
+            returned = call() if argument.is_async else await in_thread(call)
+            if inspect.isawaitable(returned):
+                returned = await awaited(returned)
+        except Exception as error:  # noqa: BLE001 (code of users may raise anything)
+            return unscored(f"{argument.reference} raised {told(error)}{_line(error, argument)}")
         return _score(returned, argument.reference)
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Keep code that may block off the loop, whose other trials are being timed."""
-    returned = await asyncio.to_thread(_guarded, call)
-    return await returned if inspect.isawaitable(returned) else returned
-
-
-def _guarded(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except StopIteration as error:
-        # A future cannot carry it.
-        raise RuntimeError("StopIteration") from error
 
 
 def _arguments(context: ScoreContext, target: Target) -> dict[str, Any]:
