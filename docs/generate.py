@@ -73,10 +73,10 @@ def model(name: str, without: str | None = None) -> str:
 
 def defaults() -> str:
     """A table of defaults that are no key of a file."""
-    from harness import job
-    from harness.limits import RetryPolicy
+    from harness.assistants.retries import RetryPolicy
     from harness.recording import read
-    from harness.suites import DEFAULT_MARGIN
+    from harness.runs import job
+    from harness.suites.suite import DEFAULT_MARGIN
 
     rows = [
         ("trials at the same time, live", job.LIVE_CONCURRENCY),

@@ -5,11 +5,11 @@ Both front ends call the same functions, so that the same suites give the same v
 
 from __future__ import annotations
 
-from harness.estimates import estimate, plan_rows
-from harness.inventory import compared, listing, notes, recorded, suite_count
-from harness.job import Conclusion, Engine, Job, check_credentials, check_outputs, stale
 from harness.plan import Plan, Selection, Trial
-from harness.project import Project, adjusted, find_suites, load, open_project, plan
+from harness.project.inventory import compared, listing, notes, recorded, suite_count
+from harness.project.project import Project, adjusted, find_suites, load, open_project, plan
+from harness.runs.estimates import estimate, plan_rows
+from harness.runs.job import Conclusion, Engine, Job, check_credentials, check_outputs, stale
 
 __all__ = [
     "Conclusion",

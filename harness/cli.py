@@ -19,7 +19,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
     from harness.plan import Plan
-    from harness.runner import Stop
+    from harness.runs.runner import Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -236,7 +236,7 @@ def compare(a: str | None, b: str | None, as_json: bool) -> None:
 def doctor(as_json: bool) -> None:
     """Say what is installed, found and missing, and how to mend it; keys are never shown."""
     from harness import api
-    from harness import doctor as checks
+    from harness.project import doctor as checks
     from harness.reports import tables
 
     project = api.open_project()
@@ -280,7 +280,7 @@ def _planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: 
 def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()) -> int:
     """Run a plan with a progress display, print what it came to, and return the exit code."""
     from harness import api
-    from harness.progress import Progress
+    from harness.reports.progress import Progress
 
     outputs: Sequence[Path] = options["outputs"]
     api.check_outputs(outputs, html=not options["no_html"])
@@ -326,7 +326,7 @@ def _print_comparisons(found: Any, *, as_json: bool) -> int:
 @contextmanager
 def _stopping() -> Iterator[Stop]:
     """Ctrl-C or SIGTERM once: finish what is in flight and save. Twice: stop at once."""
-    from harness.runner import Stop
+    from harness.runs.runner import Stop
 
     stop = Stop()
     before: dict[signal.Signals, Any] = {}

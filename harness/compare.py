@@ -11,7 +11,7 @@ from harness.errors import ExitCode, UsageError, did_you_mean
 from harness.records import JSON, Result
 from harness.store import RunFolder, find_run, latest_run, read_results
 from harness.store.rows import plain
-from harness.suites import DEFAULT_MARGIN, Suite
+from harness.suites.suite import DEFAULT_MARGIN, Suite
 from harness.summary import Comparison, compare_arms
 
 

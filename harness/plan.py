@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import NothingSelected, UsageError, did_you_mean
-from harness.suites import Case, Suite, Variant, slug
+from harness.suites.suite import Case, Suite, Variant, slug
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from harness.compare import compare
 from harness.errors import ExitCode, SourceLocation, UsageError
 from harness.records import Message, Outcome, Result
 from harness.store import RunFolder
-from harness.suites import Suite, Variant
+from harness.suites.suite import Suite, Variant
 
 FIRST, SECOND = "20261120-100000-aaaa", "20261121-100000-bbbb"
 

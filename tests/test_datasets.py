@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.datasets import Row, read_rows
+from harness.suites.datasets import Row, read_rows
 
 
 def read(path: Path, content: str | bytes, **settings: Any) -> tuple[list[Row], list[str]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError, SourceLocation
-from harness.promptfiles import PromptFiles
-from harness.prompts import PromptLibrary
+from harness.prompts.files import PromptFiles
+from harness.prompts.library import PromptLibrary
 
 WHERE = SourceLocation("suites/s.yaml", 3, 13)
 

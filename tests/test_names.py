@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.names import derived_id, slug
+from harness.suites.names import derived_id, slug
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError, SourceLocation
-from harness.promptfiles import PromptFiles, order
-from harness.prompts import PromptLibrary, Rendered
+from harness.prompts.files import PromptFiles, order
+from harness.prompts.library import PromptLibrary, Rendered
 from harness.records import Message
 
 DATA = Path(__file__).parent / "data" / "prompts"

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError, Problem
-from harness.project import load, open_project
-from harness.suites import Case, Suite, is_suite
+from harness.project.project import load, open_project
+from harness.suites.suite import Case, Suite, is_suite
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from harness.costs import PriceTable
 from harness.errors import ExitCode, SourceLocation
-from harness.gates import Gates
 from harness.records import CassetteRef, Failure, Outcome, Result, Usage
 from harness.settings import Price
-from harness.suites import Case, Suite, TurnSpec, Variant
+from harness.suites.gates import Gates
+from harness.suites.suite import Case, Suite, TurnSpec, Variant
 from harness.summary import GateResult, RunSummary, SuiteSummary, missed, summarise
 
 HERE = SourceLocation("suites/faq.yaml", 3, 1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError, SourceLocation
-from harness.templates import Templates, has_template
+from harness.templates.engine import Templates, has_template
 
 WHERE = SourceLocation("suites/s.yaml", 12, 5)
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(

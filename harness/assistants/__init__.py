@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from harness.assistants.session import Session
 from harness.functions import Functions, Place
 from harness.records import Transcript, Turn
-from harness.session import Session
-from harness.suites import AssistantSpec
+from harness.suites.suite import AssistantSpec
 
 
 class Driver(Protocol):

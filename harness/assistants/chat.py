@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assistants.conversation import Answer, converse
 from harness.assistants.failures import service_failure
+from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
 from harness.recording import STEP, sse
 from harness.records import Message, ToolCall, Transcript, Turn
-from harness.session import Session
-from harness.suites import AssistantSpec
+from harness.suites.suite import AssistantSpec
 
 if TYPE_CHECKING:
     import httpx2

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.assistants.session import Session
 from harness.errors import HarnessError, TrialError
 from harness.events import CallCompleted, CallFailed, CallStarted
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
-from harness.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

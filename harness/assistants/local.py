@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.assistants.failures import service_failure
+from harness.assistants.session import Session
 from harness.assistants.usage import read_usage, recorded_usage
 from harness.errors import HarnessError, TrialError
 from harness.functions import awaited, in_thread, told
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
-from harness.session import Session
 
 _OFFERED = ("messages", "session")
 

@@ -15,7 +15,7 @@ from harness.pytesting.failures import FailedTrialError, describe, first_line, r
 from harness.pytesting.options import open_project
 from harness.pytesting.session import SuiteSession
 from harness.records import Outcome
-from harness.suites import is_suite
+from harness.suites.suite import is_suite
 
 
 def collect_suite(path: Path, parent: pytest.Collector, *, name: str) -> SuiteFile | None:

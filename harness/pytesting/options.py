@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import project
 from harness.errors import ConfigError, Problem
+from harness.project import project
 
 
 def open_project(config: pytest.Config, path: Path) -> project.Project:

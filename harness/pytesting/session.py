@@ -17,15 +17,15 @@ from harness.errors import (
     UsageError,
     did_you_mean,
 )
-from harness.job import Conclusion, Engine, Job
 from harness.plan import Plan, Trial
-from harness.project import Project, adjusted, load, plan
+from harness.project.project import Project, adjusted, load, plan
 from harness.pytesting import options
 from harness.pytesting.endings import Ending, endings
 from harness.pytesting.failures import FailedTrialError, reason, shown
 from harness.records import Outcome, Result
+from harness.runs.job import Conclusion, Engine, Job
 from harness.store import decode, encode
-from harness.suites import Suite
+from harness.suites.suite import Suite
 from harness.summary import missed
 
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from harness.checks import CheckSpec
 from harness.errors import ConfigError
 from harness.functions import Place
 from harness.plugins import InvalidArgument, Registry, ScoreContext
@@ -27,6 +26,7 @@ from harness.records import (
 )
 from harness.scorers.arguments import unscored
 from harness.scorers.transforms import Unreadable
+from harness.suites.checks import CheckSpec
 
 #: From which value on a check passes whose scorer gives a number and no verdict.
 DEFAULT_THRESHOLD = 0.5

@@ -7,9 +7,9 @@ trials decide by themselves. The functions here say so of one trial, so that pyt
 
 from __future__ import annotations
 
-from harness.gates import TagGates
 from harness.records import Outcome, Result
-from harness.suites import Case, Suite
+from harness.suites.gates import TagGates
+from harness.suites.suite import Case, Suite
 from harness.summary.measuring import role
 
 

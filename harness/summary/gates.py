@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.gates import TagGates
 from harness.records import Outcome, Result
 from harness.stats.latency import quantile
 from harness.stats.repeats import pass_power
-from harness.suites import Case, Suite
+from harness.suites.gates import TagGates
+from harness.suites.suite import Case, Suite
 from harness.summary import phrases
 from harness.summary.measuring import accuracy, graded, mean_score, outcomes_by_case, times, total_cost, unpriced
 from harness.summary.view import Comparison, GateResult

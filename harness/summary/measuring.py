@@ -10,7 +10,7 @@ from typing import Protocol
 from harness.records import Outcome, Result, Usage
 from harness.stats.intervals import Interval, pass_rate
 from harness.stats.latency import quantile
-from harness.suites import Suite
+from harness.suites.suite import Suite
 from harness.summary.view import VariantRole, VariantSummary
 
 

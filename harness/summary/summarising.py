@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Outcome, Result
-from harness.suites import Suite
+from harness.suites.suite import Suite
 from harness.summary import gates, phrases
 from harness.summary.comparing import compare_arms
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides

@@ -12,7 +12,7 @@ import scipy.special  # noqa: F401
 
 # pytester forgets what the inner run imports, and numpy cannot be imported twice.
 import harness.pytesting.collection
-import harness.runner  # noqa: F401
+import harness.runs.runner  # noqa: F401
 
 AGENT = """
 def answer(input, skill):

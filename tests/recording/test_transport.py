@@ -14,10 +14,10 @@ import httpx2
 import openai
 import pytest
 
-from harness import session
+from harness.assistants import session
+from harness.assistants.retries import AsyncRetryTransport, RetryPolicy, RetryTransport
 from harness.clock import use_clock
 from harness.errors import CassetteMiss, HarnessError
-from harness.limits import AsyncRetryTransport, RetryPolicy, RetryTransport
 from harness.recording import (
     AsyncRecordingTransport,
     Cassette,

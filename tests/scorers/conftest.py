@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from harness.checks import CheckSpec
 from harness.errors import SourceLocation
 from harness.functions import Place
 from harness.plugins import Registry
 from harness.records import CheckResult, Transcript, TurnRecord
 from harness.scorers import default_registry, evaluate
+from harness.suites.checks import CheckSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2.utils import _PassArg
 
-from harness.meter import Meter, TooMuch
+from harness.templates.meter import Meter, TooMuch
 
 #: Bits of the largest integer that a template may make.
 _BITS = 4096

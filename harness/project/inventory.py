@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NothingSelected
 from harness.plan import Selection, build_plan
-from harness.project import Project, find_suites, load
+from harness.project.project import Project, find_suites, load
 from harness.records import JSON
 from harness.store import find_run, list_runs
-from harness.suites import Suite
+from harness.suites.suite import Suite
 
 if TYPE_CHECKING:
     from harness.compare import Compared

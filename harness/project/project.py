@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import NothingSelected, UsageError, did_you_mean
-from harness.loading import load_suites
 from harness.plan import Plan, Selection, build_plan
 from harness.plugins import Registry
-from harness.promptfiles import PromptFiles
-from harness.prompts import PromptLibrary
-from harness.rendering import Renderer
+from harness.prompts.files import PromptFiles
+from harness.prompts.library import PromptLibrary
 from harness.scorers import default_registry
 from harness.settings import RecordMode, Settings, load_settings
-from harness.suites import Suite, is_suite
-from harness.templates import Templates
+from harness.suites.loading import load_suites
+from harness.suites.rendering import Renderer
+from harness.suites.suite import Suite, is_suite
+from harness.templates.engine import Templates
 
 if TYPE_CHECKING:
     from harness.costs import PriceTable

@@ -9,9 +9,9 @@ from itertools import islice
 
 from harness.errors import TrialError
 from harness.plan import Plan, Trial
-from harness.project import Project
+from harness.project.project import Project
 from harness.records import JSON, Usage
-from harness.suites import Suite
+from harness.suites.suite import Suite
 
 #: Recordings per variant that an expected cost is averaged over.
 _SAMPLE = 20

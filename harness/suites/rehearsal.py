@@ -6,14 +6,14 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from harness.checks import CheckSpec
 from harness.errors import ConfigError, Problem
 from harness.functions import Place
 from harness.plugins import Registry
 from harness.records import JSON
-from harness.rendering import Renderer
-from harness.suites import Case, Suite, Variant
-from harness.templates import has_template
+from harness.suites.checks import CheckSpec
+from harness.suites.rendering import Renderer
+from harness.suites.suite import Case, Suite, Variant
+from harness.templates.engine import has_template
 
 #: Cases of a suite that are rendered in full; of the others, those that are unlike any of them.
 PLAYED = 500

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 
-from harness import frontmatter
-from harness.chatblocks import ChatBlocks
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
-from harness.frontmatter import FrontMatter
-from harness.promptfiles import PromptFiles, order
-from harness.promptshape import PromptLoader, Shape, examine
+from harness.prompts import frontmatter
+from harness.prompts.chatblocks import ChatBlocks
+from harness.prompts.files import PromptFiles, order
+from harness.prompts.frontmatter import FrontMatter
+from harness.prompts.shape import PromptLoader, Shape, examine
 from harness.records import JSON, Message
-from harness.templates import Output, Templates
+from harness.templates.engine import Output, Templates
 
 _REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?:@(?P<version>(?!git:)[^@\s]+))?(?:@git:(?P<git>\S+))?\Z")
 _FORMS = "Write faq, faq@2, faq@git:main or faq@2@git:main."

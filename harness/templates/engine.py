@@ -18,9 +18,9 @@ from jinja2 import exceptions, meta, nodes
 from jinja2.ext import Extension
 
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
-from harness.meter import LARGEST, TooMuch
 from harness.records import JSON
-from harness.sandbox import Sandbox
+from harness.templates.meter import LARGEST, TooMuch
+from harness.templates.sandbox import Sandbox
 
 #: Different texts whose compiled form is kept.
 _KEPT = 1024

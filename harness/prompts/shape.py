@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import jinja2
 from jinja2 import meta, nodes
 
-from harness import frontmatter
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
-from harness.promptfiles import PromptFiles
-from harness.templates import Templates
+from harness.prompts import frontmatter
+from harness.prompts.files import PromptFiles
+from harness.templates.engine import Templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

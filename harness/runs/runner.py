@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.assistants import Driver, open_driver
+from harness.assistants.session import Clients, Endpoint, Session
 from harness.assistants.usage import recorded_usage
 from harness.clock import use_clock
 from harness.costs import PriceTable
@@ -51,10 +54,9 @@ from harness.records import (
     Transcript,
     Turn,
 )
-from harness.rendering import Renderer
 from harness.scorers import evaluate, settle
-from harness.session import Clients, Endpoint, Session
-from harness.suites import Case, Suite, Variant
+from harness.suites.rendering import Renderer
+from harness.suites.suite import Case, Suite, Variant
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
@@ -328,8 +330,6 @@ class Runner:
         return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
 
     def _facts(self, held: _Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
-        import openai
-
         trial, transcript = held.trial, held.transcript
         interactions = tape.interactions
         source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
@@ -344,7 +344,7 @@ class Runner:
             recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=source,
             harness=__version__,
-            openai=openai.__version__,
+            openai=_sdk(),
             case_hash=_digest([_plain(message) for turn in held.turns for message in turn.messages]),
             assistant_hash=self._assistant_hash(trial.variant),
             prices=self._workshop.prices.id,
@@ -481,6 +481,11 @@ def _stale(trial: Trial, cassette: Cassette) -> str:
         f"Record what has changed: `harness record {trial.suite.shown} --variant {trial.variant.name} --only-stale` "
         f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
     )
+
+
+@cache
+def _sdk() -> str:
+    return version("openai")
 
 
 def _digest(value: Any) -> str:

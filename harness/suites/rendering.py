@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.errors import SourceLocation
-from harness.prompts import PromptLibrary
+from harness.prompts.library import PromptLibrary
 from harness.records import JSON, Message, PromptRef, Turn
-from harness.suites import Case, Suite, Variant
-from harness.templates import Templates, has_template
+from harness.suites.suite import Case, Suite, Variant
+from harness.templates.engine import Templates, has_template
 
 
 class Renderer:

@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from harness.checks import CheckSpec
 from harness.errors import SourceLocation
-from harness.gates import Gates
-from harness.names import slug
 from harness.records import JSON, Message
+from harness.suites.checks import CheckSpec
+from harness.suites.gates import Gates
+from harness.suites.names import slug
 
 #: The smallest difference in accuracy that matters, where a suite names none.
 DEFAULT_MARGIN = 0.05

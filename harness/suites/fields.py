@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness.gates import Gates
 from harness.records import JSON
 from harness.settings import Duration
+from harness.suites.gates import Gates
 from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.

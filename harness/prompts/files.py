@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from harness.errors import ConfigError, Problem, SourceLocation
-from harness.gittree import GitTree
+from harness.prompts.gittree import GitTree
 
 _LARGEST = 1_000_000
 _FILE = re.compile(r"(?P<name>.+)/(?P<version>[0-9][^/]*)\.j2\Z", re.DOTALL)

@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from harness.checks import CheckReader, CheckSpec
-from harness.datasets import Row, capped, read_rows
 from harness.errors import Problem, SourceLocation, did_you_mean
 from harness.functions import Place, ReferenceProblem
 from harness.located import Document
-from harness.names import derived_id
 from harness.records import JSON, Message
-from harness.suitefile import CaseFields, DatasetFields, check_name, check_tags, must_pass, said
-from harness.suites import Case, TurnSpec
+from harness.suites.checks import CheckReader, CheckSpec
+from harness.suites.datasets import Row, capped, read_rows
+from harness.suites.fields import CaseFields, DatasetFields, check_name, check_tags, must_pass, said
+from harness.suites.names import derived_id
+from harness.suites.suite import Case, TurnSpec
 from harness.validation import sentence, validate
 
 Path_: TypeAlias = tuple[str | int, ...]

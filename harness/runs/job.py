@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.errors import HarnessError, UsageError
-from harness.estimates import unrecorded
 from harness.events import Event, Subscriber
 from harness.plan import Plan, Trial
-from harness.project import Project
+from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
+from harness.runs.estimates import unrecorded
 from harness.settings import Settings
 from harness.store import RunFolder, new_run_id, write_file
 from harness.store.rows import plain as store_plain
-from harness.suites import Suite
+from harness.suites.suite import Suite
 
 if TYPE_CHECKING:
-    from harness.runner import Stop, Workshop
-    from harness.session import Clients
+    from harness.assistants.session import Clients
+    from harness.runs.runner import Stop, Workshop
     from harness.summary import RunSummary
 
 #: Trials at the same time: live, where the service sets the pace, and on replay.
@@ -86,7 +86,7 @@ class Job:
 
     async def aexecute(self, *, stop: Stop | None = None) -> Conclusion:
         """Run everything in the running event loop."""
-        from harness.runner import Runner, Stop
+        from harness.runs.runner import Runner, Stop
 
         stop = stop or Stop()
         results: list[Result] = []
@@ -234,9 +234,9 @@ async def opened(
         rewrite: Ids of trials to record anew whatever the mode.
         subscribers: Who hears the events.
     """
+    from harness.assistants.session import Endpoint
     from harness.recording import Writer
-    from harness.runner import Workshop
-    from harness.session import Endpoint
+    from harness.runs.runner import Workshop
 
     settings = project.settings
     live = settings.record_mode != "none" or bool(rewrite)
@@ -282,7 +282,7 @@ class Engine:
 
     def submit(self, trials: Sequence[Trial]) -> dict[str, concurrent.futures.Future[Result]]:
         """Start trials; return a future for each, which holds its result or the error that ended the run."""
-        from harness.runner import Stop
+        from harness.runs.runner import Stop
 
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -313,7 +313,7 @@ class Engine:
     async def _run(
         self, trials: tuple[Trial, ...], futures: Mapping[str, concurrent.futures.Future[Result]], stop: Stop
     ) -> None:
-        from harness.runner import Runner
+        from harness.runs.runner import Runner
 
         try:
             async with opened(self.project, trials, subscribers=self.subscribers) as workshop:
@@ -347,7 +347,7 @@ def check_outputs(outputs: Sequence[Path], *, html: bool) -> None:
 
 def stale(project: Project, plan: Plan) -> frozenset[str]:
     """Replay a plan and return the ids of trials that have no recording which matches what they would send now."""
-    from harness.runner import Runner, Stop
+    from harness.runs.runner import Runner, Stop
 
     replaying = project.with_mode("none")
     results: list[Result] = []
@@ -370,8 +370,8 @@ def concurrency(settings: Settings) -> int:
 
 
 def open_clients(project: Project, *, live: bool, secrets: Sequence[str] = ()) -> Clients:
-    from harness.limits import RetryPolicy
-    from harness.session import Clients
+    from harness.assistants.retries import RetryPolicy
+    from harness.assistants.session import Clients
 
     retry = project.settings.retry
     return Clients(
@@ -403,7 +403,7 @@ def check_credentials(trials: Sequence[Trial]) -> None:
     Raises:
         CredentialsError: One is missing.
     """
-    from harness.session import Endpoint
+    from harness.assistants.session import Endpoint
 
     specs = {id(trial.variant): trial.variant.assistant for trial in trials}.values()
     for endpoint in {Endpoint(spec.base_url, spec.api_key_env) for spec in specs if spec.api != "python"}:

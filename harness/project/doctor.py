@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.records import JSON
 
 if TYPE_CHECKING:
-    from harness.project import Project
+    from harness.project.project import Project
 
 _PACKAGES = ("openai", "httpx2", "vcrpy", "pytest", "pydantic", "jinja2", "genai-prices", "numpy", "scipy")
 _KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")

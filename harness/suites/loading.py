@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cases import CaseReader
 from harness.errors import ConfigError, Problem, SourceLocation, did_you_mean
 from harness.functions import Place
 from harness.located import Document, read_yaml
 from harness.plugins import Registry
-from harness.prompts import PromptLibrary
-from harness.rehearsal import rehearse
-from harness.rendering import Renderer
-from harness.suitefile import SuiteFields
-from harness.suites import DEFAULT_MARGIN, Suite, content_hash
-from harness.templates import Templates
+from harness.prompts.library import PromptLibrary
+from harness.suites.cases import CaseReader
+from harness.suites.fields import SuiteFields
+from harness.suites.rehearsal import rehearse
+from harness.suites.rendering import Renderer
+from harness.suites.suite import DEFAULT_MARGIN, Suite, content_hash
+from harness.suites.variants import VariantReader
+from harness.templates.engine import Templates
 from harness.validation import validate
-from harness.variants import VariantReader
 
 
 def load_suites(

@@ -11,10 +11,10 @@ from harness.functions import Place, ReferenceProblem
 from harness.jsontext import JSONTooLarge, NotJSON, parse_json
 from harness.located import Document
 from harness.plugins import Registry
-from harness.prompts import PromptLibrary
+from harness.prompts.library import PromptLibrary
 from harness.records import JSON
-from harness.suitefile import AssistantFields, SuiteFields, VariantFields, check_name
-from harness.suites import AssistantSpec, Variant
+from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
+from harness.suites.suite import AssistantSpec, Variant
 from harness.validation import sentence, validate
 
 Path_: TypeAlias = tuple[str | int, ...]

@@ -20,8 +20,8 @@ from jinja2.ext import Extension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 
-from harness.amplifiers import checked_method, metered_filter, metered_format, operate
-from harness.meter import MOST_STEPS, Meter, TooMuch
+from harness.templates.amplifiers import checked_method, metered_filter, metered_format, operate
+from harness.templates.meter import MOST_STEPS, Meter, TooMuch
 
 # The methods of plain data that a template may call.
 _METHODS: tuple[tuple[type, frozenset[str]], ...] = (

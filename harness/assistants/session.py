@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.assistants.retries import AsyncRetryTransport, RetryPolicy, RetryTransport
 from harness.clock import Clock
 from harness.errors import CredentialsError
 from harness.events import Event
-from harness.limits import AsyncRetryTransport, RetryPolicy, RetryTransport
 from harness.recording import (
     AsyncRecordingTransport,
     RecordingTransport,

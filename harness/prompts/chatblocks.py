@@ -10,9 +10,9 @@ from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-from harness.meter import Edges
 from harness.records import Message, Role
-from harness.sandbox import Sandbox
+from harness.templates.meter import Edges
+from harness.templates.sandbox import Sandbox
 
 #: Who can speak in a prompt.
 ROLES = ("system", "developer", "user", "assistant")

@@ -1,0 +1,1 @@
+"""Versioned prompts: files, front matter, chat blocks, git references."""

@@ -1,0 +1,1 @@
+"""Running: trials, the job around them, and what it is expected to cost."""

@@ -1,0 +1,1 @@
+"""Suites: their files, what they say, and what their cases come to."""

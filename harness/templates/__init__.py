@@ -1,0 +1,1 @@
+"""Bounded Jinja: the engine, its sandbox and what it may cost."""
