@@ -1,4 +1,4 @@
-"""A Chat Completions service on loopback, for tests: deterministic answers, streams, and faults on request.
+"""A service on loopback that speaks Chat Completions and Responses, for tests: deterministic answers, streams, and faults on request.
 
 It marks its answers as simulated. Sockets are handled by hand, so that broken and cut answers can be sent too.
 """
@@ -116,14 +116,16 @@ class ChatServer:
         await asyncio.sleep(self._delay)
         text = self._answer(number, body)
         if not body.get("stream"):
-            content = json.dumps(completion(text, number, body)).encode()
+            whole = completion if "messages" in body else response
+            content = json.dumps(whole(text, number, body)).encode()
             writer.write(
                 _head(200, {"content-type": "application/json", "content-length": str(len(content))}) + content
             )
             await writer.drain()
             return True
         writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
-        for piece in pieces(text, number, body):
+        parts = pieces if "messages" in body else response_events
+        for piece in parts(text, number, body):
             writer.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
             await writer.drain()
             await asyncio.sleep(self._delay)
@@ -160,6 +162,37 @@ def pieces(text: str, number: int, body: dict[str, Any]) -> list[bytes]:
     chunks.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     chunks.append({**base, "choices": [], "usage": completion(text, number, body)["usage"]})
     return [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+
+def response(text: str, number: int, body: dict[str, Any]) -> dict[str, Any]:
+    """A whole Responses answer."""
+    usage = {"input_tokens": 10, "output_tokens": len(text.split()), "total_tokens": 10 + len(text.split())}
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    message = {"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": content}
+    return {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": str(body.get("model")),
+        "error": None,
+        "incomplete_details": None,
+        "output": [message],
+        "usage": usage,
+    }
+
+
+def response_events(text: str, number: int, body: dict[str, Any]) -> list[bytes]:
+    """The same as server-sent events, a word each."""
+    whole = response(text, number, body)
+    words = [word + " " for word in text.split(" ")]
+    words[-1] = words[-1][:-1]
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**whole, "status": "in_progress", "output": [], "usage": None}},
+        *({"type": "response.output_text.delta", "item_id": f"msg_{number}", "delta": word} for word in words),
+        {"type": "response.completed", "response": whole},
+    ]
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
 
 
 def error(message: str = "try again") -> bytes:

@@ -142,7 +142,7 @@ def test_a_changed_prompt_is_a_miss_that_names_the_field_and_the_command(project
     for row in errors:
         assert row["error"]["kind"] == "cassette_miss"
         message = row["error"]["message"]
-        assert 'messages[0].content: "…answer for Acme." -> "…reply for Acme."' in message
+        assert 'instructions: "…answer for Acme." -> "…reply for Acme."' in message
         assert "harness record suites/faq.yaml --variant v2 --only-stale" in message
 
 
@@ -154,7 +154,7 @@ def test_only_stale_recordings_are_made_anew(project: Path) -> None:
         recorded = harness("record", "--only-stale", "--yes")
         assert recorded.exit_code == 0, recorded.output
         assert len(server.requests) == 4 + 2
-        assert {body["messages"][0]["content"] for _, body in server.requests[4:]} == {"You reply for Acme."}
+        assert {body["instructions"] for _, body in server.requests[4:]} == {"You reply for Acme."}
     assert harness("run").exit_code == 0
 
 
@@ -302,7 +302,7 @@ def test_turns_send_what_was_said_before(project: Path) -> None:
     expected: answer
 """
     with ChatServer(lambda number, body: f"answer {number}") as server:
-        write(project, faq(server.url, cases=cases))
+        write(project, faq(server.url, cases=cases, extra="api: chat"))
         run = harness("record", "--yes", "--variant", "v1")
     assert run.exit_code == 0, run.output
     said = [[(one["role"], one["content"]) for one in body["messages"]] for _, body in server.requests]

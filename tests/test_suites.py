@@ -93,8 +93,8 @@ def test_the_smallest_form(bench: Bench) -> None:
         False,
     )
     assert [(one.name, one.prompt, one.assistant.api, one.assistant.model) for one in suite.variants] == [
-        ("faq@1", "faq@1", "chat", "small"),
-        ("faq@2", "faq@2", "chat", "small"),
+        ("faq@1", "faq@1", "responses", "small"),
+        ("faq@2", "faq@2", "responses", "small"),
     ]
     assert suite.baseline == "faq@1"
     assert [(case.id, case.input, case.expected, case.literal) for case in suite.cases] == [
@@ -120,7 +120,7 @@ def test_variants_as_a_mapping_inherit_the_settings_of_the_suite(bench: Bench) -
         variants:
           v1: {prompt: faq@1}
           v2: {prompt: faq@2, temperature: 0, base_url: "http://127.0.0.1:1/v1", api_key_env: KEY}
-          inline: {system: Be kind., model: n, report_only: true, vars: {x: 1}, stop: [a, b], seed: 7}
+          inline: {api: chat, system: Be kind., model: n, report_only: true, vars: {x: 1}, stop: [a, b], seed: 7}
         baseline: v2
         gate_baseline: true
         cases: [{id: a, input: Hi}]
@@ -469,13 +469,17 @@ def test_messages_show_the_line(bench: Bench) -> None:
         (ONE + "repeats: 0\n", "s.yaml:4:10: `repeats:` should be greater than or equal to 1, not 0."),
         (ONE + "stream: yes\n", 's.yaml:4:9: `stream:` should be true or false, not "yes".'),
         (ONE + "temperature: '1'\n", 's.yaml:4:14: `temperature:` should be a number, not "1".'),
-        (ONE + "api: responses\n", "s.yaml:4:6: `api:` should be `chat` or `python`, not \"responses\"."),
+        (ONE + "api: thread\n", "s.yaml:4:6: `api:` should be `responses`, `chat` or `python`, not \"thread\"."),
+        (ONE + "seed: 7\n", "s.yaml:4:1: `seed:` cannot be used here. Responses has no such setting: leave it out, or use `api: chat`."),
+        (ONE + "request: {background: true}\n",
+         "s.yaml:4:11: `request: background:` cannot be used here. An answer that is fetched later cannot be timed."),
+        (ONE + "api: chat\nchain: response\n", "s.yaml:5:1: `chain:` cannot be used here. It belongs to `api: responses`."),
         (ONE + "judge: {model: x}\n", "s.yaml:4:1: unknown key 'judge'."),
         (ONE + "tools: []\n", "s.yaml:4:1: unknown key 'tools'."),
         (ONE + "timeout: soon\n", "s.yaml:4:10: 'soon' is no duration; write 250ms, 4s or 2m."),
         (ONE + "base_url: example.org\n", "s.yaml:4:11: 'example.org' is no address; it starts with http:// or https://."),
         (ONE + "system: Hi\nprompt: faq\n", "s.yaml:4:1: there is `prompt:` and `system:`; choose one."),
-        (ONE + "target: ./a.py:b\n", "s.yaml:4:1: `target:` belongs to `api: python`."),
+        (ONE + "target: ./a.py:b\n", "s.yaml:4:1: `target:` cannot be used here. It belongs to `api: python`."),
         (ONE + "api: python\n", "s.yaml:4:1: `api: python` needs `target: ./agent.py:answer`."),
         (ONE + "baseline: x\nvariants: [faq@1, faq@2]\n", "s.yaml:4:11: no variant is called 'x'. There are: faq@1, faq@2."),
         (ONE + "variants: [faq@1, faq@1]\n", "s.yaml:4:19: a variant 'faq@1' stands in line 4 already. Change or remove one."),
@@ -632,7 +636,7 @@ def test_variables_of_prompts_are_checked(bench: Bench, names: Mapping[str, str]
 _FULL: dict[str, Any] = {
     "suite": "s",
     "description": "d",
-    "assistant": {"model": "m", "temperature": 0.2, "stop": ["a"], "request": {"x": 1}, "timeout": "5s"},
+    "assistant": {"api": "chat", "model": "m", "temperature": 0.2, "stop": ["a"], "request": {"x": 1}, "timeout": "5s"},
     "variants": {"a": {"prompt": "faq@1"}, "b": {"prompt": "tone", "vars": {"company": "x"}, "report_only": True}, "c": {"system": "{{ y }}"}},
     "baseline": "a",
     "repeats": 2,

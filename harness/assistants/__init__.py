@@ -35,6 +35,10 @@ def open_driver(spec: AssistantSpec, *, functions: Functions, place: Place) -> D
 
         name = spec.target or ""
         return LocalDriver(functions.load(name, place=place), name=name, args=spec.args)
-    from harness.assistants.chat import ChatDriver
+    if spec.api == "chat":
+        from harness.assistants.chat import ChatDriver
 
-    return ChatDriver(spec)
+        return ChatDriver(spec)
+    from harness.assistants.responses import ResponsesDriver
+
+    return ResponsesDriver(spec)

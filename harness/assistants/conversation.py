@@ -27,6 +27,8 @@ class Answer:
     first_content: float | None = None
     finish_reason: str | None = None
     refusal: str | None = None
+    #: What the model shows of how it came to its answer.
+    reasoning: str | None = None
     model: str | None = None
     response_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -76,6 +78,7 @@ async def converse(session: Session, turns: Sequence[Turn], step: ModelStep) -> 
         refusal=last.refusal,
         attempts=session.tape.attempts,
         response_ids=tuple(answer.response_id for answer in answers if answer.response_id),
+        extra={} if last.reasoning is None else {"reasoning": last.reasoning},
     )
 
 

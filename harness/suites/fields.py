@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.records import JSON
 from harness.settings import Duration
 from harness.suites.gates import Gates
+from harness.suites.suite import API, Chain
 from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.
@@ -129,7 +130,7 @@ class _Strict(BaseModel):
 class AssistantFields(_Strict):
     """Settings of an assistant; a variant's win over the suite's, the suite's over the prompt's defaults."""
 
-    api: Literal["chat", "python"] | None = Field(None, description="chat (Chat Completions) or python (a function)")
+    api: API | None = Field(None, description="responses (the default), chat (Chat Completions) or python (a function)")
     model: str | None = Field(None, min_length=1, description="Model to ask")
     base_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address of an OpenAI-compatible service; default: the SDK's own"
@@ -139,12 +140,17 @@ class AssistantFields(_Strict):
     system: str | None = Field(None, description="Instructions written here instead of a prompt")
     temperature: Number | None = Field(None, ge=0, le=2, description="Sampling temperature")
     top_p: Number | None = Field(None, ge=0, le=1, description="Nucleus sampling")
-    max_tokens: Whole | None = Field(None, ge=1, description="Most tokens of an answer; sent as max_completion_tokens")
+    max_tokens: Whole | None = Field(None, ge=1, description="Most tokens of an answer; sent under the API's own name")
     seed: Whole | None = Field(None, description="Seed, where the service knows one")
     stop: str | tuple[str, ...] | None = Field(None, description="Texts at which an answer ends")
     presence_penalty: Number | None = Field(None, ge=-2, le=2, description="Penalty on tokens that are there already")
     frequency_penalty: Number | None = Field(None, ge=-2, le=2, description="Penalty on tokens by their frequency")
     stream: Flag | None = Field(None, description="Stream the answer, so that the time to its first token is known")
+    chain: Chain | None = Field(
+        None,
+        description="For api responses, what a later turn sends: input (everything that was said; the default), "
+        "response (what is new, after the last response's id) or conversation (what is new, in one kept by the service)",
+    )
     response_format: JSON = Field(None, description="json, {schema: FILE or schema}, or what the API takes")
     request: Mapping[str, JSON] | None = Field(None, description="Passed through to the API as it is")
     timeout: Duration | None = Field(None, description="Longest time that a trial may take")

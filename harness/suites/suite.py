@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from harness.errors import SourceLocation
 from harness.records import JSON, Message
 from harness.suites.checks import CheckSpec
 from harness.suites.gates import Gates
 from harness.suites.names import slug
+
+#: What speaks to the assistant.
+API: TypeAlias = Literal["responses", "chat", "python"]
+#: Everything that was said; what is new after the last response's id; what is new in a conversation at the service.
+Chain: TypeAlias = Literal["input", "response", "conversation"]
 
 #: The smallest difference in accuracy that matters, where a suite names none.
 DEFAULT_MARGIN = 0.05
@@ -28,7 +33,7 @@ __all__ = ["AssistantSpec", "Case", "CheckSpec", "Gates", "Suite", "TurnSpec", "
 class AssistantSpec:
     """The assistant of a variant, with the settings of suite, variant and prompt merged."""
 
-    api: Literal["chat", "python"] = "chat"
+    api: API = "responses"
     model: str | None = None
     base_url: str | None = None
     api_key_env: str | None = None
@@ -40,6 +45,8 @@ class AssistantSpec:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     stream: bool = False
+    #: `api: responses` only: what a later turn sends of the conversation; None is `input`.
+    chain: Chain | None = None
     #: As the API takes it.
     response_format: JSON = None
     request: Mapping[str, JSON] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from harness.located import Document
 from harness.plugins import Registry
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
+from harness.suites.apis import LACKING, TAKEN
 from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
 from harness.suites.suite import AssistantSpec, Variant
 from harness.validation import sentence, validate
@@ -143,15 +144,26 @@ class VariantReader:
         spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
         if spec.api == "python":
             return spec if self._has_target(spec, loc) else None
-        for name in ("target", "args"):
-            if getattr(spec, name):
-                place, key = self._at(loc, name)
-                self._document.complain(place, f"`{name}:` belongs to `api: python`.", key=key)
-                return None
+        if not self._is_sendable(spec, loc):
+            return None
         if spec.model is None:
             self._document.complain(loc, "no `model:` is set for this variant.", key=True)
             return None
         return self._with_format(spec, loc)
+
+    def _is_sendable(self, spec: AssistantSpec, loc: Path_) -> bool:
+        """Whether the API knows every setting; what it lacks is noted."""
+        said: list[tuple[tuple[str, ...], str]] = [
+            ((name,), hint) for name, hint in LACKING[spec.api].items() if name in spec.plain()
+        ]
+        said += [(("request", key), hint) for key, hint in TAKEN[spec.api].items() if key in spec.request]
+        for names, hint in said:
+            place, key = self._at(loc, names[0])
+            asked = ": ".join(names)
+            self._document.complain(
+                (*place, *names[1:]) if key else place, f"`{asked}:` cannot be used here.", hint=hint, key=key
+            )
+        return not said
 
     def _has_target(self, spec: AssistantSpec, loc: Path_) -> bool:
         if spec.target is None:

@@ -1,0 +1,236 @@
+"""Responses: how one step is sent and read. https://platform.openai.com/docs/api-reference/responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from harness.assistants import wire
+from harness.assistants.conversation import Answer, converse
+from harness.assistants.session import Session
+from harness.assistants.usage import read_usage
+from harness.errors import ServiceError
+from harness.records import JSON, Message, ToolCall, Transcript, Turn
+from harness.suites.suite import AssistantSpec
+
+_PATH = "/responses"
+#: The events that end a stream; each holds the whole response.
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+#: Why an answer was cut, in the words of Chat Completions, so that checks and comparisons read one language.
+_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_RATE_LIMITED = "rate_limit_exceeded"
+
+
+class ResponsesDriver:
+    """Runs a trial against Responses."""
+
+    def __init__(self, spec: AssistantSpec) -> None:
+        self._spec = spec
+        self._settings = responses_settings(spec)
+
+    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
+        return await converse(session, turns, ResponsesStep(self._spec, self._settings))
+
+
+class ResponsesStep:
+    """The calls of one conversation. What the next one must send depends on how it is chained:
+
+    - `input`: everything that was said, and nothing is kept at the service;
+    - `response`: what is new, after the id of the response before;
+    - `conversation`: what is new, in a conversation that is created first.
+    """
+
+    def __init__(self, spec: AssistantSpec, settings: Mapping[str, Any]) -> None:
+        self.model = spec.model or ""
+        self._stream = spec.stream
+        self._settings = settings
+        self._chain = spec.chain or "input"
+        #: Messages that the service has seen.
+        self._seen = 0
+        #: What was said so far, as items; only `input` needs it.
+        self._items: list[JSON] = []
+        self._previous: dict[str, JSON] = {}
+
+    async def __call__(self, session: Session, messages: Sequence[Message]) -> Answer:
+        if self._chain == "conversation" and not self._previous:
+            self._previous = {"conversation": await self._conversation(session)}
+        instructions, rest = _instructions(messages)
+        # The last answer is there already: as items where everything is sent again, else at the service.
+        new = rest[max(self._seen - len(messages) + len(rest), 0) :]
+        items = [item for message in new for item in _items(message)]
+        payload = {"input": [*self._items, *items], **self._previous, **self._settings}
+        if instructions:
+            payload.setdefault("instructions", instructions)
+        async with wire.posted(session, _PATH, payload, stream=self._stream) as reply:
+            body, deltas, first = await _streamed(reply) if reply.streamed else (await reply.body(), "", None)
+            answer = _answer(body, reply, deltas=deltas, first=first)
+        self._seen = len(messages) + 1
+        if self._chain == "input":
+            self._items += [*items, *_kept(body, answer)]
+        elif self._chain == "response":
+            if answer.response_id is None:
+                raise ServiceError("protocol", "the answer has no id that the next turn could follow")
+            self._previous = {"previous_response_id": answer.response_id}
+        return answer
+
+    async def _conversation(self, session: Session) -> str:
+        async with wire.posted(session, "/conversations", {}, stream=False) as reply:
+            found = wire.word((await reply.body()).get("id"))
+        if found is None:
+            raise ServiceError("protocol", "the service created a conversation without an id")
+        return found
+
+
+def responses_settings(spec: AssistantSpec) -> dict[str, Any]:
+    """Return an assistant's settings under Responses' own names; `request:` has the last word."""
+    settings: dict[str, Any] = {
+        "model": spec.model,
+        "temperature": spec.temperature,
+        "top_p": spec.top_p,
+        "max_output_tokens": spec.max_tokens,
+        "text": {"format": _format(spec.response_format)} if spec.response_format is not None else None,
+        "stream": True if spec.stream else None,
+    }
+    if spec.chain in (None, "input"):
+        settings["store"] = False
+        if "reasoning" in spec.request:
+            # What a model thought is kept nowhere then; sealed, it can be handed back with the next turn.
+            settings["include"] = ["reasoning.encrypted_content"]
+    return {**{name: value for name, value in settings.items() if value is not None}, **spec.request}
+
+
+def _format(given: JSON) -> JSON:
+    """Chat Completions nests the schema, Responses does not."""
+    if isinstance(given, Mapping) and isinstance(given.get("json_schema"), Mapping):
+        return {"type": "json_schema", **given["json_schema"]}
+    return given
+
+
+def _instructions(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
+    """Take the leading system messages, which this API wants apart and with every call."""
+    count = next((n for n, message in enumerate(messages) if message.role != "system"), len(messages))
+    return "\n\n".join(message.content for message in messages[:count]), messages[count:]
+
+
+def _items(message: Message) -> Iterator[JSON]:
+    if message.role == "tool":
+        yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}
+        return
+    if message.role != "assistant":
+        yield {"role": message.role, "content": message.content}
+        return
+    if message.content:
+        content: JSON = [{"type": "output_text", "text": message.content}]
+        yield {"type": "message", "role": "assistant", "content": content}
+    for call in message.tool_calls:
+        arguments = wire.arguments_text(call.arguments)
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
+
+
+def _kept(body: Mapping[str, Any], answer: Answer) -> Iterator[JSON]:
+    """What the next turn repeats of an answer: sealed reasoning as it came, the rest without the service's ids."""
+    for item in body.get("output") or ():
+        if isinstance(item, Mapping) and item.get("type") == "reasoning" and item.get("encrypted_content"):
+            kept = ("type", "id", "summary", "encrypted_content")
+            yield {name: item[name] for name in kept if name in item}
+    yield from _items(Message(role="assistant", content=answer.text, tool_calls=answer.tool_calls))
+
+
+async def _streamed(reply: wire.Reply) -> tuple[Mapping[str, Any], str, float | None]:
+    """Read a stream: the response that its last event holds, the text that was seen, and when it began."""
+    deltas: list[str] = []
+    first: float | None = None
+    whole: Mapping[str, Any] | None = None
+    async with aclosing(reply.events()) as events:
+        async for when, data in events:
+            if data == "[DONE]":
+                break
+            if whole is not None:
+                continue  # a connection that is read to its end can be used again
+            event = wire.parsed(data.encode())
+            kind = event.get("type")
+            if kind == "error" or (kind is None and event.get("error")):
+                raise wire.refused(event.get("error") or event, kinds=_kind)
+            if kind in ("response.output_text.delta", "response.refusal.delta"):
+                first = when if first is None else first
+                if kind == "response.output_text.delta":
+                    deltas.append(wire.text(event.get("delta")))
+            if kind in _ENDS and isinstance(event.get("response"), Mapping):
+                whole = event["response"]
+    if whole is not None:
+        return whole, "".join(deltas), first
+    raise ServiceError(
+        "truncated_stream", f"the stream ended after {len(''.join(deltas))} characters without its last event"
+    )
+
+
+def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: float | None) -> Answer:
+    """Read a response.
+
+    Raises:
+        ServiceError: It failed, was cancelled, or is not finished.
+    """
+    status = body.get("status")
+    if body.get("error") or status == "failed":
+        raise wire.refused(body.get("error") or "the response failed and does not say why", kinds=_kind)
+    if status not in ("completed", "incomplete"):
+        raise ServiceError(
+            "protocol", f"the response is {status or 'without a status'}, neither completed nor incomplete"
+        )
+    output = body.get("output")
+    if not isinstance(output, list):
+        raise ServiceError("protocol", "the response has no output")
+    items = [item for item in output if isinstance(item, Mapping)]
+    parts = [part for item in items if item.get("type") == "message" for part in item.get("content") or ()]
+    calls = tuple(_tool_call(item) for item in items if item.get("type") == "function_call")
+    said = "".join(wire.text(part.get("text")) for part in parts if part.get("type") == "output_text")
+    refusal = "".join(wire.text(part.get("refusal")) for part in parts if part.get("type") == "refusal")
+    return Answer(
+        # Some compatible services leave the output out of a stream's last event.
+        text=said or deltas,
+        usage=read_usage(body.get("usage")),
+        start=reply.start,
+        end=reply.end,
+        first_content=first,
+        finish_reason=_finish(body, calls=bool(calls)),
+        refusal=refusal or None,
+        reasoning=_reasoning(items),
+        model=wire.word(body.get("model")),
+        response_id=wire.word(body.get("id")),
+        tool_calls=calls,
+    )
+
+
+def _finish(body: Mapping[str, Any], *, calls: bool) -> str:
+    if body.get("status") == "completed":
+        return "tool_calls" if calls else "stop"
+    reason = wire.text((body.get("incomplete_details") or {}).get("reason"))
+    return _REASONS.get(reason, reason or "incomplete")
+
+
+def _reasoning(items: Sequence[Mapping[str, Any]]) -> str | None:
+    """Join what a model shows of its reasoning: summaries, or the text itself where a service sends it."""
+    parts = [
+        wire.text(part.get("text"))
+        for item in items
+        if item.get("type") == "reasoning"
+        for part in (item.get("summary") or item.get("content") or ())
+        if isinstance(part, Mapping)
+    ]
+    return "\n\n".join(filter(None, parts)) or None
+
+
+def _tool_call(item: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(
+        id=wire.text(item.get("call_id")),
+        name=wire.text(item.get("name")),
+        arguments=wire.arguments(wire.text(item.get("arguments"))),
+    )
+
+
+def _kind(code: str) -> str:
+    """An error inside an answer, as a kind: what is wrong with the request will be wrong again."""
+    if code == _RATE_LIMITED:
+        return "rate_limited"
+    return "server" if code in ("", "server_error", "vector_store_timeout") else "bad_request"

@@ -1,0 +1,150 @@
+"""One request to a service that speaks an OpenAI protocol, and its answer's bytes as plain data.
+
+The request goes through the SDK's generic `post`, which builds, authenticates and checks it as always, and leaves the
+answer's bytes alone: they are read by the drivers, so that an answer that is not what the API promises is an error with
+a name and not an exception from inside a library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.assistants.failures import service_failure
+from harness.assistants.session import Session
+from harness.errors import ServiceError
+from harness.recording import STEP, sse
+
+if TYPE_CHECKING:
+    import httpx2
+
+_SHOWN = 200
+
+
+@dataclass(slots=True, kw_only=True)
+class Reply:
+    """A service's answer while it is read. Times are seconds from trial start."""
+
+    response: httpx2.Response
+    #: The answer comes as server-sent events.
+    streamed: bool
+    _times: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._times = self.response.extensions[STEP]
+
+    @property
+    def start(self) -> float:
+        return float(self._times.start)
+
+    @property
+    def end(self) -> float:
+        """When the last byte was there."""
+        return float(self._times.end)
+
+    async def body(self) -> Mapping[str, Any]:
+        """Read an answer that is one JSON object.
+
+        Raises:
+            ServiceError: It is not.
+        """
+        return parsed(await self.response.aread(), self.response.headers.get("content-type", ""))
+
+    async def events(self) -> AsyncGenerator[tuple[float, str], None]:
+        """Yield when each event of a stream was complete, and its data."""
+        splitter = sse.Splitter()
+        number = -1
+        try:
+            async for part in self.response.aiter_bytes():
+                for block in splitter.feed(part):
+                    number += 1
+                    event = sse.decode(block)
+                    if event is not None:
+                        yield self._times.events[number], event.data
+        finally:
+            await self.response.aclose()
+
+
+@asynccontextmanager
+async def posted(session: Session, path: str, payload: Mapping[str, Any], *, stream: bool) -> AsyncIterator[Reply]:
+    """Send a request and hand over the answer; whatever goes wrong until the block ends is told as what it means.
+
+    Raises:
+        ServiceError: There was no answer, or it is not what the API promises.
+        CredentialsError: The service refused the key.
+    """
+    import httpx2
+    import openai
+
+    try:
+        given: Any = await session.client.post(
+            path,
+            cast_to=httpx2.Response,
+            body=payload,
+            stream=stream,
+            stream_cls=openai.AsyncStream[Any] if stream else None,
+        )
+        # Asked for the response itself, the SDK hands it over unread, streamed or not.
+        response: httpx2.Response = given
+        content_type = response.headers.get("content-type", "")
+        yield Reply(response=response, streamed=stream and content_type.startswith("text/event-stream"))
+    except (openai.OpenAIError, httpx2.TransportError) as error:
+        raise service_failure(error) from error
+    except (AttributeError, TypeError, ValueError, LookupError, RecursionError) as error:
+        raise ServiceError("protocol", f"the answer is not what the API promises ({error})") from error
+
+
+def parsed(content: bytes, content_type: str = "text/event-stream") -> Mapping[str, Any]:
+    """Return an answer's JSON object.
+
+    Raises:
+        ServiceError: It is no JSON, or no object, or an error that the service sent as its answer.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        start = content[:_SHOWN].decode("utf-8", errors="replace").strip()
+        raise ServiceError(
+            "protocol", f"the answer is not JSON ({content_type or 'no content type'}): {start!r}"
+        ) from None
+    if not isinstance(body, Mapping):
+        raise ServiceError("protocol", f"the answer is a JSON {type(body).__name__}, not an object")
+    return body
+
+
+def refused(error: Any, *, kinds: Callable[[str], str] = lambda code: "server") -> ServiceError:
+    """Return the failure that an error object inside an answer tells of.
+
+    Args:
+        error: The object; services also send plain texts.
+        kinds: Gives the kind of failure for the object's code.
+    """
+    said = error.get("message") if isinstance(error, Mapping) else error
+    code = error.get("code") if isinstance(error, Mapping) else None
+    return ServiceError(kinds(str(code or "")), f"the service sent an error as its answer: {said or code}")
+
+
+def text(value: Any) -> str:
+    """Return a value that should be a text; anything else is none."""
+    return value if isinstance(value, str) else ""
+
+
+def word(value: Any) -> str | None:
+    """Return a text that says something, or None."""
+    return value if isinstance(value, str) and value else None
+
+
+def arguments(written: str) -> Any:
+    """Return a tool call's arguments: parsed where they parse, else as the model wrote them."""
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return written
+
+
+def arguments_text(given: Any) -> str:
+    """Return a tool call's arguments as services take them."""
+    return given if isinstance(given, str) else json.dumps(given)
