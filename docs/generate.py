@@ -75,12 +75,12 @@ def defaults() -> str:
     """A table of defaults that are no key of a file."""
     from harness.assistants.retries import RetryPolicy
     from harness.recording import read
-    from harness.runs import job
+    from harness.runs import opening
     from harness.suites.suite import DEFAULT_MARGIN
 
     rows = [
-        ("trials at the same time, live", job.LIVE_CONCURRENCY),
-        ("trials at the same time, on replay", job.REPLAY_CONCURRENCY),
+        ("trials at the same time, live", opening.LIVE_CONCURRENCY),
+        ("trials at the same time, on replay", opening.REPLAY_CONCURRENCY),
         *((f"retry: {one.name}", one.default) for one in dataclasses.fields(RetryPolicy)),
         ("margin", DEFAULT_MARGIN),
         ("largest cassette, bytes", f"{read.LARGEST:,}"),

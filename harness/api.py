@@ -8,8 +8,11 @@ from __future__ import annotations
 from harness.plan import Plan, Selection, Trial
 from harness.project.inventory import compared, listing, notes, recorded, suite_count
 from harness.project.project import Project, adjusted, find_suites, load, open_project, plan
+from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
-from harness.runs.job import Conclusion, Engine, Job, check_credentials, check_outputs, stale
+from harness.runs.job import Conclusion, Job, check_outputs
+from harness.runs.opening import check_credentials
+from harness.runs.staleness import stale
 
 __all__ = [
     "Conclusion",

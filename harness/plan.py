@@ -7,7 +7,8 @@ run at about the same time, so that a slow minute of the service hits both.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,6 +95,12 @@ def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path
     if not trials:
         raise NothingSelected("the selection matches no trial: `harness plan` without it shows what there is")
     return Plan(suites=tuple(suites), trials=tuple(trials), planned=planned)
+
+
+def whole_variants(trials: Iterable[Trial], planned: Mapping[tuple[str, str], int]) -> frozenset[tuple[str, str]]:
+    """Return the (suite, variant) of which every planned trial is among `trials`."""
+    counts = Counter((trial.suite.name, trial.variant.name) for trial in trials)
+    return frozenset(key for key, count in counts.items() if count == planned.get(key))
 
 
 def cassette_path(folder: Path, *, suite: str, variant: str, case: str, repeat: int) -> Path:

@@ -20,7 +20,8 @@ from harness.records import CassetteRef, Failure, Outcome, Result, Usage
 from harness.settings import Price
 from harness.suites.gates import Gates
 from harness.suites.suite import Case, Suite, TurnSpec, Variant
-from harness.summary import GateResult, RunSummary, SuiteSummary, missed, summarise
+from harness.summary import GateResult, RunSummary, SuiteSummary, summarise
+from harness.summary import missed as missed_of
 
 HERE = SourceLocation("suites/faq.yaml", 3, 1)
 LETTERS = {"p": Outcome.PASSED, "f": Outcome.FAILED, "e": Outcome.ERROR, "s": Outcome.SKIPPED}
@@ -534,6 +535,11 @@ def test_a_row_sums_up_a_variant() -> None:
 
 
 # Missed, as pytest asks while others still run.
+
+
+def missed(of: Suite, found: Result, *, whole: bool, baseline_whole: bool = True) -> bool:
+    names = {of.baseline: baseline_whole, found.variant: whole}
+    return missed_of(of, found, whole={(of.name, name) for name, is_whole in names.items() if is_whole and name})
 
 
 def test_missed_where_a_gate_on_correctness_stands_and_the_variant_is_whole() -> None:

@@ -15,11 +15,11 @@ import math
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx2
 
 from harness.clock import current_clock
+from harness.settings import Retry
 
 #: Request extensions by which this layer and the recording below understand each other: which call and attempt this
 #: is (downwards), and that the answer comes from a recording (upwards).
@@ -29,39 +29,28 @@ REPLAYED = "harness.replayed"
 _TRANSIENT = frozenset({408, 409, 429})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often and how long to try.
+def pauses(retry: Retry) -> Iterator[float]:
+    """Yield the wait before each further attempt, seconds.
 
-    The n-th wait is `backoff * factor**(n-1)` seconds, shortened by up to `jitter` of itself and never longer than
-    `longest`; a server's Retry-After wins. All waits of one call together stay within `budget` seconds.
+    The n-th is `backoff * factor**(n-1)`, never longer than `longest` and shortened by up to `jitter` of itself. A
+    server's Retry-After wins, and all waits of one call together stay within `budget`.
     """
-
-    attempts: int = 3
-    backoff: float = 0.5
-    factor: float = 2.0
-    jitter: float = 0.25
-    longest: float = 8.0
-    budget: float = 60.0
-
-    def waits(self) -> Iterator[float]:
-        """Yield the wait before each further attempt, seconds."""
-        for number in range(self.attempts - 1):
-            wait = min(self.backoff * self.factor**number, self.longest)
-            yield wait * (1 - self.jitter * random.random())
+    for number in range(retry.attempts - 1):
+        wait = min(retry.backoff * retry.factor**number, retry.longest)
+        yield wait * (1 - retry.jitter * random.random())
 
 
 class AsyncRetryTransport(httpx2.AsyncBaseTransport):
-    """Repeats a request while the failure looks passing and the policy allows it."""
+    """Repeats a request while the failure looks passing and the settings allow it."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, *, policy: RetryPolicy) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, *, retry: Retry) -> None:
         self._inner = inner
-        self._policy = policy
+        self._retry = retry
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         call = object()
-        waits = self._policy.waits()
-        left = self._policy.budget
+        waits = pauses(self._retry)
+        left = self._retry.budget
         attempt = 0
         while True:
             attempt += 1
@@ -87,14 +76,14 @@ class AsyncRetryTransport(httpx2.AsyncBaseTransport):
 class RetryTransport(httpx2.BaseTransport):
     """The same for code that is not async."""
 
-    def __init__(self, inner: httpx2.BaseTransport, *, policy: RetryPolicy) -> None:
+    def __init__(self, inner: httpx2.BaseTransport, *, retry: Retry) -> None:
         self._inner = inner
-        self._policy = policy
+        self._retry = retry
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         call = object()
-        waits = self._policy.waits()
-        left = self._policy.budget
+        waits = pauses(self._retry)
+        left = self._retry.budget
         attempt = 0
         while True:
             attempt += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.assistants.retries import AsyncRetryTransport, RetryPolicy, RetryTransport
+from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import Clock
 from harness.errors import CredentialsError
 from harness.events import Event
@@ -22,6 +22,7 @@ from harness.recording import (
     Redactor,
     Tape,
 )
+from harness.settings import Retry
 
 if TYPE_CHECKING:
     import httpx2
@@ -88,7 +89,7 @@ class Clients:
         self,
         *,
         environ: Mapping[str, str],
-        policy: RetryPolicy,
+        retry: Retry,
         timeout: float,
         concurrency: int,
         live: bool,
@@ -97,14 +98,14 @@ class Clients:
         """
         Args:
             environ: Where keys are looked up.
-            policy: When to send again.
+            retry: When to send again.
             timeout: Seconds that one attempt may take between two bytes.
             concurrency: Trials at the same time.
             live: Whether anything may be sent; if not, no key is looked up.
             secrets: Values to keep out of recordings, besides those whose variables' names say that they are secret.
         """
         self._environ = environ
-        self._policy = policy
+        self._retry = retry
         self._timeout = timeout
         self._concurrency = concurrency
         self._live = live
@@ -127,7 +128,7 @@ class Clients:
                 lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
             )
             self._transports[endpoint] = recording
-            transport = AsyncRetryTransport(recording, policy=self._policy)
+            transport = AsyncRetryTransport(recording, retry=self._retry)
             self._async[endpoint] = async_client(transport, **self._settings(endpoint))
         return self._async[endpoint]
 
@@ -146,7 +147,7 @@ class Clients:
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
             transport = RetryTransport(
                 RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
-                policy=self._policy,
+                retry=self._retry,
             )
             self._sync[endpoint] = OpenAI(
                 **self._settings(endpoint),

@@ -17,13 +17,14 @@ from harness.errors import (
     UsageError,
     did_you_mean,
 )
-from harness.plan import Plan, Trial
+from harness.plan import Plan, Trial, whole_variants
 from harness.project.project import Project, adjusted, load, plan
 from harness.pytesting import options
 from harness.pytesting.endings import Ending, endings
 from harness.pytesting.failures import FailedTrialError, reason, shown
 from harness.records import Outcome, Result
-from harness.runs.job import Conclusion, Engine, Job
+from harness.runs.engine import Engine
+from harness.runs.job import Conclusion, Job
 from harness.store import decode, encode
 from harness.suites.suite import Suite
 from harness.summary import missed
@@ -155,12 +156,7 @@ class SuiteSession:
         """Take the trials that are left after all deselection, and see which variants are whole."""
         chosen = [self._trials[nodeid] for nodeid in nodeids]
         self._selected = {trial.id: trial for trial in chosen}
-        counts: dict[tuple[str, str], int] = {}
-        for trial in self._selected.values():
-            key = (trial.suite.name, trial.variant.name)
-            counts[key] = counts.get(key, 0) + 1
-        planned = self._planned()
-        self._whole = frozenset(key for key, count in counts.items() if count == planned[key])
+        self._whole = whole_variants(self._selected.values(), self._planned())
 
     def _planned(self) -> Mapping[tuple[str, str], int]:
         return {key: count for one in self._plans.values() for key, count in one.planned.items()}
@@ -244,13 +240,7 @@ class SuiteSession:
 
     def misses(self, trial: Trial, result: Result) -> bool:
         """Whether a trial that did not pass is for the gates to judge, or does not decide at all."""
-        suite = trial.suite
-        return missed(
-            suite,
-            result,
-            whole=(suite.name, result.variant) in self._whole,
-            baseline_whole=suite.baseline is None or (suite.name, suite.baseline) in self._whole,
-        )
+        return missed(trial.suite, result, whole=self._whole)
 
     def same_error(self, result: Result) -> str | None:
         """Return the id of an earlier trial of the suite that ended in the very same error, if there is one."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from harness.recording.cassette import (
-    MODES,
     Cassette,
     Facts,
     Interaction,
-    Mode,
     Request,
 )
 from harness.recording.emit import emit
@@ -28,13 +26,11 @@ from harness.recording.writer import Writer
 
 __all__ = [
     "CALL",
-    "MODES",
     "STEP",
     "AsyncRecordingTransport",
     "Cassette",
     "Facts",
     "Interaction",
-    "Mode",
     "RecordingTape",
     "RecordingTransport",
     "Redactor",

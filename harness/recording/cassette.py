@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.records import JSON
@@ -18,8 +18,6 @@ from harness.records import JSON
 #: Version of what is ours in a cassette; the file itself is vcrpy's `version: 1`.
 FORMAT = 1
 
-Mode: TypeAlias = Literal["none", "once", "rewrite", "all"]
-MODES: tuple[Mode, ...] = ("none", "once", "rewrite", "all")
 
 #: Statuses after which the same request is worth sending again (the SDK's own list).
 TRANSIENT = frozenset({408, 409, 429})

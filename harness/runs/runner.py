@@ -7,128 +7,36 @@ with one trial is that trial's result; only a refused key, a full disk or a bug 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from harness import __version__
 from harness.assistants import Driver, open_driver
-from harness.assistants.session import Clients, Endpoint, Session
-from harness.assistants.usage import recorded_usage
+from harness.assistants.session import Endpoint, Session
 from harness.clock import use_clock
-from harness.costs import PriceTable
 from harness.errors import CassetteDamaged, HarnessError, TrialError
-from harness.events import Event, RunFinished, RunStarted, TrialFinished, TrialStarted
+from harness.events import RunFinished, RunStarted, TrialFinished, TrialStarted
 from harness.functions import Place
 from harness.plan import Trial
-from harness.plugins import Registry
 from harness.recording import (
-    Cassette,
-    Facts,
-    Mode,
-    RecordingTape,
     ReplayTape,
     Tape,
-    Writer,
-    emit,
-    read_cassette,
     use_tape,
 )
-from harness.recording.read import LARGEST
 from harness.records import (
     CassetteRef,
     Failure,
-    Message,
     Outcome,
     PromptRef,
     Result,
     Transcript,
     Turn,
 )
+from harness.runs.pricing import cost_today, recorded_cost
+from harness.runs.recordings import Held, Recordings
+from harness.runs.stop import Stop
+from harness.runs.workshop import Workshop
 from harness.scorers import evaluate, settle
-from harness.suites.rendering import Renderer
 from harness.suites.suite import Case, Suite, Variant
-
-#: Errors after which there is no final answer to keep: asking again may well succeed.
-UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
-
-
-class Stop:
-    """Asks a run to start nothing new; what is under way is finished and kept."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        #: Whether somebody asked for it from outside: a person, or the system.
-        self.interrupted = False
-        self._abort: Callable[[], object] | None = None
-
-    def request(self) -> None:
-        self.requested = True
-
-    def interrupt(self) -> None:
-        """Ask from outside."""
-        self.requested = self.interrupted = True
-
-    def abort(self) -> bool:
-        """Cancel what is under way, from a signal handler or another thread; return whether anything was."""
-        if self._abort is None:
-            return False
-        self._abort()
-        return True
-
-    @contextmanager
-    def aborts(self, task: asyncio.Task[Any]) -> Iterator[None]:
-        """Let `abort` cancel a task while the block runs.
-
-        An exception raised by a signal handler would come out of whichever line of the event loop runs just then.
-        """
-        loop = task.get_loop()
-        self._abort = lambda: loop.call_soon_threadsafe(task.cancel)
-        try:
-            yield
-        finally:
-            self._abort = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """What every trial of a run is run with."""
-
-    root: Path
-    registry: Registry
-    renderer: Renderer
-    prices: PriceTable
-    clients: Clients
-    writer: Writer
-    mode: Mode
-    #: Ids of trials to record anew, whatever the mode.
-    rewrite: frozenset[str] = frozenset()
-    #: Suites without any recording, and the one line that says what to do about it.
-    unrecorded: Mapping[str, str] = field(default_factory=dict)
-    #: Seconds that a trial may take, unless its suite says otherwise.
-    timeout: float
-    emit: Callable[[Event], None]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Held:
-    """A conversation that was held, or why it was not."""
-
-    trial: Trial
-    tape: Tape | None = None
-    turns: tuple[Turn, ...] = ()
-    prompt: PromptRef | None = None
-    transcript: Transcript | None = None
-    failure: TrialError | None = None
 
 
 class Runner:
@@ -138,7 +46,7 @@ class Runner:
         self._run = run
         self._workshop = workshop
         self._drivers: dict[tuple[str, str], Driver] = {}
-        self._hashes: dict[int, str] = {}
+        self._recordings = Recordings(workshop)
 
     async def run(
         self,
@@ -172,7 +80,7 @@ class Runner:
         failures: list[BaseException] = []
         finishing: set[asyncio.Task[None]] = set()
 
-        async def complete(position: int, held: _Held) -> None:
+        async def complete(position: int, held: Held) -> None:
             try:
                 result = await self._finish(held)
                 ordered.put(position, result)
@@ -218,17 +126,17 @@ class Runner:
             raise failures[0]
         return not stop.requested
 
-    async def _hold(self, trial: Trial) -> _Held:
+    async def _hold(self, trial: Trial) -> Held:
         """Hold the conversation of a trial; whatever goes wrong with it alone is in what comes back.
 
         Raises:
             CredentialsError: The service refused the key.
         """
         try:
-            tape = self._tape(trial)
+            tape = self._recordings.tape(trial)
         except CassetteDamaged as error:
-            return _Held(trial=trial, failure=error)
-        held = _Held(trial=trial, tape=tape)
+            return Held(trial=trial, failure=error)
+        held = Held(trial=trial, tape=tape)
         try:
             held.turns, held.prompt = self._workshop.renderer.turns(*_parts(trial))
             held.transcript = await self._talk(trial, tape, held.turns)
@@ -242,7 +150,7 @@ class Runner:
             held.failure, held.transcript = tape.missed, None
         return held
 
-    async def _finish(self, held: _Held) -> Result:
+    async def _finish(self, held: Held) -> Result:
         """Put the recording on disk, then score.
 
         Raises:
@@ -251,8 +159,12 @@ class Runner:
         trial, tape = held.trial, held.tape
         if tape is None:
             return self._failed(trial, held.failure)
-        cost, basis = self._price(trial, tape)
-        cassette = await self._keep(held, tape, cost)
+        cost, basis = recorded_cost(tape), {}
+        if cost is None:
+            cost = cost_today(tape, model=trial.variant.assistant.model, prices=self._workshop.prices)
+            if cost is not None and tape.replays:
+                basis = {"cost_basis": "today's prices"}
+        cassette = await self._recordings.keep(held, tape, cost)
         if held.transcript is None:
             return replace(
                 self._failed(trial, held.failure),
@@ -263,21 +175,6 @@ class Runner:
             )
         transcript = replace(held.transcript, cost=cost, extra={**held.transcript.extra, **basis})
         return await self._scored(trial, transcript, prompt=held.prompt, cassette=cassette)
-
-    def _tape(self, trial: Trial) -> Tape:
-        mode = self._workshop.mode
-        if mode in ("none", "once") and trial.id not in self._workshop.rewrite:
-            shown = self._shown(trial.cassette)
-            try:
-                cassette = read_cassette(trial.cassette, shown=shown)
-            except FileNotFoundError:
-                if mode == "none":
-                    whole = self._workshop.unrecorded.get(trial.suite.name)
-                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
-            else:
-                redactor = self._workshop.clients.redactor
-                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette), redactor=redactor)
-        return RecordingTape()
 
     async def _talk(self, trial: Trial, tape: Tape, turns: Sequence[Turn]) -> Transcript:
         spec = trial.variant.assistant
@@ -307,81 +204,6 @@ class Runner:
                 trial.variant.assistant, functions=self._workshop.registry.functions, place=place
             )
         return self._drivers[key]
-
-    async def _keep(self, held: _Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
-        """Put the recording on disk before anything is scored, where there is one worth keeping."""
-        trial, failure = held.trial, held.failure
-        shown = self._shown(trial.cassette)
-        if isinstance(tape, ReplayTape):
-            facts = tape.cassette.facts if tape.cassette else None
-            return CassetteRef(path=shown, mode="replayed", recorded_at=facts.recorded_at) if facts else None
-        if not tape.interactions:
-            return None
-        finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
-        if not finished and self._workshop.mode != "all":
-            return None
-        facts = self._facts(held, tape, cost)
-        text = emit(Cassette(interactions=tape.interactions, facts=facts))
-        if len(text) > LARGEST:
-            size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
-            held.failure, held.transcript = TrialError("cassette_too_large", size), None
-            return None
-        await self._workshop.writer.write(trial.cassette, text)
-        return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
-
-    def _facts(self, held: _Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
-        trial, transcript = held.trial, held.transcript
-        interactions = tape.interactions
-        source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
-        model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
-        if model:
-            source["model"] = model
-        if any("x-harness-simulated" in one.headers for one in interactions):
-            source["simulated"] = True
-        return Facts(
-            count=len(interactions),
-            end=tape.latency or 0.0,
-            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            source=source,
-            harness=__version__,
-            openai=_sdk(),
-            case_hash=_digest([_plain(message) for turn in held.turns for message in turn.messages]),
-            assistant_hash=self._assistant_hash(trial.variant),
-            prices=self._workshop.prices.id,
-            cost=cost,
-        )
-
-    def _assistant_hash(self, variant: Variant) -> str:
-        # Variants live as long as their suites, which the trials of this run hold.
-        if id(variant) not in self._hashes:
-            self._hashes[id(variant)] = _digest(variant.assistant.plain())
-        return self._hashes[id(variant)]
-
-    def _price(self, trial: Trial, tape: Tape) -> tuple[Decimal | None, Mapping[str, str]]:
-        """Return what the trial cost: as recorded, or at today's prices where none was known then, which is said."""
-        if not tape.interactions:
-            return None, {}
-        if isinstance(tape, ReplayTape) and tape.cassette and tape.cassette.facts.cost is not None:
-            return tape.cassette.facts.cost, {}
-        cost = self._cost(trial, tape)
-        today = cost is not None and tape.replays
-        return cost, {"cost_basis": "today's prices"} if today else {}
-
-    def _cost(self, trial: Trial, tape: Tape) -> Decimal | None:
-        """Sum what every answered call cost; None as soon as one cannot be priced."""
-        total = Decimal(0)
-        for one in tape.interactions:
-            if one.error is not None or one.status >= 400:
-                continue
-            answered, usage = recorded_usage(one)
-            cost = None
-            for model in (trial.variant.assistant.model, answered):
-                if cost is None and model and usage.total is not None:
-                    cost = self._workshop.prices.cost(model, usage)
-            if cost is None:
-                return None
-            total += cost
-        return total
 
     async def _scored(
         self, trial: Trial, transcript: Transcript, *, prompt: PromptRef | None, cassette: CassetteRef | None
@@ -443,12 +265,6 @@ class Runner:
             input=self._workshop.renderer.input(*_parts(trial)),
         )
 
-    def _shown(self, path: Path) -> str:
-        try:
-            return path.relative_to(self._workshop.root).as_posix()
-        except ValueError:
-            return str(path)
-
 
 class _Ordered:
     """Hands results on in plan order, whatever the order of their arrival."""
@@ -467,31 +283,3 @@ class _Ordered:
 
 def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:
     return trial.suite, trial.case, trial.variant
-
-
-def _missing(trial: Trial) -> str:
-    return f"Record what is missing: `harness record {trial.suite.shown} --variant {trial.variant.name}`."
-
-
-def _stale(trial: Trial, cassette: Cassette) -> str:
-    calls = len({one.slot for one in cassette.interactions})
-    cost = cassette.facts.cost
-    price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"
-    return (
-        f"Record what has changed: `harness record {trial.suite.shown} --variant {trial.variant.name} --only-stale` "
-        f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
-    )
-
-
-@cache
-def _sdk() -> str:
-    return version("openai")
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _plain(message: Message) -> Mapping[str, Any]:
-    return {"role": message.role, "content": message.content}

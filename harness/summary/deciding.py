@@ -7,26 +7,28 @@ trials decide by themselves. The functions here say so of one trial, so that pyt
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from harness.records import Outcome, Result
 from harness.suites.gates import TagGates
 from harness.suites.suite import Case, Suite
 from harness.summary.measuring import role
 
 
-def missed(suite: Suite, result: Result, *, whole: bool, baseline_whole: bool = True) -> bool:
+def missed(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
     """Whether a trial that failed or ended in error does not make the run fail by itself.
 
     Args:
         suite: The trial's suite.
         result: The trial.
-        whole: Whether every trial of its variant is selected.
-        baseline_whole: Whether every trial of the baseline is selected.
+        whole: The (suite, variant) of which every trial is selected.
     """
+    case = next((case for case in suite.cases if case.id == result.case), None)
+    own_whole = (suite.name, result.variant) in whole
     if result.outcome is Outcome.ERROR:
-        return not error_decides(suite, result.variant, _case(suite, result.case), whole=whole)
-    return not failure_decides(
-        suite, result.variant, _case(suite, result.case), whole=whole, baseline_whole=baseline_whole
-    )
+        return not error_decides(suite, result.variant, case, whole=own_whole)
+    baseline_whole = suite.baseline is None or (suite.name, suite.baseline) in whole
+    return not failure_decides(suite, result.variant, case, whole=own_whole, baseline_whole=baseline_whole)
 
 
 def variant_decides(suite: Suite, variant: str) -> bool:
@@ -36,7 +38,10 @@ def variant_decides(suite: Suite, variant: str) -> bool:
 
 
 def failure_decides(suite: Suite, variant: str, case: Case | None, *, whole: bool, baseline_whole: bool) -> bool:
-    """Whether a failing trial makes the run fail by itself; arguments as in `missed`."""
+    """Whether a failing trial makes the run fail by itself.
+
+    `whole` and `baseline_whole` say of its variant and of the baseline whether every trial is selected.
+    """
     if not variant_decides(suite, variant):
         return False
     if not whole:
@@ -75,7 +80,3 @@ def gated_on_correctness(suite: Suite, variant: str, *, baseline_whole: bool) ->
 
 def _correctness(gates: TagGates) -> bool:
     return gates.accuracy is not None or gates.accuracy_ci is not None or bool(gates.pass_k)
-
-
-def _case(suite: Suite, name: str) -> Case | None:
-    return next((case for case in suite.cases if case.id == name), None)

@@ -221,8 +221,8 @@ def test_exit_first_starts_nothing_new(
     os.mkfifo(pytester.path / "gate")
     pytester.makeconftest(
         """
-        import harness.runs.runner
-        request = harness.runs.runner.Stop.request
+        import harness.runs.stop
+        request = harness.runs.stop.Stop.request
 
         def open_the_gate(stop):
             import threading
@@ -232,7 +232,7 @@ def test_exit_first_starts_nothing_new(
                     open("gate", "w").close()
             threading.Thread(target=feed, daemon=True).start()
 
-        harness.runs.runner.Stop.request = open_the_gate
+        harness.runs.stop.Stop.request = open_the_gate
         """
     )
     result = pytester.runpytest_subprocess("suites", "-x", "--harness-concurrency", "4", *workers)

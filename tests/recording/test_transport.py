@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from harness.assistants import session
-from harness.assistants.retries import AsyncRetryTransport, RetryPolicy, RetryTransport
+from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import use_clock
 from harness.errors import CassetteMiss, HarnessError
 from harness.recording import (
@@ -29,9 +29,10 @@ from harness.recording import (
     Tape,
     use_tape,
 )
+from harness.settings import Retry
 
 KEY = "sk-test-CANARY-0123456789abcdef"
-QUICK = RetryPolicy(attempts=3, backoff=0.0)
+QUICK = Retry(attempts=3, backoff=0.0)
 Handler = Callable[[httpx2.Request, int], httpx2.Response]
 
 
@@ -105,14 +106,14 @@ def streaming(words: Sequence[str], *, done: bool = True, error: Exception | Non
     return handler
 
 
-def async_client(service: Service, *, policy: RetryPolicy = QUICK, secrets: Sequence[str] = ()) -> openai.AsyncOpenAI:
+def async_client(service: Service, *, retry: Retry = QUICK, secrets: Sequence[str] = ()) -> openai.AsyncOpenAI:
     recording = AsyncRecordingTransport(lambda: service, redactor=Redactor(secrets))
-    transport = AsyncRetryTransport(recording, policy=policy)
+    transport = AsyncRetryTransport(recording, retry=retry)
     return session.async_client(transport, api_key=KEY, base_url="http://service.test/v1")
 
 
-def sync_client(service: Service, *, policy: RetryPolicy = QUICK) -> openai.OpenAI:
-    transport = RetryTransport(RecordingTransport(lambda: service, redactor=Redactor()), policy=policy)
+def sync_client(service: Service, *, retry: Retry = QUICK) -> openai.OpenAI:
+    transport = RetryTransport(RecordingTransport(lambda: service, redactor=Redactor()), retry=retry)
     return openai.OpenAI(
         api_key=KEY, base_url="http://service.test/v1", max_retries=0, http_client=httpx2.Client(transport=transport)
     )
@@ -195,7 +196,7 @@ def test_a_replayed_failure_does_not_wait_and_is_not_tried_again() -> None:
 
     tape = RecordingTape()
     with pytest.raises(openai.RateLimitError):
-        within(tape, say(async_client(Service(handler), policy=RetryPolicy(attempts=1)), "x"))
+        within(tape, say(async_client(Service(handler), retry=Retry(attempts=1)), "x"))
     assert not tape.final
     replay = ReplayTape(recorded(tape), shown="c")
     with pytest.raises(openai.RateLimitError) as caught:

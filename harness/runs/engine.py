@@ -1,0 +1,85 @@
+"""The thread that runs trials while somebody else's loop waits for one result at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.events import Subscriber
+from harness.plan import Trial
+from harness.project.project import Project
+from harness.records import Result
+from harness.runs.opening import concurrency, opened
+from harness.store import new_run_id
+
+if TYPE_CHECKING:
+    from harness.runs.stop import Stop
+
+
+class Engine:
+    """Runs trials in a thread of its own while somebody else's loop (pytest's) waits for one result at a time.
+
+    The thread starts with the first `submit`. Results come as futures, keyed by trial id.
+    """
+
+    def __init__(self, project: Project, *, subscribers: Sequence[Subscriber] = (), run: str | None = None) -> None:
+        self.project = project
+        self.subscribers = subscribers
+        self.run = run or new_run_id()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stops: list[Stop] = []
+        self._tasks: list[concurrent.futures.Future[None]] = []
+
+    def submit(self, trials: Sequence[Trial]) -> dict[str, concurrent.futures.Future[Result]]:
+        """Start trials; return a future for each, which holds its result or the error that ended the run."""
+        from harness.runs.stop import Stop
+
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="harness-engine", daemon=True)
+            self._thread.start()
+        stop = Stop()
+        self._stops.append(stop)
+        futures: dict[str, concurrent.futures.Future[Result]] = {
+            trial.id: concurrent.futures.Future() for trial in trials
+        }
+        self._tasks.append(asyncio.run_coroutine_threadsafe(self._run(tuple(trials), futures, stop), self._loop))
+        return futures
+
+    def stop(self, *, cancel: bool = False) -> None:
+        """Start nothing new, let what is under way finish (or cancel it), and end the thread."""
+        for stop in self._stops:
+            stop.request()
+        for task in self._tasks:
+            if cancel:
+                task.cancel()
+            concurrent.futures.wait([task])
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._loop = self._thread = None
+
+    async def _run(
+        self, trials: tuple[Trial, ...], futures: Mapping[str, concurrent.futures.Future[Result]], stop: Stop
+    ) -> None:
+        from harness.runs.runner import Runner
+
+        try:
+            async with opened(self.project, trials, subscribers=self.subscribers) as workshop:
+                await Runner(self.run, workshop).run(
+                    trials,
+                    concurrency=concurrency(self.project.settings),
+                    stop=stop,
+                    on_result=lambda result: futures[result.id].set_result(result),
+                )
+        except BaseException as error:
+            for future in futures.values():
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise

@@ -1,0 +1,130 @@
+"""What every trial of a run needs, opened before the first and closed after the last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from harness.events import Event, Subscriber
+from harness.plan import Trial
+from harness.project.project import Project
+from harness.runs.estimates import unrecorded
+from harness.settings import RecordMode, Settings
+
+if TYPE_CHECKING:
+    from harness.assistants.session import Clients, Endpoint
+    from harness.runs.workshop import Workshop
+    from harness.suites.suite import AssistantSpec
+
+#: Trials at the same time: live, where the service sets the pace, and on replay.
+LIVE_CONCURRENCY = 16
+REPLAY_CONCURRENCY = 64
+
+
+@asynccontextmanager
+async def opened(
+    project: Project,
+    trials: Sequence[Trial],
+    *,
+    rewrite: frozenset[str] = frozenset(),
+    subscribers: Sequence[Subscriber] = (),
+) -> AsyncIterator[Workshop]:
+    """Open what a run needs, and close it again.
+
+    Args:
+        trials: What will be run.
+        rewrite: Ids of trials to record anew whatever the mode.
+        subscribers: Who hears the events.
+    """
+    from harness.recording import Writer
+    from harness.runs.workshop import Workshop
+
+    settings = project.settings
+    mode = settings.record_mode
+    live = [trial for trial in trials if trial.id in rewrite or goes_live(trial, mode)]
+    check_credentials(live)
+    clients = open_clients(project, trials, live=bool(live))
+    try:
+        for endpoint in _endpoints(trials):
+            clients.warm(endpoint)
+        async with Writer() as writer:
+            yield Workshop(
+                root=settings.root,
+                registry=project.registry,
+                renderer=project.renderer(),
+                prices=project.prices(),
+                clients=clients,
+                writer=writer,
+                unrecorded=unrecorded(project, trials) if mode == "none" else {},
+                mode=mode,
+                rewrite=rewrite,
+                timeout=settings.timeout,
+                emit=_fan_out(subscribers),
+            )
+    finally:
+        await clients.aclose()
+
+
+def concurrency(settings: Settings) -> int:
+    """Return how many trials run at the same time."""
+    if settings.concurrency is not None:
+        return settings.concurrency
+    return REPLAY_CONCURRENCY if settings.record_mode == "none" else LIVE_CONCURRENCY
+
+
+def goes_live(trial: Trial, mode: RecordMode) -> bool:
+    """Whether running a trial may send something: always where nothing replays, else where it has no recording."""
+    return mode != "none" and (mode != "once" or not trial.cassette.exists())
+
+
+def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Clients:
+    """Return the clients of a run; a request may take as long as the longest trial."""
+    from harness.assistants.session import Clients
+
+    settings = project.settings
+    given = (spec.timeout for spec in _assistants(trials) if spec.timeout is not None)
+    return Clients(
+        environ=os.environ,
+        retry=settings.retry,
+        timeout=max(settings.timeout, *given, 0.0),
+        concurrency=concurrency(settings),
+        live=live,
+        secrets=named_secrets(trials),
+    )
+
+
+def named_secrets(trials: Iterable[Trial]) -> list[str]:
+    """Return the values of the variables that suites name for their keys, whatever those variables are called."""
+    named = {spec.api_key_env for spec in _assistants(trials)}
+    return [value for name in named if name and (value := os.environ.get(name))]
+
+
+def check_credentials(trials: Iterable[Trial]) -> None:
+    """Look up every key that recording these trials may need, before anything is sent.
+
+    Raises:
+        CredentialsError: One is missing.
+    """
+    for endpoint in _endpoints(trials):
+        endpoint.key(os.environ)
+
+
+def _assistants(trials: Iterable[Trial]) -> Iterable[AssistantSpec]:
+    return {id(trial.variant): trial.variant.assistant for trial in trials}.values()
+
+
+def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
+    """Where drivers will send; what a Python function sends, and whether, is its own affair."""
+    from harness.assistants.session import Endpoint
+
+    return {Endpoint(spec.base_url, spec.api_key_env) for spec in _assistants(trials) if spec.api != "python"}
+
+
+def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:
+    def emit(event: Event) -> None:
+        for subscriber in subscribers:
+            subscriber(event)
+
+    return emit

@@ -1,0 +1,41 @@
+"""What a trial cost, in US dollars."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from harness.assistants.usage import recorded_usage
+from harness.costs import PriceTable
+from harness.recording import ReplayTape, Tape
+
+
+def recorded_cost(tape: Tape) -> Decimal | None:
+    """Return the cost that stands in the recording that is replayed; None where there is none."""
+    cassette = tape.cassette if isinstance(tape, ReplayTape) else None
+    return cassette.facts.cost if cassette and tape.interactions else None
+
+
+def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal | None:
+    """Sum what every answered call costs at today's prices.
+
+    Args:
+        tape: What was sent and answered.
+        model: The model that was asked for; its price goes before that of the model which the answer names.
+        prices: Where prices are looked up.
+
+    Returns:
+        None if there was no call, or as soon as one cannot be priced.
+    """
+    if not tape.interactions:
+        return None
+    total = Decimal(0)
+    for one in tape.interactions:
+        if one.error is not None or one.status >= 400:
+            continue
+        answered, usage = recorded_usage(one)
+        known = (prices.cost(name, usage) for name in (model, answered) if name and usage.total is not None)
+        cost = next((found for found in known if found is not None), None)
+        if cost is None:
+            return None
+        total += cost
+    return total

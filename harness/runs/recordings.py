@@ -1,0 +1,163 @@
+"""The recordings of a run: which tape a trial gets, and what becomes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness import __version__
+from harness.assistants.usage import recorded_usage
+from harness.errors import CassetteDamaged, TrialError
+from harness.plan import Trial
+from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, emit, read_cassette
+from harness.recording.read import LARGEST
+from harness.records import CassetteRef, Message, PromptRef, Transcript, Turn
+from harness.runs.workshop import Workshop
+from harness.suites.suite import Variant
+
+#: Errors after which there is no final answer to keep: asking again may well succeed.
+UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A conversation that was held, or why it was not."""
+
+    trial: Trial
+    tape: Tape | None = None
+    turns: tuple[Turn, ...] = ()
+    prompt: PromptRef | None = None
+    transcript: Transcript | None = None
+    failure: TrialError | None = None
+
+
+class Recordings:
+    """Opens and keeps the recordings of a run's trials."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._hashes: dict[int, str] = {}
+
+    def tape(self, trial: Trial) -> Tape:
+        """Open the recording of a trial, or one to be made.
+
+        Raises:
+            CassetteDamaged: There is one that cannot be used.
+        """
+        mode = self._workshop.mode
+        if mode in ("none", "once") and trial.id not in self._workshop.rewrite:
+            shown = self._workshop.shown(trial.cassette)
+            try:
+                cassette = read_cassette(trial.cassette, shown=shown)
+            except FileNotFoundError:
+                if mode == "none":
+                    whole = self._workshop.unrecorded.get(trial.suite.name)
+                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
+            else:
+                redactor = self._workshop.clients.redactor
+                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette), redactor=redactor)
+        return RecordingTape()
+
+    async def keep(self, held: Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
+        """Put the recording on disk before anything is scored, where there is one worth keeping.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        trial, failure = held.trial, held.failure
+        shown = self._workshop.shown(trial.cassette)
+        if isinstance(tape, ReplayTape):
+            facts = tape.cassette.facts if tape.cassette else None
+            return CassetteRef(path=shown, mode="replayed", recorded_at=facts.recorded_at) if facts else None
+        if not tape.interactions:
+            return None
+        finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
+        if not finished and self._workshop.mode != "all":
+            return None
+        facts = self._facts(held, tape, cost)
+        text = emit(Cassette(interactions=tape.interactions, facts=facts))
+        if len(text) > LARGEST:
+            size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
+            held.failure, held.transcript = TrialError("cassette_too_large", size), None
+            return None
+        await self._workshop.writer.write(trial.cassette, text)
+        return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
+
+    def _facts(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
+        trial, transcript = held.trial, held.transcript
+        interactions = tape.interactions
+        source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
+        model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
+        if model:
+            source["model"] = model
+        if any("x-harness-simulated" in one.headers for one in interactions):
+            source["simulated"] = True
+        return Facts(
+            count=len(interactions),
+            end=tape.latency or 0.0,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            source=source,
+            harness=__version__,
+            openai=_sdk(),
+            case_hash=_digest([_plain(message) for turn in held.turns for message in turn.messages]),
+            assistant_hash=self._assistant_hash(trial.variant),
+            prices=self._workshop.prices.id,
+            cost=cost,
+        )
+
+    def _assistant_hash(self, variant: Variant) -> str:
+        # Variants live as long as their suites, which the trials of this run hold.
+        if id(variant) not in self._hashes:
+            self._hashes[id(variant)] = _digest(variant.assistant.plain())
+        return self._hashes[id(variant)]
+
+
+def _missing(trial: Trial) -> str:
+    return f"Record what is missing: `{_command(trial)}`{_expected(trial)}."
+
+
+def _stale(trial: Trial, cassette: Cassette) -> str:
+    calls = len({one.slot for one in cassette.interactions})
+    cost = cassette.facts.cost
+    price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"
+    return (
+        f"Record what has changed: `{_command(trial)} --only-stale` "
+        f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
+    )
+
+
+def _command(trial: Trial) -> str:
+    return f"harness record {shlex.quote(trial.suite.shown)} --variant {shlex.quote(trial.variant.name)}"
+
+
+def _expected(trial: Trial) -> str:
+    """What the trial may cost: as much as another of its variant did."""
+    for path in sorted(trial.cassette.parent.glob("*.yaml"))[:1]:
+        with suppress(CassetteDamaged, OSError):
+            cost = read_cassette(path, shown=path.name).facts.cost
+            return "" if cost is None else f" (this trial: about ${cost:f}, which is what {path.name} cost)"
+    return ""
+
+
+@cache
+def _sdk() -> str:
+    return version("openai")
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(message: Message) -> Mapping[str, Any]:
+    return {"role": message.role, "content": message.content}

@@ -1,0 +1,42 @@
+"""What every trial of a run is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.assistants.session import Clients
+from harness.costs import PriceTable
+from harness.events import Event
+from harness.plugins import Registry
+from harness.recording import Writer
+from harness.settings import RecordMode
+from harness.suites.rendering import Renderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """The parts that the trials of a run share."""
+
+    root: Path
+    registry: Registry
+    renderer: Renderer
+    prices: PriceTable
+    clients: Clients
+    writer: Writer
+    mode: RecordMode
+    #: Ids of trials to record anew, whatever the mode.
+    rewrite: frozenset[str] = frozenset()
+    #: Suites without any recording, and the one line that says what to do about it.
+    unrecorded: Mapping[str, str] = field(default_factory=dict)
+    #: Seconds that a trial may take, unless its suite says otherwise.
+    timeout: float
+    emit: Callable[[Event], None]
+
+    def shown(self, path: Path) -> str:
+        """Return a path as messages and results name it: from the project's folder where it lies inside."""
+        try:
+            return path.relative_to(self.root).as_posix()
+        except ValueError:
+            return str(path)
