@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import subprocess
 import sys
@@ -73,15 +72,15 @@ def model(name: str, without: str | None = None) -> str:
 
 def defaults() -> str:
     """A table of defaults that are no key of a file."""
-    from harness.assistants.retries import RetryPolicy
     from harness.recording import read
     from harness.runs import opening
+    from harness.settings import Retry
     from harness.suites.suite import DEFAULT_MARGIN
 
     rows = [
         ("trials at the same time, live", opening.LIVE_CONCURRENCY),
         ("trials at the same time, on replay", opening.REPLAY_CONCURRENCY),
-        *((f"retry: {one.name}", one.default) for one in dataclasses.fields(RetryPolicy)),
+        *((f"retry: {name}", field.default) for name, field in Retry.model_fields.items()),
         ("margin", DEFAULT_MARGIN),
         ("largest cassette, bytes", f"{read.LARGEST:,}"),
     ]

@@ -19,7 +19,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
     from harness.plan import Plan
-    from harness.runs.runner import Stop
+    from harness.runs.stop import Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -326,7 +326,7 @@ def _print_comparisons(found: Any, *, as_json: bool) -> int:
 @contextmanager
 def _stopping() -> Iterator[Stop]:
     """Ctrl-C or SIGTERM once: finish what is in flight and save. Twice: stop at once."""
-    from harness.runs.runner import Stop
+    from harness.runs.stop import Stop
 
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
