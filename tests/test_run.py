@@ -407,6 +407,35 @@ def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, tim
         assert outcomes.count("passed") == len(list((project / "cassettes").rglob("*.yaml"))) >= 2
 
 
+def test_a_recording_replays_for_another_address_and_another_path_below_it(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes").exit_code == 0
+    write(project, faq("https://gateway.example/openai/team"))
+    ran = harness("run")
+    assert ran.exit_code == 0, ran.output
+
+
+def test_no_key_is_asked_for_where_everything_is_recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes").exit_code == 0
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    write(project, faq("https://gateway.example/v1", extra="api_key_env: GATEWAY_KEY"))
+    assert harness("run", "--record-mode", "once").exit_code == 0
+    ran = harness("run", "--record-mode", "rewrite")
+    assert ran.exit_code == 2
+    assert "GATEWAY_KEY" in ran.output
+
+
+def test_a_suites_timeout_is_also_that_of_its_requests(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days", delay=0.6) as server:
+        pyproject = "[tool.harness]\ntimeout = '200ms'\n[tool.harness.retry]\nattempts = 1\n"
+        write(project, {**faq(server.url, extra="timeout: 30s"), "pyproject.toml": pyproject})
+        ran = harness("record", "--yes")
+    assert ran.exit_code == 0, ran.output
+
+
 def test_a_refused_key_keeps_the_rows_of_what_was_answered_before(project: Path) -> None:
     def refuse(number: int, body: dict[str, Any]) -> Reply | None:
         return Reply(401, error("Incorrect API key")) if number == 3 else None

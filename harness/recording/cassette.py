@@ -101,17 +101,31 @@ class Cassette:
     facts: Facts
 
 
+#: What the paths of the OpenAI protocols begin with, below an endpoint's own path.
+_RESOURCES = frozenset(
+    ("assistants", "chat", "containers", "conversations", "embeddings", "files", "images", "models", "moderations")
+    + ("responses", "threads", "uploads", "vector_stores")
+)
+
 Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 
 def request_key(request: Request) -> Key:
-    """What two requests must share to be the same call: method, path, sorted query, hash of the canonical body.
+    """What two requests must share to be the same call: method, resource, sorted query, hash of the canonical body.
 
-    Host, port and headers are not part of it: a recording made against one endpoint replays for another.
+    Host, port, the path below which an API lies, and headers are not part of it: a recording made against one
+    endpoint replays for another.
     """
     parts = urlsplit(request.uri)
     query = tuple(sorted(parse_qsl(parts.query, keep_blank_values=True)))
-    return (request.method, parts.path, query, hashlib.sha256(canonical_body(request)).hexdigest())
+    return (request.method, resource(parts.path), query, hashlib.sha256(canonical_body(request)).hexdigest())
+
+
+def resource(path: str) -> str:
+    """Return a path from the name of an API's resource on; one that names none is returned whole."""
+    names = path.split("/")
+    start = next((number for number, name in enumerate(names) if name in _RESOURCES), None)
+    return path if start is None else "/".join(names[start:])
 
 
 def canonical_body(request: Request) -> bytes:

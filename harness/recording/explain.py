@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from harness.recording.cassette import Request
+from harness.recording.cassette import Request, resource
 from harness.records import JSON
 
 _SHOWN = 60
@@ -55,7 +55,7 @@ def _differences(now: Request, then: Request) -> Iterator[tuple[int, str]]:
     if now.method != then.method:
         yield 1000, f"method {then.method} -> {now.method}"
     old, new = urlsplit(then.uri), urlsplit(now.uri)
-    if old.path != new.path:
+    if resource(old.path) != resource(new.path):
         yield 1000, f"path {old.path} -> {new.path}"
     if old.query != new.query:
         yield 100, f"query {old.query} -> {new.query}"
