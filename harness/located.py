@@ -100,6 +100,25 @@ class Document:
                 kept.append(step)
         return tuple(kept)
 
+    def composed(self, parts: Mapping[str, Loc]) -> Document:
+        """Return a mapping made of parts of this document, each still at its place; problems are noted in both.
+
+        Args:
+            parts: By key, where the value stands here.
+        """
+        value: dict[str, Any] = {}
+        pairs: list[tuple[Any, Any]] = []
+        for name, loc in parts.items():
+            node, key, found = self._root, None, self.value
+            for step in loc:
+                node, key = _child(node, step) or (node, key)
+                found = found[step]
+            mark = (key or node).start_mark
+            pairs.append((yaml.ScalarNode("", name, mark, mark), node))
+            value[name] = found
+        root = yaml.MappingNode("", pairs, self._root.start_mark, self._root.end_mark)
+        return Document(self.path, value, self.problems, root, self._lines, self._first_line)
+
     def complain(self, loc: Loc, message: str, *, hint: str | None = None, key: bool = False) -> None:
         """Note a problem at `loc`."""
         self.problems.append(self.problem(loc, message, hint=hint, key=key))

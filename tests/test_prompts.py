@@ -308,8 +308,9 @@ class TestMessages:
     def test_instructions_in_the_suite(self, write: Write) -> None:
         rendered = opening(write(), None, system="Be {{ tone }}.\n", tone="brief")
         assert said(rendered) == [("system", "Be brief."), ("user", "Hi")]
-        assert rendered.ref is None
-        assert said(opening(write(), None)) == [("user", "Hi")]
+        assert rendered.ref == "inline"
+        nothing = opening(write(), None)
+        assert (said(nothing), nothing.ref) == ([("user", "Hi")], None)
 
     def test_the_hash_is_that_of_the_messages_and_nothing_else(self, write: Write) -> None:
         one = opening(write({"p/1.j2": "S", "q/1.j2": "---\ndescription: x\n---\n{{ a }}\n"}))

@@ -23,6 +23,9 @@ from harness.records import JSON, Message
 from harness.templates.engine import Output, Templates
 
 _REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?:@(?P<version>(?!git:)[^@\s]+))?(?:@git:(?P<git>\S+))?\Z")
+#: The reference of instructions that are written in the suite; a prompt's own always has a version.
+INLINE = "inline"
+
 _FORMS = "Write faq, faq@2, faq@git:main or faq@2@git:main."
 
 
@@ -31,7 +34,7 @@ class Rendered:
     """What a prompt came to: the messages before the first answer."""
 
     messages: tuple[Message, ...]
-    #: `faq@2`, or `faq@2@git:main`; None for instructions written in the suite.
+    #: `faq@2`, or `faq@2@git:main`; `inline` for instructions written in the suite, None where there are none.
     ref: str | None
     #: sha256 of the messages.
     hash: str
@@ -180,7 +183,7 @@ class PromptLibrary:
         names |= {"input": "\n\n".join(input), "self_": dict(assistant)}
         if ref is None:
             text = self._inline.render_stripped(system or "", names, where=where)
-            return _rendered((*_system(text), *history, *said), None)
+            return _rendered((*_system(text), *history, *said), None if system is None else INLINE)
         prompt = self.get(ref, where=where)
         shape = self._shape(prompt)
         values = prompt.values(names, where=where)

@@ -137,7 +137,7 @@ class AssistantFields(_Strict):
     )
     api_key_env: str | None = Field(None, description="Environment variable that holds the key for base_url")
     prompt: str | None = Field(None, description="Prompt reference: faq, faq@2, faq@git:main")
-    system: str | None = Field(None, description="Instructions written here instead of a prompt")
+    system: str | None = Field(None, description="Instructions written here instead of a prompt; a template")
     temperature: Number | None = Field(None, ge=0, le=2, description="Sampling temperature")
     top_p: Number | None = Field(None, ge=0, le=1, description="Nucleus sampling")
     max_tokens: Whole | None = Field(None, ge=1, description="Most tokens of an answer; sent under the API's own name")
@@ -214,6 +214,11 @@ class SuiteFields(AssistantFields):
     )
     variants: JSON = Field(
         None, description="What is compared: a list of prompt references or variants, or a mapping by name"
+    )
+    matrix: JSON = Field(
+        None,
+        description="Further variants, one for each combination of values: {prompt: [faq@1, faq@2], temperature: [0, 1]}; "
+        "a mapping instead of a list names its values",
     )
     baseline: str | None = Field(None, description="The variant to compare with; default: the first")
     gate_baseline: Flag = Field(default=False, description="Let the baseline decide too")

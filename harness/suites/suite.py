@@ -72,6 +72,8 @@ class Variant:
     report_only: bool = False
     vars: Mapping[str, JSON] = field(default_factory=dict)
     where: SourceLocation
+    #: Where each setting was written; those that are not here have their defaults.
+    origins: Mapping[str, SourceLocation] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

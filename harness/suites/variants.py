@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
-from harness.errors import ConfigError, did_you_mean
+from harness.errors import ConfigError, SourceLocation, did_you_mean
 from harness.functions import Place, ReferenceProblem
 from harness.jsontext import JSONTooLarge, NotJSON, parse_json
 from harness.located import Document
@@ -15,13 +15,30 @@ from harness.prompts.library import PromptLibrary
 from harness.records import JSON
 from harness.suites.apis import LACKING, TAKEN
 from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
+from harness.suites.matrix import Cell, MatrixReader
 from harness.suites.suite import AssistantSpec, Variant
 from harness.validation import sentence, validate
 
 Path_: TypeAlias = tuple[str | int, ...]
 
+_MATRIX: Path_ = ("matrix",)
 _SETTINGS = tuple(one.name for one in fields(AssistantSpec))
 _FORMATS = "`response_format:` is `json`, `{schema: answer.schema.json}`, or what the API takes."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One variant as it is written."""
+
+    #: Where it stands; a combination of a matrix stands at the matrix.
+    loc: Path_
+    value: Mapping[str, JSON]
+    name: str | None = None
+    #: Where its settings stand, if not below `loc`.
+    places: Mapping[str, Path_] = field(default_factory=dict)
+
+    def place(self, setting: str) -> Path_:
+        return self.places.get(setting, (*self.loc, setting))
 
 
 class VariantReader:
@@ -43,63 +60,101 @@ class VariantReader:
         self.names: list[str] = []
         #: What each variant that was read comes to, whatever names it uses for it.
         self._meanings: dict[str, tuple[Any, ...]] = {}
+        #: Whether `names` holds them all: what a broken matrix would have made is not known.
+        self._all_named = True
 
     def read(self, suite: SuiteFields) -> tuple[Variant, ...]:
         """Return the variants of a suite that can be read; two that are the same are a problem."""
         found: list[Variant] = []
-        for loc, value, name in self._entries(suite.variants):
-            own = validate(self._document, VariantFields, loc, value)
-            called = (own and own.name) or name or value.get("prompt")
+        self._written_twice(suite)
+        for entry in self._entries(suite):
+            own = self._fields(entry)
+            called = (own and own.name) or entry.name or entry.value.get("prompt")
             self.names.append(str(called or ""))
-            variant = own and self._variant(suite, own, loc, name)
+            variant = own and self._variant(suite, own, entry)
             if variant:
-                self._compare(variant, found, loc)
+                self._compare(variant, found, entry)
                 found.append(variant)
         return tuple(found)
 
     def baseline(self, suite: SuiteFields, variants: Sequence[Variant]) -> str | None:
         """Return the name of the variant that the others are compared with; None where there are no others."""
         known = list(dict.fromkeys([variant.name for variant in variants] + list(filter(None, self.names))))
-        if suite.baseline is not None and suite.baseline not in known:
+        if suite.baseline is not None and suite.baseline not in known and self._all_named:
             hint = did_you_mean(suite.baseline, known) or f"There are: {', '.join(known)}."
             self._document.complain(("baseline",), f"no variant is called '{suite.baseline}'.", hint=hint)
         return (suite.baseline or variants[0].name) if len(variants) > 1 else None
 
-    def _entries(self, given: JSON) -> Iterator[tuple[Path_, dict[str, JSON], str | None]]:
-        if given is None and "variants" not in self._document.value:
-            yield ("suite",), {}, None
-        elif isinstance(given, dict) and given:
+    def _written_twice(self, suite: SuiteFields) -> None:
+        """A setting at the top level and under `assistant:` too is a mistake, whichever would win."""
+        instructions = ("prompt", "system")
+        for name in suite.assistant.model_fields_set if suite.assistant else ():
+            for rival in instructions if name in instructions else (name,):
+                if rival in self._document.value:
+                    line = self._document.where((rival,), key=True).line
+                    message = f"`{rival}:` stands at the top level already, in line {line}."
+                    hint = "Remove one." if rival == name else "Choose one."
+                    self._document.complain(("assistant", name), message, hint=hint, key=True)
+
+    def _entries(self, suite: SuiteFields) -> Iterator[_Entry]:
+        written = self._document.value
+        if "variants" in written:
+            yield from self._listed(suite.variants)
+        elif "matrix" not in written:
+            yield _Entry(loc=("suite",), value={})
+        if "matrix" in written:
+            cells = MatrixReader(self._document).read(suite.matrix)
+            if cells is None:
+                self._all_named = False
+                self.names += ["", ""]
+            for cell in cells or ():
+                yield self._combined(cell)
+
+    def _combined(self, cell: Cell) -> _Entry:
+        value = self._document.composed(cell.places).value
+        return _Entry(loc=_MATRIX, value=value, name=cell.name, places=cell.places)
+
+    def _listed(self, given: JSON) -> Iterator[_Entry]:
+        if isinstance(given, dict) and given:
             for name, value in given.items():
                 try:
                     check_name(name)
                 except ValueError as error:
                     self._document.complain(("variants", name), sentence(error), key=True)
                     continue
-                entry = {"prompt": value} if isinstance(value, str) else {} if value is None else value
-                if isinstance(entry, dict):
-                    yield ("variants", name), entry, name
-                else:
-                    self._document.complain(("variants", name), "a variant is a mapping such as {prompt: faq@2}.")
+                yield from self._one(("variants", name), {} if value is None else value, name)
         elif isinstance(given, list) and given:
             for index, value in enumerate(given):
-                entry = {"prompt": value} if isinstance(value, str) else value
-                if isinstance(entry, dict):
-                    yield ("variants", index), entry, None
-                else:
-                    self._document.complain(("variants", index), "a variant is a prompt reference or a mapping.")
+                yield from self._one(("variants", index), value, None)
         else:
             self._document.complain(("variants",), "`variants:` is a list or a mapping of variants.", key=True)
 
-    def _variant(self, suite: SuiteFields, own: VariantFields, loc: Path_, name: str | None) -> Variant | None:
+    def _one(self, loc: Path_, value: JSON, name: str | None) -> Iterator[_Entry]:
+        if isinstance(value, dict):
+            yield _Entry(loc=loc, value=value, name=name)
+        elif isinstance(value, str):
+            yield _Entry(loc=loc, value={"prompt": value}, name=name, places={"prompt": loc})
+        elif name is None:
+            self._document.complain(loc, "a variant is a prompt reference or a mapping.")
+        else:
+            self._document.complain(loc, "a variant is a mapping such as {prompt: faq@2}.")
+
+    def _fields(self, entry: _Entry) -> VariantFields | None:
+        if entry.places:
+            return validate(self._document.composed(entry.places), VariantFields)
+        return validate(self._document, VariantFields, entry.loc, entry.value)
+
+    def _variant(self, suite: SuiteFields, own: VariantFields, entry: _Entry) -> Variant | None:
         settings = _merged([suite, *([suite.assistant] if suite.assistant else []), own])
+        origins = {name: self._document.where(self._at(entry, name)[0], key=True) for name in settings}
         prompt, system = settings.pop("prompt", None), settings.pop("system", None)
         if prompt is not None and system is not None:
-            place, key = self._at(loc, "system")
+            place, key = self._at(entry, "system")
             self._document.complain(place, "there is `prompt:` and `system:`; choose one.", key=key)
             return None
         said: Any = ("system", system)
         if prompt is not None:
-            place, key = self._at(loc, "prompt")
+            place, _ = self._at(entry, "prompt")
             where = self._document.where(place)
             try:
                 self._prompts.check(prompt, where=where)
@@ -108,83 +163,87 @@ class VariantReader:
                 self._document.problems.extend(map(self._document.sourced, error.problems))
                 return None
             said = ("prompt", found.name, found.version, found.git)
-            settings = {**found.defaults(settings.get("model")), **settings}
-        spec = self._assistant(settings, loc)
+            tuned = found.defaults(settings.get("model"))
+            settings = {**tuned, **settings}
+            origins = {**dict.fromkeys(tuned, SourceLocation(found.shown)), **origins}
+        spec = self._assistant(settings, entry)
         if spec is None:
             return None
         variant = Variant(
-            name=own.name or name or prompt or spec.model or spec.target or "default",
+            name=own.name or entry.name or prompt or spec.model or spec.target or "default",
             prompt=prompt,
             system=system,
             assistant=spec,
             report_only=own.report_only,
             vars=dict(own.vars),
-            where=self._document.where(loc, key=True),
+            where=self._document.where(entry.loc, key=True),
+            origins=origins,
         )
         self._meanings[variant.name] = (said, spec, variant.vars)
         return variant
 
-    def _compare(self, variant: Variant, others: Sequence[Variant], loc: Path_) -> None:
+    def _compare(self, variant: Variant, others: Sequence[Variant], entry: _Entry) -> None:
         meaning = self._meanings[variant.name]
         for other in others:
             if variant.name == other.name:
                 same = self._meanings[other.name] == meaning
                 message = f"a variant '{variant.name}' stands in line {other.where.line} already."
                 hint = "Change or remove one." if same and variant == replace(other, where=variant.where) else None
-                self._document.complain(loc, message, hint=hint or "Give each a `name:`.", key=True)
+                hint = hint or ("Name the values of the matrix." if entry.loc == _MATRIX else "Give each a `name:`.")
+                self._document.complain(entry.loc, message, hint=hint, key=True)
                 return
             if self._meanings[other.name] == meaning:
                 message = f"the variants '{other.name}' (line {other.where.line}) and '{variant.name}' are the same."
-                self._document.complain(loc, message, hint="Change or remove one.", key=True)
+                self._document.complain(entry.loc, message, hint="Change or remove one.", key=True)
                 return
 
-    def _assistant(self, settings: dict[str, Any], loc: Path_) -> AssistantSpec | None:
+    def _assistant(self, settings: dict[str, Any], entry: _Entry) -> AssistantSpec | None:
         if isinstance(settings.get("stop"), list):
             settings["stop"] = tuple(settings["stop"])
         spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
         if spec.api == "python":
-            return spec if self._has_target(spec, loc) else None
-        if not self._is_sendable(spec, loc):
+            return spec if self._has_target(spec, entry) else None
+        if not self._is_sendable(spec, entry):
             return None
         if spec.model is None:
-            self._document.complain(loc, "no `model:` is set for this variant.", key=True)
+            self._document.complain(entry.loc, "no `model:` is set for this variant.", key=True)
             return None
-        return self._with_format(spec, loc)
+        return self._with_format(spec, entry)
 
-    def _is_sendable(self, spec: AssistantSpec, loc: Path_) -> bool:
+    def _is_sendable(self, spec: AssistantSpec, entry: _Entry) -> bool:
         """Whether the API knows every setting; what it lacks is noted."""
         said: list[tuple[tuple[str, ...], str]] = [
             ((name,), hint) for name, hint in LACKING[spec.api].items() if name in spec.plain()
         ]
         said += [(("request", key), hint) for key, hint in TAKEN[spec.api].items() if key in spec.request]
         for names, hint in said:
-            place, key = self._at(loc, names[0])
+            place, key = self._at(entry, names[0])
             asked = ": ".join(names)
             self._document.complain(
                 (*place, *names[1:]) if key else place, f"`{asked}:` cannot be used here.", hint=hint, key=key
             )
         return not said
 
-    def _has_target(self, spec: AssistantSpec, loc: Path_) -> bool:
+    def _has_target(self, spec: AssistantSpec, entry: _Entry) -> bool:
         if spec.target is None:
-            place, key = self._at(loc, "api")
+            place, key = self._at(entry, "api")
             self._document.complain(place, "`api: python` needs `target: ./agent.py:answer`.", key=key)
             return False
         try:
             self._registry.functions.load(spec.target, place=self._place)
         except ReferenceProblem as error:
-            self._document.complain(self._at(loc, "target")[0], sentence(error))
+            self._document.complain(self._at(entry, "target")[0], sentence(error))
             return False
         return True
 
-    def _with_format(self, spec: AssistantSpec, loc: Path_) -> AssistantSpec | None:
+    def _with_format(self, spec: AssistantSpec, entry: _Entry) -> AssistantSpec | None:
         """Turn `json` and `{schema: ...}` into what Chat Completions takes."""
         given = spec.response_format
         if given is None or (isinstance(given, Mapping) and "type" in given):
             return spec
         if given == "json":
             return replace(spec, response_format={"type": "json_object"})
-        place, _ = self._at(loc, "response_format")
+        place, _ = self._at(entry, "response_format")
         if isinstance(given, Mapping) and "schema" in given and set(given) <= {"schema", "name", "strict"}:
             name, schema = "answer", given["schema"]
             if isinstance(schema, str):
@@ -200,12 +259,12 @@ class VariantReader:
         self._document.complain(place, _FORMATS)
         return None
 
-    def _at(self, loc: Path_, name: str) -> tuple[Path_, bool]:
+    def _at(self, entry: _Entry, name: str) -> tuple[Path_, bool]:
         """Return where a setting of a variant is written, and whether that is the setting's own key."""
-        for candidate in ((*loc, name), ("assistant", name), (name,)):
+        for candidate in (entry.place(name), ("assistant", name), (name,)):
             if self._document.holds((), candidate) == candidate:
                 return candidate, True
-        return loc, True
+        return entry.loc, True
 
 
 def _merged(layers: Sequence[AssistantFields]) -> dict[str, Any]:
