@@ -103,8 +103,21 @@ class Cassette:
 
 #: What the paths of the OpenAI protocols begin with, below an endpoint's own path.
 _RESOURCES = frozenset(
-    "assistants chat containers conversations embeddings files images models moderations responses threads uploads "
-    "vector_stores".split()
+    {
+        "assistants",
+        "chat",
+        "containers",
+        "conversations",
+        "embeddings",
+        "files",
+        "images",
+        "models",
+        "moderations",
+        "responses",
+        "threads",
+        "uploads",
+        "vector_stores",
+    }
 )
 
 Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...], str]
