@@ -11,6 +11,7 @@ from harness.project.project import Project, adjusted, find_suites, load, open_p
 from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, check_outputs
+from harness.runs.loaded import drift, stored_run
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import stale
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_credentials",
     "check_outputs",
     "compared",
+    "drift",
     "estimate",
     "find_suites",
     "listing",
@@ -36,5 +38,6 @@ __all__ = [
     "plan_rows",
     "recorded",
     "stale",
+    "stored_run",
     "suite_count",
 ]

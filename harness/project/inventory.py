@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import NothingSelected
+from harness.errors import NothingSelected, StorageError
 from harness.plan import Selection, build_plan
 from harness.project.project import Project, find_suites, load
 from harness.records import JSON
@@ -137,20 +137,27 @@ def _role(suite: Suite, name: str) -> str:
 def _runs(project: Project) -> Rows:
     rows: Rows = []
     for run in list_runs(project.settings.reports):
-        manifest = find_run(project.settings.reports, run).read_manifest()
-        outcomes = manifest.get("outcomes") or {}
-        suites = manifest.get("suites") or []
-        rows.append(
-            {
-                "run": run,
-                "suites": [str(suite.get("name")) for suite in suites if isinstance(suite, dict)],
-                "passed": outcomes.get("passed"),
-                "failed": outcomes.get("failed"),
-                "errors": outcomes.get("error"),
-                "exit": manifest.get("exit_code"),
-            }
-        )
+        try:
+            rows.append(_run(run, find_run(project.settings.reports, run).read_manifest()))
+        except StorageError:
+            # The other runs are still worth a table; `harness report` says what is wrong with this one.
+            rows.append({**_run(run, {}), "exit": "damaged"})
     return rows
+
+
+def _run(run: str, manifest: Mapping[str, JSON]) -> dict[str, JSON]:
+    outcomes, suites = manifest.get("outcomes"), manifest.get("suites")
+    counts = outcomes if isinstance(outcomes, dict) else {}
+    return {
+        "run": run,
+        "suites": [
+            str(one.get("name")) for one in (suites if isinstance(suites, list) else []) if isinstance(one, dict)
+        ],
+        "passed": counts.get("passed"),
+        "failed": counts.get("failed"),
+        "errors": counts.get("error"),
+        "exit": manifest.get("exit_code"),
+    }
 
 
 def _plugins(project: Project) -> Rows:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.records import JSON, Outcome, Result
+from harness.runs.outline import outlined
 from harness.settings import Settings
 from harness.suites.suite import Suite
 from harness.summary import RunSummary
@@ -51,12 +52,13 @@ def manifest(
     """Return the manifest of a run that ends now; amounts are US dollars as text."""
     costs = [result.cost for result in results if result.cost is not None]
     live = [r.cost for r in results if r.cost is not None and r.cassette and r.cassette.mode == "recorded"]
+    by_name = {suite.name: suite for suite in summary.suites}
     return {
         "run": summary.run,
         "argv": list(argv),
         "versions": dict(made.versions),
         "git": None if made.git is None else dict(made.git),
-        "suites": [{"name": suite.name, "path": suite.shown, "hash": suite.hash} for suite in suites],
+        "suites": [outlined(suite, by_name.get(suite.name)) for suite in suites],
         "settings": settings.shown(),
         "prices": summary.prices,
         "started": summary.started,

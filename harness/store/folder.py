@@ -199,9 +199,13 @@ class RunFolder:
             return {}
         except OSError as error:
             raise StorageError(f"cannot read {self.manifest}: {error.strerror or error}") from error
-        except ValueError as error:
-            raise StorageError(f"{self.manifest} is damaged: {error}") from error
-        return found if isinstance(found, dict) else {}
+        except (ValueError, RecursionError) as error:
+            line = getattr(error, "lineno", 1)
+            reason = getattr(error, "msg", "") or type(error).__name__
+            raise StorageError(f"{self.manifest}:{line}: run.json is damaged: {reason}") from error
+        if not isinstance(found, dict):
+            raise StorageError(f"{self.manifest}:1: run.json is damaged: it is no JSON object")
+        return found
 
     def write(self, name: str, text: str) -> Path:
         """Write a report into the folder, whole or not at all, and return its path.

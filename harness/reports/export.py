@@ -1,0 +1,176 @@
+"""Results as flat rows, for spreadsheets and data frames: one per trial, the same columns everywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from harness.records import JSON, Outcome, Result
+from harness.reports import notes, words
+from harness.summary.breakdown import Slice
+
+#: Columns that every row has, and what they hold. `metadata.<name>` columns follow them.
+COLUMNS: Mapping[str, str] = {
+    "run": "id of the run",
+    "suite": "name of the suite",
+    "case": "id of the case",
+    "variant": "name of the variant",
+    "repeat": "which repeat of the case, from 1",
+    "tags": "tags of the case",
+    "outcome": "passed, failed, error or skipped",
+    "passed": "true or false; empty where nothing was graded",
+    "score": "weighted mean of the checks, 0 to 1; empty on error",
+    "latency": "seconds, as recorded",
+    "ttft": "seconds to the first piece of the answer; empty where it was not streamed",
+    "cost": "US dollars; empty where no price is known",
+    "judge_cost": "US dollars that scorers spent",
+    "input_tokens": "tokens sent",
+    "output_tokens": "tokens of the answer",
+    "cached_input_tokens": "those of the tokens sent that the service had cached",
+    "reasoning_tokens": "those of the answer's tokens that went into reasoning",
+    "attempts": "requests, retries included",
+    "model": "the model that answered, as the service names it",
+    "prompt": "reference of the prompt",
+    "prompt_hash": "sha256 of the rendered prompt",
+    "finish_reason": "why the answer ended",
+    "error": "kind of the error",
+    "error_message": "what the error says",
+    "recorded_at": "when the answer was recorded, ISO 8601 in UTC",
+    "cassette": "path of the recording",
+    "input": "what the user said",
+    "output": "the answer",
+}
+
+#: What a spreadsheet takes for a formula, also behind blanks and characters that cannot be seen.
+_FORMULA = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+
+
+def flat(result: Result) -> dict[str, JSON]:
+    """Return a result as one flat row: the keys of `COLUMNS`, then one per fact in the case's metadata.
+
+    Amounts are floats in US dollars, durations seconds; tags are a list. A trial that was not graded has None in `passed`.
+    """
+    graded = result.outcome in (Outcome.PASSED, Outcome.FAILED)
+    row: dict[str, JSON] = {
+        "run": result.run,
+        "suite": result.suite,
+        "case": result.case,
+        "variant": result.variant,
+        "repeat": result.repeat,
+        "tags": list(result.tags),
+        "outcome": result.outcome.value,
+        "passed": result.outcome is Outcome.PASSED if graded else None,
+        "score": result.score,
+        "latency": result.latency,
+        "ttft": result.ttft,
+        "cost": None if result.cost is None else float(result.cost),
+        "judge_cost": None if result.judge_cost is None else float(result.judge_cost),
+        "input_tokens": result.usage.input,
+        "output_tokens": result.usage.output,
+        "cached_input_tokens": result.usage.cached_input,
+        "reasoning_tokens": result.usage.reasoning,
+        "attempts": result.attempts,
+        "model": result.model,
+        "prompt": result.prompt.ref if result.prompt else None,
+        "prompt_hash": result.prompt.hash if result.prompt else None,
+        "finish_reason": result.finish_reason,
+        "error": result.error.kind if result.error else None,
+        "error_message": result.error.message if result.error else None,
+        "recorded_at": result.cassette.recorded_at if result.cassette else None,
+        "cassette": result.cassette.path if result.cassette else None,
+        "input": notes.plain(result.input),
+        "output": result.output,
+    }
+    return row | {f"metadata.{name}": value for name, value in result.metadata.items()}
+
+
+def csv_text(rows: Sequence[Mapping[str, JSON]]) -> str:
+    """Return flat rows as CSV with a header (RFC 4180).
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it: answers are other people's text.
+    """
+    columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow([_defused(column) for column in columns])
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    return file.getvalue()
+
+
+def without_outputs(results: Iterable[Result]) -> Iterator[Result]:
+    """Yield results without anything that the assistant said; the reasons of checks quote it, so they go too."""
+    for result in results:
+        error = result.error
+        if error is not None and error.kind == "ungraded":
+            error = replace(error, message="a check could not be scored")
+        yield replace(
+            result,
+            output=None,
+            messages=(),
+            tool_calls=(),
+            turns=(),
+            state=None,
+            extra={},
+            error=error,
+            checks=tuple(replace(check, reason="") for check in result.checks),
+        )
+
+
+def breakdown_rows(slices: Sequence[Slice], keys: Sequence[str]) -> list[dict[str, JSON]]:
+    """Return slices as plain rows of numbers; amounts are US dollars, durations seconds."""
+    return [
+        {
+            "suite": one.suite,
+            **dict(zip(keys, one.values, strict=True)),
+            "variant": one.variant,
+            "trials": one.trials,
+            "passed": one.passed,
+            "failed": one.failed,
+            "errors": one.errors,
+            "accuracy": one.accuracy,
+            "accuracy_low": one.interval.low if one.interval else None,
+            "accuracy_high": one.interval.high if one.interval else None,
+            "score": one.score,
+            "latency_p50": one.latency_p50,
+            "ttft_p50": one.ttft_p50,
+            "cost": None if one.cost is None else float(one.cost),
+        }
+        for one in slices
+    ]
+
+
+def breakdown_table(slices: Sequence[Slice], keys: Sequence[str]) -> list[dict[str, JSON]]:
+    """Return slices as rows of text for a table, the suite left out where there is only one."""
+    several = len({one.suite for one in slices}) > 1
+    return [
+        {
+            **({"suite": one.suite} if several else {}),
+            **{key: words.NOTHING if value is None else value for key, value in zip(keys, one.values, strict=True)},
+            "variant": one.variant,
+            "n": one.trials,
+            "passed": one.passed,
+            "accuracy [95% CI]": words.accuracy(one.accuracy, one.interval),
+            "p50": words.seconds(one.latency_p50),
+            "cost": words.cost(one.cost, one.unpriced),
+        }
+        for one in slices
+    ]
+
+
+def _cell(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return _defused(", ".join(value))
+    return _defused(value if isinstance(value, str) else notes.plain(value))
+
+
+def _defused(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -1,0 +1,151 @@
+"""What run.json keeps of a suite, so that a run can be decided again when the suite has changed or is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SourceLocation
+from harness.records import JSON, Result
+from harness.suites.suite import DEFAULT_MARGIN, AssistantSpec, Case, Gates, Suite, Variant
+from harness.summary import SuiteSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A suite as far as a run is decided by it."""
+
+    #: Its cases are those that decide by themselves; it cannot be run.
+    suite: Suite
+    #: Trials of each variant before any selection.
+    planned: Mapping[str, int]
+    #: What the price table said of a variant's models.
+    price_notes: Mapping[str, str]
+
+
+def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
+    """Return what of a suite decides a run, as plain data."""
+    found = {variant.name: variant for variant in summary.variants} if summary else {}
+    whole = len(suite.cases) * suite.repeats
+    return {
+        "name": suite.name,
+        "path": suite.shown,
+        "hash": suite.hash,
+        "cases": len(suite.cases),
+        "repeats": suite.repeats,
+        "baseline": suite.baseline,
+        "gate_baseline": suite.gate_baseline,
+        "margin": suite.margin,
+        "margin_given": suite.margin_given,
+        "gates": suite.gates.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "variants": [
+            {
+                "name": variant.name,
+                "prompt": variant.prompt,
+                "model": variant.assistant.model,
+                "report_only": variant.report_only,
+                "planned": found[variant.name].planned if variant.name in found else whole,
+                "price_note": found[variant.name].price_note if variant.name in found else "",
+            }
+            for variant in suite.variants
+        ],
+        "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
+    }
+
+
+def read_outline(entry: Any) -> Outline:
+    """Return the suite that `outlined` wrote.
+
+    Raises:
+        ValueError: It is no such entry; the message names what is wrong.
+    """
+    try:
+        return _outline(entry)
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise ValueError(f"{type(error).__name__} {error}") from error
+
+
+def outline_of(name: str, results: Sequence[Result]) -> Outline:
+    """Return what results alone tell of their suite: its variants, the first one as baseline, and no gates."""
+    where = SourceLocation(name)
+    variants = tuple(
+        Variant(name=variant, where=where) for variant in dict.fromkeys(result.variant for result in results)
+    )
+    trials = {variant.name: sum(result.variant == variant.name for result in results) for variant in variants}
+    suite = Suite(
+        name=name,
+        path=Path(name),
+        shown="",
+        variants=variants,
+        baseline=variants[0].name if len(variants) > 1 else None,
+        repeats=max(result.repeat for result in results),
+        cases=(),
+    )
+    return Outline(suite=suite, planned=trials, price_notes={})
+
+
+def outline_as_is(suite: Suite) -> Outline:
+    """Return a suite of today as the outline of a run that kept none."""
+    whole = len(suite.cases) * suite.repeats
+    return Outline(suite=suite, planned={variant.name: whole for variant in suite.variants}, price_notes={})
+
+
+def _deciding(case: Case) -> dict[str, JSON]:
+    share = case.must_pass
+    return {
+        "id": case.id,
+        "required": case.required,
+        "must_pass": str(share) if isinstance(share, Fraction) else share,
+    }
+
+
+def _outline(entry: Mapping[str, Any]) -> Outline:
+    where = SourceLocation(str(entry["path"]))
+    variants = [
+        (
+            Variant(
+                name=str(one["name"]),
+                prompt=one.get("prompt"),
+                assistant=AssistantSpec(model=one.get("model")),
+                report_only=bool(one["report_only"]),
+                where=where,
+            ),
+            one,
+        )
+        for one in entry["variants"]
+    ]
+    suite = Suite(
+        name=str(entry["name"]),
+        path=Path(str(entry["path"])),
+        shown=str(entry["path"]),
+        variants=tuple(variant for variant, _ in variants),
+        baseline=entry["baseline"],
+        gate_baseline=bool(entry["gate_baseline"]),
+        repeats=int(entry["repeats"]),
+        cases=tuple(_case(one, where) for one in entry["deciding"]),
+        gates=Gates.model_validate(entry["gates"]),
+        margin=float(entry.get("margin", DEFAULT_MARGIN)),
+        margin_given=bool(entry["margin_given"]),
+        hash=str(entry["hash"]),
+    )
+    if suite.baseline is not None and suite.baseline not in suite.by_name:
+        raise ValueError(f"its baseline {suite.baseline!r} is none of its variants")
+    return Outline(
+        suite=suite,
+        planned={variant.name: int(one["planned"]) for variant, one in variants},
+        price_notes={variant.name: str(one.get("price_note") or "") for variant, one in variants},
+    )
+
+
+def _case(entry: Mapping[str, Any], where: SourceLocation) -> Case:
+    share = entry["must_pass"]
+    return Case(
+        id=str(entry["id"]),
+        required=bool(entry["required"]),
+        must_pass=Fraction(share) if isinstance(share, str) else share,
+        turns=(),
+        where=where,
+    )

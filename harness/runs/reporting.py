@@ -1,0 +1,145 @@
+"""Reports of a stored run, made again from what its folder holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError, did_you_mean
+from harness.records import JSON, Outcome, Result
+from harness.reports import export, tables, text
+from harness.runs.loaded import StoredRun
+from harness.store import write_file
+from harness.store.rows import plain
+from harness.summary.breakdown import Slice, breakdown
+
+#: The formats of a report, and the file of each in the run's folder.
+FORMATS: Mapping[str, str] = {
+    "html": "report.html",
+    "md": "summary.md",
+    "junit": "junit.xml",
+    "csv": "results.csv",
+    "json": "report.json",
+}
+#: What a run writes by itself.
+DEFAULTS = ("html", "md", "junit")
+_SUFFIXES = {".html": "html", ".md": "md", ".xml": "junit", ".csv": "csv", ".json": "json"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """One stored run, and what its reports are to show."""
+
+    run: StoredRun
+    #: Keys to break results down by, all at once.
+    by: tuple[str, ...] = ()
+    #: Whether to show what the assistant said.
+    outputs: bool = True
+
+    def text(self, *, color: bool = False, width: int = 100) -> str:
+        """Return what the run printed, and the breakdown below it.
+
+        Raises:
+            UsageError: There is no such key to break down by.
+        """
+        shown = [one for one in self._shown(self.run.results) if one.outcome is not Outcome.PASSED]
+        parts = [text.render(self.run.summary, shown, color=color, width=width)]
+        if self.by:
+            rows = export.breakdown_table(self.slices(), self.by)
+            parts.append(f"by {', '.join(self.by)}\n\n{tables.listing(rows, width=width)}")
+        return "\n".join(parts)
+
+    def plain(self, *, trials: bool = False) -> dict[str, JSON]:
+        """Return the summary as plain data, as `harness run --json` prints it.
+
+        Args:
+            trials: Whether to add one flat row per trial.
+        """
+        found: dict[str, JSON] = plain(dataclasses.asdict(self.run.summary))
+        found["exit_code"] = int(self.run.summary.exit_code)
+        if self.by:
+            found["breakdown"] = {"by": list(self.by), "rows": export.breakdown_rows(self.slices(), self.by)}
+        if trials:
+            found["trials"] = plain([export.flat(result) for result in self._read()])
+        return found
+
+    def slices(self) -> tuple[Slice, ...]:
+        """Return the run's results, broken down."""
+        return breakdown(self.run.results, self.by)
+
+    def write(self, formats: Sequence[str], outputs: Sequence[Path] = ()) -> list[Path]:
+        """Write reports and return their paths.
+
+        Args:
+            formats: Some of `FORMATS`, for the run's folder.
+            outputs: Other files, each in the format that its suffix names.
+
+        Raises:
+            UsageError: A format or suffix is not known.
+            StorageError: A file could not be written, or the run not be read.
+        """
+        wanted = [(known_format(name), self.run.folder.path / FORMATS[name]) for name in formats]
+        wanted += [(format_of(path), path) for path in outputs]
+        made: dict[str, str] = {}
+        for name, _ in wanted:
+            if name not in made:
+                made[name] = self._made(name)
+        return [write_file(path, made[name]) for name, path in wanted]
+
+    def _made(self, name: str) -> str:
+        from harness.reports import html, junit, markdown
+
+        summary = self.run.summary
+        makers: dict[str, Callable[[], str]] = {
+            "html": lambda: html.render(summary, self._read, facts=self.run.facts()),
+            "md": lambda: markdown.render(summary, self._shown(self.run.results)) + self._markdown(),
+            "junit": lambda: junit.render(summary, self._read()),
+            "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
+            "json": lambda: json.dumps(self.plain(trials=True), indent=2, ensure_ascii=False) + "\n",
+        }
+        return makers[name]()
+
+    def _markdown(self) -> str:
+        if not self.by:
+            return ""
+        from harness.reports import markdown
+
+        rows = export.breakdown_table(self.slices(), self.by)
+        cells = [list(rows[0]) if rows else [], *(list(row.values()) for row in rows)]
+        head, *body = [[markdown.escaped(str(cell)) for cell in row] for row in cells]
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+        return f"\n### By {markdown.escaped(', '.join(self.by))}\n\n" + "\n".join(lines) + "\n"
+
+    def _read(self) -> Iterator[Result]:
+        return iter(self._shown(self.run.read()))
+
+    def _shown(self, results: Iterable[Result]) -> Iterable[Result]:
+        return results if self.outputs else export.without_outputs(results)
+
+
+def known_format(name: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    if name not in FORMATS:
+        hint = did_you_mean(name, list(FORMATS)) or f"There are: {', '.join(FORMATS)}."
+        raise UsageError(f"--format: '{name}' is no format. {hint}")
+    return name
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's suffix names.
+
+    Raises:
+        UsageError: It names none, or the folder is not there.
+    """
+    if path.suffix not in _SUFFIXES:
+        raise UsageError(f"-o {path}: the suffix says what to write; known are {', '.join(_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"-o {path}: there is no folder {path.parent}")
+    return _SUFFIXES[path.suffix]
