@@ -232,6 +232,65 @@ def compare(a: str | None, b: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("directory", default=".", type=click.Path(path_type=Path), metavar="[DIR]")
+@click.option("--minimal", is_flag=True, help="Prompts, a suite of three cases and its recordings, and nothing else.")
+def init(directory: Path, minimal: bool) -> None:
+    """Write a small project into DIR (default: here) that passes at once, offline; files that are there stay."""
+    from harness import starter
+
+    started = starter.start_project(directory, minimal=minimal)
+    _print(starter.told(started, where=str(directory)))
+
+
+@main.command()
+@click.argument("run", required=False)
+@click.option("--format", "formats", default="", metavar="LIST", help="html, md, junit, csv, json (default: html,md,junit).")
+@click.option("--by", default="", metavar="LIST", help="Break down by tag, case, model, prompt or metadata.NAME.")
+@click.option("--no-outputs", is_flag=True, help="Leave out what the assistant said.")
+@click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write FILE instead: .html .md .xml .csv .json (repeatable).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def report(
+    run: str | None,
+    formats: str,
+    by: str,
+    no_outputs: bool,
+    opened: bool,
+    outputs: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Make the reports of a stored run again (the last one, unless RUN names another); ends with the run's exit code."""
+    from harness import api
+    from harness.runs.reporting import DEFAULTS, Reporting
+
+    project = api.open_project()
+    stored = api.stored_run(project, run)
+    reporting = Reporting(run=stored, by=_words(by), outputs=not no_outputs)
+    wanted = _words(formats) or (() if outputs else DEFAULTS)
+    if opened and "html" not in wanted and not any(path.suffix == ".html" for path in outputs):
+        wanted = (*wanted, "html")
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    shown = json.dumps(reporting.plain(), indent=2) if as_json else reporting.text(color=color)
+    written = reporting.write(wanted, outputs)
+    _print(shown)
+    for remark in (*stored.remarks, *api.drift(project, stored)):
+        _say(remark)
+    for path in written:
+        _say(f"report: {project.shown(path)}")
+    if opened:
+        _open(next(path for path in written if path.suffix == ".html"))
+    _exit(int(stored.summary.exit_code))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def doctor(as_json: bool) -> None:
     """Say what is installed, found and missing, and how to mend it; keys are never shown."""
@@ -346,6 +405,18 @@ def _stopping() -> Iterator[Stop]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The words of a list with commas, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _open(path: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        _say(f"no browser can be started here: open {path} yourself")
 
 
 def _agreed() -> bool:
