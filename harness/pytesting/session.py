@@ -30,6 +30,10 @@ from harness.suites.suite import Suite
 from harness.summary import missed
 
 
+#: Columns of a log.
+_LOG_WIDTH = 100
+
+
 class SuiteSession:
     """A pytest plugin that is registered when the first suite shows up.
 
@@ -344,6 +348,9 @@ class SuiteSession:
 
         listed = config.get_verbosity() > 0 or bool(set("maA") & set(config.getoption("reportchars")))
         width = config.get_terminal_writer().fullwidth
+        if not terminalreporter.isatty:
+            # A log has no edge at which its lines would have to end.
+            width = max(width, _LOG_WIDTH)
         color = terminalreporter.hasmarkup
         terminalreporter.section("harness")
         terminalreporter.write(

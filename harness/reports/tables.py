@@ -26,6 +26,7 @@ def variants(suite: SuiteSummary) -> Table:
     troubled = any(variant.errors or variant.skipped for variant in suite.variants)
     compared = len(suite.variants) > 1
     headers = ["variant", "n", "passed", *(["errors"] if troubled else []), "accuracy [95% CI]"]
+    accuracy = len(headers) - 1
     headers += ["p50", "p95", "ttft", "cost", *(["vs baseline"] if compared else [])]
     rows = [
         _variant(variant, comparison(suite, variant), troubled=troubled, compared=compared)
@@ -35,7 +36,7 @@ def variants(suite: SuiteSummary) -> Table:
         headers=tuple(headers),
         rows=tuple(rows),
         align=("left", *["right"] * (3 if troubled else 2), "left", *["right"] * 4, *["left"] * compared),
-        flexible=(0, len(headers) - 1) if compared else (0,),
+        flexible=(0, accuracy, len(headers) - 1) if compared else (0, accuracy),
     )
 
 

@@ -88,7 +88,8 @@ class _Pen:
 
 
 def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
-    head = f"{pen.bold(clean.line(suite.name, 60))}  {clean.line(suite.shown, pen.width - 64)}".rstrip()
+    name = clean.line(suite.name, pen.width // 2)
+    head = f"{pen.bold(name)}  {clean.line(suite.shown, pen.width - clean.cells(name) - 2)}".rstrip()
     only = _nothing_recorded(suite, found)
     if only is not None:
         return "\n".join([head, *_message(only.message, pen, "  ")])
