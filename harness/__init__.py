@@ -1,5 +1,85 @@
-"""Prompt and agent evaluation: record once, replay offline, compare with honest statistics."""
+"""Prompt and agent evaluation: record once, replay offline, compare with honest statistics.
+
+    import harness
+
+    run = harness.run("suites/support.yaml")
+    print(run.compare("v1", "v2").verdict)
+
+Names are found when they are first used: importing this package imports nothing else.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.errors import (
+        ConfigError,
+        CredentialsError,
+        HarnessError,
+        NothingSelected,
+        Problem,
+        StorageError,
+        UsageError,
+    )
+    from harness.library.marking import scorer
+    from harness.library.models import Case, Suite, Variant
+    from harness.library.results import Comparison, Run
+    from harness.library.running import arun, load, load_all, run
+    from harness.records import Result, Score, Transcript
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Case",
+    "Comparison",
+    "ConfigError",
+    "CredentialsError",
+    "HarnessError",
+    "NothingSelected",
+    "Problem",
+    "Result",
+    "Run",
+    "Score",
+    "StorageError",
+    "Suite",
+    "Transcript",
+    "UsageError",
+    "Variant",
+    "__version__",
+    "arun",
+    "load",
+    "load_all",
+    "run",
+    "scorer",
+]
+
+_HOMES = {
+    "harness.errors": (
+        "ConfigError",
+        "CredentialsError",
+        "HarnessError",
+        "NothingSelected",
+        "Problem",
+        "StorageError",
+        "UsageError",
+    ),
+    "harness.library.marking": ("scorer",),
+    "harness.library.models": ("Case", "Suite", "Variant"),
+    "harness.library.results": ("Comparison", "Run"),
+    "harness.library.running": ("arun", "load", "load_all", "run"),
+    "harness.records": ("Result", "Score", "Transcript"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

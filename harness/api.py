@@ -11,7 +11,7 @@ from harness.project.project import Project, adjusted, find_suites, load, open_p
 from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, check_outputs
-from harness.runs.loaded import drift, stored_run
+from harness.runs.loaded import drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import stale
 
@@ -29,6 +29,7 @@ __all__ = [
     "compared",
     "drift",
     "estimate",
+    "find_stored",
     "find_suites",
     "listing",
     "load",
@@ -38,6 +39,5 @@ __all__ = [
     "plan_rows",
     "recorded",
     "stale",
-    "stored_run",
     "suite_count",
 ]

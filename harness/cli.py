@@ -272,7 +272,7 @@ def report(
     from harness.runs.reporting import DEFAULTS, Reporting
 
     project = api.open_project()
-    stored = api.stored_run(project, run)
+    stored = api.find_stored(project, run)
     reporting = Reporting(run=stored, by=_words(by), outputs=not no_outputs)
     wanted = _words(formats) or (() if outputs else DEFAULTS)
     if opened and "html" not in wanted and not any(path.suffix == ".html" for path in outputs):

@@ -93,14 +93,23 @@ def compare(reports: Path, a: str | None = None, b: str | None = None, *, suites
     else:
         other = _latest(reports)
     if isinstance(one, Arm) and isinstance(other, Arm):
-        if one == other:
-            raise UsageError(f"both sides are {one.name}: name another variant to compare it with")
-        return Compared(comparisons=(_compare(one, other, names=_names(one, other), suites=known),))
+        return compare_pair(one, other, suites=known)
     if isinstance(one, RunFolder) and isinstance(other, RunFolder):
         if one.path.resolve() == other.path.resolve():
             raise UsageError(f"both sides are run {one.run}: name another run to compare it with")
         return compare_runs(read_arms(one), read_arms(other), suites=known)
     raise UsageError(f"'{a}' and '{b}' are a run and a variant: compare two runs, or two variants of the last run")
+
+
+def compare_pair(a: Arm, b: Arm, *, suites: Mapping[str, Suite]) -> Compared:
+    """Compare arm B with arm A.
+
+    Raises:
+        UsageError: They are the same.
+    """
+    if a == b:
+        raise UsageError(f"both sides are {a.name}: name another variant to compare it with")
+    return Compared(comparisons=(_compare(a, b, names=_names(a, b), suites=suites),))
 
 
 def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Compared:

@@ -145,19 +145,27 @@ class Functions:
     """Loads functions; a file is imported once, however often it is named."""
 
     def __init__(self) -> None:
+        self._given: dict[str, Function] = {}
         self._modules: dict[Path, ModuleType] = {}
         self._broken: dict[Path, str] = {}
         self._lock = threading.RLock()
+
+    def give(self, reference: str, function: Function) -> None:
+        """Let a reference name a function that is at hand already."""
+        self._given[reference] = function
 
     def load(self, reference: str, *, place: Place) -> Function:
         """Return the callable that a reference names.
 
         Args:
-            reference: `path.py:name`, relative to the suite, or `package.module:name`; `name` may be dotted.
+            reference: What was given, or `path.py:name`, relative to the suite, or `package.module:name`; `name` may be
+                dotted.
 
         Raises:
             ReferenceProblem: malformed, missing, outside the project, the file has an error, or it is no callable.
         """
+        if reference in self._given:
+            return self._given[reference]
         target, colon, name = reference.rpartition(":")
         if not colon or not target or not all(part.isidentifier() for part in name.split(".")):
             raise ReferenceProblem(f"'{reference}' is no function; write ./file.py:function or package.module:function")

@@ -17,6 +17,7 @@ from harness.settings import RecordMode, Settings, load_settings
 from harness.suites.loading import load_suites
 from harness.suites.rendering import Renderer
 from harness.suites.suite import Suite, is_suite
+from harness.suites.written import Written
 from harness.templates.engine import Templates
 
 if TYPE_CHECKING:
@@ -94,14 +95,14 @@ def find_suites(project: Project, paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def load(project: Project, paths: Sequence[Path]) -> list[Suite]:
-    """Load and check suites.
+def load(project: Project, sources: Sequence[Path | Written]) -> list[Suite]:
+    """Load and check suites: files, or suites that are data already.
 
     Raises:
         ConfigError: With every problem of every file.
     """
     return load_suites(
-        paths,
+        sources,
         root=project.settings.root,
         registry=project.registry,
         prompts=project.prompts,

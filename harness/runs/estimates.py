@@ -115,7 +115,7 @@ def unrecorded(project: Project, trials: Sequence[Trial]) -> dict[str, str]:
         what = estimate_of(project, own)
         calls = f"{what.calls} call{'s' if what.calls != 1 else ''}"
         found[suite.name] = (
-            f"{suite.shown} has no recordings. `harness record {suite.shown}` makes them: {calls}, {what.price}."
+            f"{suite.shown} has no recordings. `{suite.recorded_by()}` makes them: {calls}, {what.price}."
         )
     return found
 

@@ -113,7 +113,7 @@ def drift(project: Project, run: StoredRun) -> list[str]:
     return found
 
 
-def stored_run(project: Project, name: str | None = None) -> StoredRun:
+def find_stored(project: Project, name: str | None = None) -> StoredRun:
     """Return a run of a project; `name` is an id, its start, `latest` or a path; None is the last run.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -123,7 +122,7 @@ class Recordings:
 
 
 def _missing(trial: Trial) -> str:
-    return f"Record what is missing: `{_command(trial)}`{_expected(trial)}."
+    return f"Record what is missing: `{trial.suite.recorded_by(variant=trial.variant.name)}`{_expected(trial)}."
 
 
 def _stale(trial: Trial, cassette: Cassette) -> str:
@@ -131,13 +130,9 @@ def _stale(trial: Trial, cassette: Cassette) -> str:
     cost = cassette.facts.cost
     price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"
     return (
-        f"Record what has changed: `{_command(trial)} --only-stale` "
+        f"Record what has changed: `{trial.suite.recorded_by(variant=trial.variant.name, anew=True)}` "
         f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
     )
-
-
-def _command(trial: Trial) -> str:
-    return f"harness record {shlex.quote(trial.suite.shown)} --variant {shlex.quote(trial.variant.name)}"
 
 
 def _expected(trial: Trial) -> str:

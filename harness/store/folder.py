@@ -63,11 +63,17 @@ def new_run_id(now: datetime | None = None, entropy: bytes | None = None) -> str
 
 def list_runs(reports: Path) -> list[str]:
     """Return the ids of the runs under a reports folder that hold results, oldest first."""
+    found = []
     try:
-        names = sorted(entry.name for entry in os.scandir(reports) if _RUN_ID.fullmatch(entry.name))
+        for entry in os.scandir(reports):
+            if _RUN_ID.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    results = (Path(entry.path) / RESULTS).stat()
+                    # Two runs may start in one second, and the digits after it are random.
+                    found.append((entry.name.rpartition("-")[0], results.st_mtime_ns, entry.name))
     except OSError:
         return []
-    return [name for name in names if (reports / name / RESULTS).is_file()]
+    return [name for _, _, name in sorted(found)]
 
 
 def latest_run(reports: Path) -> RunFolder | None:

@@ -16,17 +16,23 @@ from harness.suites.rehearsal import rehearse
 from harness.suites.rendering import Renderer
 from harness.suites.suite import DEFAULT_MARGIN, Suite, content_hash
 from harness.suites.variants import VariantReader
+from harness.suites.written import Written
 from harness.templates.engine import Templates
 from harness.validation import validate
 
 
 def load_suites(
-    paths: Sequence[Path], *, root: Path, registry: Registry, prompts: PromptLibrary, templates: Templates
+    sources: Sequence[Path | Written],
+    *,
+    root: Path,
+    registry: Registry,
+    prompts: PromptLibrary,
+    templates: Templates,
 ) -> list[Suite]:
-    """Load suite files.
+    """Load suites.
 
     Args:
-        paths: The files.
+        sources: Files, or suites that are data already.
         root: The project's folder; nothing outside is read.
         registry: The scorers that checks may name.
         prompts: The prompts that variants may name.
@@ -39,9 +45,11 @@ def load_suites(
     suites: list[Suite] = []
     names: dict[str, Suite] = {}
     renderer = Renderer(prompts=prompts, templates=templates)
-    for path in paths:
+    for source in sources:
+        path = source if isinstance(source, Path) else source.path
         place = Place(root=root, folder=path.resolve().parent)
-        document, suite = _read(path, place=place, registry=registry, prompts=prompts)
+        written = source if isinstance(source, Written) else _file(source, place)
+        document, suite = _read(written, place=place, registry=registry, prompts=prompts)
         if suite is not None:
             found = rehearse(suite, renderer=renderer, registry=registry, place=place)
             document.problems.extend(map(document.sourced, found))
@@ -56,13 +64,21 @@ def load_suites(
     return suites
 
 
-def _read(path: Path, *, place: Place, registry: Registry, prompts: PromptLibrary) -> tuple[Document, Suite | None]:
-    """Read one file; what is wrong with it collects in the document, and the suite holds what is right."""
+def _file(path: Path, place: Place) -> Written:
+    """Read and parse a file; what is wrong with it collects in the document."""
     shown = place.shown(path)
     if not path.resolve().is_relative_to(place.root.resolve()):
         problem = Problem(message=f"the suite is outside the project {place.root}.", location=SourceLocation(shown))
-        return Document(path=shown, problems=[problem]), None
+        return Written(document=Document(path=shown, problems=[problem]), path=path, content=b"")
     document = read_yaml(path, shown=shown)
+    # What cannot be read is among the document's problems.
+    content = path.read_bytes() if isinstance(document.value, dict) else b""
+    return Written(document=document, path=path, content=content)
+
+
+def _read(source: Written, *, place: Place, registry: Registry, prompts: PromptLibrary) -> tuple[Document, Suite | None]:
+    """Read one suite; what is wrong with it collects in the document, and the suite holds what is right."""
+    document, path = source.document, source.path
     if document.value is None and not document.problems:
         document.complain((), "the file is empty.")
     if not isinstance(document.value, dict):
@@ -81,7 +97,7 @@ def _read(path: Path, *, place: Place, registry: Registry, prompts: PromptLibrar
     suite = Suite(
         name=written.suite,
         path=path.resolve(),
-        shown=shown,
+        shown=document.path,
         description=written.description,
         variants=variants,
         baseline=variant_reader.baseline(written, variants),
@@ -92,7 +108,7 @@ def _read(path: Path, *, place: Place, registry: Registry, prompts: PromptLibrar
         margin=DEFAULT_MARGIN if written.margin is None else written.margin,
         margin_given=written.margin is not None,
         vars=dict(written.vars),
-        hash=content_hash(path.read_bytes(), *case_reader.contents),
+        hash=content_hash(source.content, *case_reader.contents),
     )
     tags = sorted({tag for case in suite.cases for tag in case.tags})
     for tag in written.gates.tags:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -145,6 +146,19 @@ class Suite:
     vars: Mapping[str, JSON] = field(default_factory=dict)
     #: sha256 of the suite file and its datasets.
     hash: str = ""
+
+    def recorded_by(self, *, variant: str | None = None, anew: bool = False) -> str:
+        """Return what a user types to record it: a command, or a call where the suite was built in Python.
+
+        Args:
+            variant: Only this one.
+            anew: Also what is recorded already, where that no longer matches.
+        """
+        if self.path.suffix not in (".yaml", ".yml"):
+            chosen = f", variants=[{variant!r}]" if variant is not None else ""
+            return f'harness.run(suite, record_mode="{"rewrite" if anew else "once"}"{chosen})'
+        chosen = f" --variant {shlex.quote(variant)}" if variant is not None else ""
+        return f"harness record {shlex.quote(self.shown)}{chosen}{' --only-stale' if anew else ''}"
 
     @cached_property
     def by_name(self) -> Mapping[str, Variant]:
