@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from harness import __version__
+from harness.cli_prompts import prompts
 from harness.errors import ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class _Group(click.Group):
 @click.option("--debug", envvar="HARNESS_DEBUG", is_flag=True, help="Show tracebacks of errors.")
 def main(debug: bool) -> None:
     """Evaluate prompts and agents: recorded once, replayed offline, compared with honest statistics."""
+
+
+main.add_command(prompts)
 
 
 def _option(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -178,12 +182,21 @@ def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def validate(paths: tuple[Path, ...], as_json: bool) -> None:
+@click.option("--explain", is_flag=True, help="Print the suites with every setting, and where it comes from, as YAML.")
+def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
     """Check suites, prompts and datasets; nothing is sent."""
     from harness import api
 
+    if as_json and explain:
+        raise UsageError("--explain prints YAML and --json prints JSON: choose one")
     project = api.open_project(_start(paths))
     found = api.load(project, api.find_suites(project, paths))
+    if explain:
+        from harness.suites.explain import explain as explained
+
+        texts = [explained(suite, prompts=project.prompts, settings=project.settings) for suite in found]
+        _print("---\n".join(texts).rstrip("\n"))
+        return
     rows = [
         {
             "suite": suite.shown,
@@ -200,6 +213,28 @@ def validate(paths: tuple[Path, ...], as_json: bool) -> None:
         _print(f"{row['suite']}: ok ({row['cases']} cases, {row['variants']} variants, {row['trials']} trials)")
     for note in api.notes(found):
         _say(note)
+
+
+@main.command()
+@click.argument("kind", required=False, type=click.Choice(["suite", "prompt", "settings"]))
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write KIND.schema.json into DIR instead; without a KIND all three.",
+)
+def schema(kind: Literal["suite", "prompt", "settings"] | None, folder: Path | None) -> None:
+    """Print the JSON Schema of a suite (unless KIND says otherwise), with which editors complete and check it."""
+    from harness import api
+    from harness.suites import schema as schemas
+
+    registry = api.open_project().registry
+    if folder is None:
+        _print(schemas.text(kind or "suite", registry).rstrip("\n"))
+        return
+    for path in schemas.write(folder, (kind,) if kind else schemas.KINDS, registry):
+        _say(f"wrote {path}")
 
 
 @main.command(name="list")

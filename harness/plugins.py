@@ -201,6 +201,11 @@ class Registry:
             )
         return found
 
+    @property
+    def transforms(self) -> TypeAdapter[Any]:
+        """What a check's `transform` may be."""
+        return self._transform
+
     def prepare(self, name: str, argument: JSON, *, place: Place) -> Any:
         """Validate a rendered argument and return what the scorer's `score` takes; equal arguments are prepared once.
 

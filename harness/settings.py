@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from harness.errors import (
     ConfigError,
@@ -60,10 +60,18 @@ def money(value: Any) -> Any:
     return amount
 
 
+def _number_or_text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]})
+
+
 #: Seconds.
-Duration = Annotated[float, BeforeValidator(duration)]
+Duration = Annotated[float, BeforeValidator(duration), _number_or_text(r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h)?\s*$")]
 #: US dollars.
-Money = Annotated[Decimal, BeforeValidator(money)]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(money),
+    _number_or_text(r"^\s*\$?\s*[+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"),
+]
 
 
 class _Strict(BaseModel):

@@ -50,14 +50,11 @@ class Ttft:
 class TokenLimits(ArgumentModel):
     """The most tokens, input and output together or each."""
 
+    short = "max"
+
     max: Count | None = Field(default=None, description="most tokens, input and output together")
     input: Count | None = Field(default=None, description="most input tokens, cached ones included")
     output: Count | None = Field(default=None, description="most output tokens, reasoning included")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"max": value}
 
     @model_validator(mode="after")
     def _some(self) -> TokenLimits:

@@ -134,6 +134,8 @@ Number: TypeAlias = Annotated[Decimal, BeforeValidator(_as_number, json_schema_i
 class NumericArgument(ArgumentModel):
     """Which number is asked for: a value, or bounds (both included)."""
 
+    short = "value"
+
     value: Number | None = Field(default=None, description="the number, or a text that is one number")
     tolerance: Annotated[Tolerance, PlainValidator(Tolerance.of, json_schema_input_type=float | str)] | None = Field(
         default=None, description="how far off it may be: an amount, or a share of the value such as 1%"
@@ -143,11 +145,6 @@ class NumericArgument(ArgumentModel):
     pick: Literal["last", "first", "any", "only"] = Field(
         default="last", description="which number of the answer counts; only: there must be exactly one"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"value": value}
 
     @model_validator(mode="after")
     def _consistent(self) -> NumericArgument:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo
 
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_json
 from harness.plugins import ScoreContext, Scorer, hookimpl, preparing
@@ -39,13 +39,10 @@ def fenced(text: str) -> str:
 class IsJsonArgument(ArgumentModel):
     """How the answer is read."""
 
+    short = "wanted"
+
     wanted: bool = Field(default=True, description="false: the answer must not be JSON")
     fenced: bool = Field(default=False, description="read the first fenced code block, where there is one")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"wanted": value} if not isinstance(value, dict) else value
 
 
 class IsJson:
@@ -108,6 +105,8 @@ class JsonSchema:
 class JsonPathArgument(ArgumentModel):
     """A path, and what is asked of what it selects; without a condition it must select something."""
 
+    short = "path"
+
     path: Text = Field(description="JSONPath (RFC 9535)")
     equals: Any = Field(default=None, description="the value, compared as JSON")
     one_of: tuple[Any, ...] | None = Field(default=None, min_length=1, description="the value is one of these")
@@ -121,11 +120,6 @@ class JsonPathArgument(ArgumentModel):
     )
     _path: JSONPath = PrivateAttr()
     _regex: Pattern | None = PrivateAttr(default=None)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str) else value
 
     def model_post_init(self, context: Any) -> None:
         from harness.scorers.paths import JSONPath

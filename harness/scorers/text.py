@@ -158,13 +158,10 @@ class Regex:
 class WordRange(ArgumentModel):
     """Bounds of a number of words, both included."""
 
+    short = "max"
+
     min: Count | None = Field(default=None, description="fewest words")
     max: Count | None = Field(default=None, description="most words")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"max": value}
 
     @model_validator(mode="after")
     def _some(self) -> WordRange:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import PlainValidator, ValidationInfo
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from harness.errors import did_you_mean
 from harness.functions import Function
@@ -92,4 +92,8 @@ def _called(function: Function, reference: str) -> Change:
 
 
 #: The type of a check's `transform`, for a registry.
-Transform: TypeAlias = Annotated[Any, PlainValidator(_prepared, json_schema_input_type=str)]
+Transform: TypeAlias = Annotated[
+    Any,
+    PlainValidator(_prepared),
+    WithJsonSchema({"anyOf": [{"enum": list(named())}, {"type": "string", "pattern": r"^\$|:"}]}),
+]
