@@ -54,7 +54,9 @@ def _no_boolean(value: Any) -> Any:
 
 
 #: A number of things, also as the text of a dataset's cell.
-Count: TypeAlias = Annotated[int, Field(ge=0), BeforeValidator(_no_boolean, json_schema_input_type=int)]
+Count: TypeAlias = Annotated[
+    int, Field(ge=0), BeforeValidator(_no_boolean, json_schema_input_type=Annotated[int, Field(ge=0)])
+]
 
 #: A text that is not empty; numbers are taken as text.
 Text: TypeAlias = Annotated[

@@ -116,10 +116,18 @@ Tags: TypeAlias = Annotated[
     ),
     AfterValidator(check_tags),
 ]
-_SPOKEN: TypeAlias = str | int | float
-Said: TypeAlias = Annotated[Any, BeforeValidator(_optional(said), json_schema_input_type=_SPOKEN | list[_SPOKEN])]
+_ONCE: TypeAlias = Annotated[str, Field(min_length=1)] | int | float
+_SPOKEN: TypeAlias = _ONCE | Annotated[list[_ONCE], Field(min_length=1)]
+Said: TypeAlias = Annotated[Any, BeforeValidator(said, json_schema_input_type=_SPOKEN)]
+MaybeSaid: TypeAlias = Annotated[Any, BeforeValidator(_optional(said), json_schema_input_type=_SPOKEN)]
+_SHARE: TypeAlias = (
+    Annotated[int, Field(ge=1)]
+    | Annotated[float, Field(gt=0, le=1)]
+    | Annotated[str, Field(pattern=r"^[0-9 ]*[./]?[0-9 ]+$")]
+    | None
+)
 Share: TypeAlias = Annotated[
-    Any, BeforeValidator(_optional(lambda value: must_pass(value) and value), json_schema_input_type=_SPOKEN)
+    Any, BeforeValidator(_optional(lambda value: must_pass(value) and value), json_schema_input_type=_SHARE)
 ]
 
 
@@ -133,7 +141,9 @@ class AssistantFields(_Strict):
     api: API | None = Field(None, description="responses (the default), chat (Chat Completions) or python (a function)")
     model: str | None = Field(None, min_length=1, description="Model to ask")
     base_url: Annotated[str, AfterValidator(_address)] | None = Field(
-        None, description="Address of an OpenAI-compatible service; default: the SDK's own"
+        None,
+        description="Address of an OpenAI-compatible service; default: the SDK's own",
+        json_schema_extra={"pattern": "^https?://"},
     )
     api_key_env: str | None = Field(None, description="Environment variable that holds the key for base_url")
     prompt: str | None = Field(None, description="Prompt reference: faq, faq@2, faq@git:main")
@@ -180,7 +190,7 @@ class CaseFields(_Strict):
     tags: Tags = Field((), description="Tags: slices in reports, markers in pytest")
     metadata: Mapping[str, JSON] = Field(default_factory=dict, description="Facts about the case")
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of prompt and templates")
-    input: Said = Field(None, description="What the user says: a text, or a list of messages")
+    input: MaybeSaid = Field(None, description="What the user says: a text, or a list of messages")
     turns: tuple[TurnFields, ...] = Field((), description="Several turns, instead of input")
     history: tuple[Annotated[Mapping[str, str], AfterValidator(_one_message)], ...] = Field(
         (), description="What was said before: [{user: ..}, {assistant: ..}]"

@@ -186,7 +186,8 @@ def _conversation(case: JSONSchema) -> None:
         "minProperties": 1,
         "maxProperties": 1,
     }
+    case["properties"]["input"]["anyOf"].append({"type": "null"})
     case["oneOf"] = [
-        {"required": ["input"], "properties": {"turns": {"maxItems": 0}}},
+        {"required": ["input"], "properties": {"input": {"not": {"type": "null"}}, "turns": {"maxItems": 0}}},
         {"required": ["turns"], "properties": {"turns": {"minItems": 1}, "input": {"type": "null"}}},
     ]
