@@ -142,6 +142,14 @@ class PromptLibrary:
             self._prompts[ref] = self._find(ref, where)
         return self._prompts[ref]
 
+    def source(self, prompt: Prompt) -> str:
+        """Return the whole text of a prompt's file, front matter included.
+
+        Raises:
+            ConfigError: It cannot be read.
+        """
+        return self._files.read(prompt.file, prompt.git) or ""
+
     def check(self, ref: str, *, where: SourceLocation) -> None:
         """Read a prompt and compile its template with all that it includes.
 

@@ -1,0 +1,123 @@
+"""`harness prompts`: options, and which functions they call. Results go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.project.prompting import Opened
+
+
+class _Group(click.Group):
+    """Suggests the command that may have been meant."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from harness.errors import did_you_mean
+
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            hint = did_you_mean(name, self.list_commands(ctx)) or "See `harness prompts --help`."
+            raise click.UsageError(f"there is no command 'prompts {name}'. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group)
+def prompts() -> None:
+    """Look at prompts: what is in one, what differs between two, what one comes to."""
+
+
+@prompts.command()
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def show(ref: str, as_json: bool) -> None:
+    """Show a prompt: where it is, where it comes from, its variables and its text.
+
+    REF is a name (its newest version), name@2, name@latest, name@git:main or name@2@git:main.
+    """
+    from harness.project.project import open_project
+    from harness.project.prompting import described
+
+    found = described(open_project(), ref)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _description(found))
+
+
+@prompts.command()
+@click.argument("a")
+@click.argument("b")
+def diff(a: str, b: str) -> None:
+    """Show which words differ between two prompts: [-gone-] and {+new+}, or red and green on a terminal."""
+    from harness.project.project import open_project
+    from harness.project.prompting import sources
+    from harness.reports import linediff
+
+    (first, before), (second, after) = sources(open_project(), a, b)
+    text = linediff.render(before, after, names=(first, second), color=_colors())
+    if text:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{first} and {second} are the same", err=True)
+
+
+@prompts.command()
+@click.argument("ref")
+@click.option("--case", metavar="SUITE::CASE", help="Render it for this case.")
+@click.option("--var", "given", multiple=True, metavar="NAME=VALUE", help="Value of a variable (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def render(ref: str, case: str | None, given: tuple[str, ...], as_json: bool) -> None:
+    """Show the messages that a prompt comes to; without a case, {{ input }} stands for the input."""
+    from harness.project.project import open_project
+    from harness.project.prompting import rendered
+
+    opened = rendered(open_project(), ref, case=case, given=given)
+    click.echo(json.dumps(opened.plain(), indent=2, ensure_ascii=False) if as_json else _messages(opened))
+
+
+def _colors() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _messages(opened: Opened) -> str:
+    from harness.reports import clean
+
+    parts = []
+    for number, messages in enumerate(opened.turns, start=1):
+        for message in messages:
+            head = message.role if len(opened.turns) == 1 else f"{message.role}, turn {number}"
+            parts.append(f"{click.style(head, bold=True) if _colors() else head}:\n{clean.block(message.content)}")
+    return "\n\n".join(parts) or "nothing is said before the input"
+
+
+def _description(found: Mapping[str, Any]) -> str:
+    from harness.reports import clean
+
+    facts = {
+        "description": found["description"],
+        "parent": found["parent"],
+        "versions": ", ".join(found["versions"]),
+        "commit": found["commit"],
+        "defaults": _plain(found["defaults"]),
+    }
+    lines = [f"{found['prompt']}  {found['file']}"]
+    lines += [f"  {name:<12} {clean.line(str(value))}" for name, value in facts.items() if value]
+    lines += [f"  {'variable':<12} {clean.line(_variable(name, one))}" for name, one in found["variables"].items()]
+    return "\n".join([*lines, "", clean.block(found["body"]).rstrip("\n")])
+
+
+def _variable(name: str, variable: Mapping[str, Any]) -> str:
+    told = [str(variable["type"])]
+    if variable.get("enum"):
+        told.append("one of " + ", ".join(map(_plain, variable["enum"])))
+    told.append(f"default {_plain(variable['default'])}" if "default" in variable else "needed")
+    if variable.get("description"):
+        told.append(str(variable["description"]))
+    return f"{name}: {', '.join(told)}"
+
+
+def _plain(value: Any) -> str:
+    return "" if value in (None, {}) else json.dumps(value, ensure_ascii=False)
