@@ -56,7 +56,9 @@ def exit_codes() -> str:
 def model(name: str, without: str | None = None) -> str:
     """A table of the keys of one of the models that files are validated with, perhaps without those of another."""
     found = _models()[name]
-    shown_elsewhere = _models()[without].model_fields if without else {}
+    shown_elsewhere = set(_models()[without].model_fields if without else ())
+    # The root is where pyproject.toml is, and nobody may set it.
+    shown_elsewhere |= {"root"} if name == "Settings" else set()
     rows = ["| key | default | what it is |", "| --- | --- | --- |"]
     for key, info in found.model_fields.items():
         if key in shown_elsewhere:
@@ -71,20 +73,51 @@ def model(name: str, without: str | None = None) -> str:
 
 
 def defaults() -> str:
-    """A table of defaults that are no key of a file."""
+    """A table of what holds where nobody says anything, from the models and constants that it stands in."""
+    from typing import get_args
+
+    from harness.assistants.session import CONNECT_TIMEOUT
     from harness.recording import read
     from harness.runs import opening
-    from harness.settings import Retry
-    from harness.suites.suite import DEFAULT_MARGIN
+    from harness.scorers.evaluation import DEFAULT_THRESHOLD
+    from harness.settings import Retry, Settings
+    from harness.suites import suite
+    from harness.suites.fields import SuiteFields
+    from harness.suites.matrix import LARGEST as LARGEST_MATRIX
+    from harness.templates import meter
 
+    def of(model: type[BaseModel], name: str) -> Any:
+        return model.model_fields[name].default
+
+    retry = "`[tool.harness.retry]`"
     rows = [
-        ("trials at the same time, live", opening.LIVE_CONCURRENCY),
-        ("trials at the same time, on replay", opening.REPLAY_CONCURRENCY),
-        *((f"retry: {name}", field.default) for name, field in Retry.model_fields.items()),
-        ("margin", DEFAULT_MARGIN),
-        ("largest cassette, bytes", f"{read.LARGEST:,}"),
+        ("record mode", of(Settings, "record_mode"), "`--record-mode`, `record_mode`"),
+        ("trials at the same time, live", opening.LIVE_CONCURRENCY, "`-j`, `concurrency`"),
+        ("trials at the same time, on replay", opening.REPLAY_CONCURRENCY, "`-j`, `concurrency`"),
+        ("longest trial, longest wait for an answer", _seconds(of(Settings, "timeout")), "`--timeout`, `timeout`"),
+        ("longest wait for a connection", _seconds(CONNECT_TIMEOUT), ""),
+        ("attempts of one call", of(Retry, "attempts"), f"`--retries` (further ones), `attempts` in {retry}"),
+        ("first wait before another attempt", _seconds(of(Retry, "backoff")), f"`backoff` in {retry}"),
+        ("each wait, times the one before", f"{of(Retry, 'factor'):g}", f"`factor` in {retry}"),
+        ("share of a wait that chance may take off", of(Retry, "jitter"), f"`jitter` in {retry}"),
+        ("longest wait nobody asked for", _seconds(of(Retry, "longest")), f"`longest` in {retry}"),
+        ("all waits of one call together", _seconds(of(Retry, "budget")), f"`budget` in {retry}"),
+        ("API", suite.AssistantSpec().api, "`api` in a suite"),
+        ("what a later turn sends on Responses", get_args(suite.Chain)[0], "`chain` in a suite"),
+        ("repeats", of(SuiteFields, "repeats"), "`-r`, `repeats` in a suite"),
+        ("smallest difference in accuracy that matters", suite.DEFAULT_MARGIN, "`margin` in a suite"),
+        ("score from which a number passes", DEFAULT_THRESHOLD, "`threshold` of a check"),
+        ("most variants of a matrix", LARGEST_MATRIX, ""),
+        ("largest cassette", f"{read.LARGEST:,} bytes", ""),
+        ("longest output of a template", f"{meter.LARGEST:,} characters", ""),
+        ("most steps of the loops in a template", f"{meter.MOST_STEPS:,}", ""),
     ]
-    return "\n".join(["| what | default |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+    head = ["| what | default | what changes it |", "| --- | --- | --- |"]
+    return "\n".join([*head, *(f"| {what} | {value} | {key or 'nothing'} |" for what, value, key in rows)])
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g} s"
 
 
 def sample() -> str:
@@ -131,7 +164,7 @@ def _paragraph(text: str | None) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         return "see below"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _cell(text: str) -> str:
