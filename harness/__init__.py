@@ -10,8 +10,8 @@ Names are found when they are first used: importing this package imports nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# The real one costs as much as all of this file: checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness.errors import (
         ConfigError,
@@ -71,15 +71,16 @@ _HOMES = {
     "harness.records": ("Result", "Score", "Transcript"),
 }
 
+if not TYPE_CHECKING:
+    # Unseen by checkers, which would otherwise take any name for one of ours.
+    def __getattr__(name: str) -> object:
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module 'harness' has no attribute '{name}'")
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    home = next((module for module, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module 'harness' has no attribute '{name}'")
-    from importlib import import_module
-
-    return getattr(import_module(home), name)
+        return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING"})

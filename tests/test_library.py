@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import runpy
@@ -304,6 +305,30 @@ def test_a_function_can_be_the_assistant(tmp_path: Path) -> None:
     run = harness.run(suite, root=tmp_path)
     assert run.passed
     assert run.results[0].output == "You said Hi"
+
+
+def test_a_suite_made_in_a_notebook_looks_for_its_files_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write(tmp_path, {"cells/data.csv": "id,input,expected\na,Hi,Hello\n"}))
+    cell = """\
+import harness
+
+suite = harness.Suite(name="cell", api="python", target=lambda text: "Hello", expect={"equals": "{{ expected }}"},
+                      cases="cells/data.csv")
+run = await harness.arun(suite)
+frame = run.frame()
+wrong = harness.Case(inptu="Hi")
+"""
+    names: dict[str, Any] = {}
+    code = compile(cell, "<ipython-input-3>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with pytest.raises(harness.ConfigError, match=r"<notebook>:7:1: unknown key 'inptu'"):
+        asyncio.run(eval(code, names))
+    assert names["run"].passed
+    assert names["frame"]["recorded_at"].isna().all()
+    assert names["frame"]["cost"].dtype == "float64"
+    said = command("report")
+    assert (said.exit_code, "is gone" in said.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(
