@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -31,20 +31,21 @@ _MINIMAL_CASES = ("weekend-price", "move-booking", "chain")
 _CASSETTES = "cassettes/reply"
 
 
-def contents(*, minimal: bool, schema: Callable[[], bytes] | None = None) -> dict[str, bytes]:
+def contents(*, minimal: bool) -> dict[str, bytes]:
     """Return the files of a new project by their path in it, with slashes.
 
     Args:
         minimal: Prompts, a suite of three cases and its recordings, and nothing else.
-        schema: Makes the JSON Schema of suites; without one, suites name none.
+
+    Raises:
+        ConfigError: An installed plugin cannot be used, so that nobody knows what suites may hold.
     """
     package = files("harness.starter")
     found = {
         target: package.joinpath(source).read_bytes() for target, source in (_MINIMAL if minimal else _PROJECT).items()
     }
-    if schema is not None and not minimal:
-        found[SCHEMA] = schema()
-        found["suites/reply.yaml"] = _naming_schema(found["suites/reply.yaml"])
+    if not minimal:
+        found[SCHEMA] = _schema()
     found.update(_cassettes(package, minimal=minimal))
     return found
 
@@ -56,5 +57,8 @@ def _cassettes(package: Traversable, *, minimal: bool) -> Iterator[tuple[str, by
                 yield f"{_CASSETTES}/{variant.name}/{cassette.name}", cassette.read_bytes()
 
 
-def _naming_schema(suite: bytes) -> bytes:
-    return f"# yaml-language-server: $schema=../{SCHEMA}\n".encode() + suite
+def _schema() -> bytes:
+    from harness.scorers import default_registry
+    from harness.suites.schema import text
+
+    return text("suite", default_registry()).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,19 +26,19 @@ class Started:
     advice: tuple[str, ...]
 
 
-def start_project(folder: Path, *, minimal: bool = False, schema: Callable[[], bytes] | None = None) -> Started:
+def start_project(folder: Path, *, minimal: bool = False) -> Started:
     """Write a working project into a folder; nothing that is there is changed.
 
     Args:
         folder: Where; made if it is not there.
         minimal: Prompts, a suite and its recordings only.
-        schema: Makes the JSON Schema of suites for editors.
 
     Raises:
+        ConfigError: An installed plugin cannot be used.
         UsageError: The folder, or one that is needed in it, is a file or a link that leads out of it. Nothing was written.
         StorageError: A file could not be written.
     """
-    content = contents(minimal=minimal, schema=schema)
+    content = contents(minimal=minimal)
     root = folder.absolute()
     _check(folder, root, content)
     written: list[str] = []
