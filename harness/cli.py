@@ -279,7 +279,9 @@ def init(directory: Path, minimal: bool) -> None:
 
 @main.command()
 @click.argument("run", required=False)
-@click.option("--format", "formats", default="", metavar="LIST", help="html, md, junit, csv, json (default: html,md,junit).")
+@click.option(
+    "--format", "formats", default="", metavar="LIST", help="html, md, junit, csv, json (default: html,md,junit)."
+)
 @click.option("--by", default="", metavar="LIST", help="Break down by tag, case, model, prompt or metadata.NAME.")
 @click.option("--no-outputs", is_flag=True, help="Leave out what the assistant said.")
 @click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
@@ -302,7 +304,10 @@ def report(
     outputs: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Make the reports of a stored run again (the last one, unless RUN names another); ends with the run's exit code."""
+    """Make the reports of a stored run again.
+
+    RUN is an id, the start of one, or a folder; without it, the last run. Ends with the exit code that the run ended with.
+    """
     from harness import api
     from harness.runs.reporting import DEFAULTS, Reporting
 

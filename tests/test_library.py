@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -122,6 +123,7 @@ def test_a_frame_has_one_row_per_trial_and_columns_of_fixed_types(project: Path)
     frame = harness.run().frame()
     assert frame.groupby("variant").score.mean().to_dict() == {"v1": 0.5, "v2": 1.0}
     assert list(frame.columns) == [*COLUMNS, "metadata.lang"]
+    assert all(re.search(rf"\b{name}\b", harness.Run.frame.__doc__ or "") for name in COLUMNS)
     kinds = {name: str(frame[name].dtype) for name in ("score", "passed", "cost", "input_tokens", "output", "error")}
     assert kinds == {
         "score": "float64",

@@ -109,10 +109,15 @@ class Run:
     def frame(self) -> DataFrame:
         """Return the results as a pandas DataFrame, one row per trial in plan order.
 
-        Columns and what they hold: `harness.reports.export.COLUMNS`; then `metadata.<name>` for each fact of the cases.
-        Durations are seconds and amounts US dollars, both float64; `passed` is a nullable boolean, NA where nothing was
-        graded; tokens are Int64; `tags` holds lists (`.explode("tags")`); `recorded_at` is a time in UTC; other columns are
-        text, with NA where there is none.
+        Columns:
+            run, suite, case, variant: names. `repeat`: from 1. `tags`: lists (`.explode("tags")`).
+            outcome: passed, failed, error or skipped. `passed`: nullable boolean, NA where nothing was graded.
+            score: weighted mean of the checks, 0 to 1.
+            latency, ttft: seconds, as recorded. `cost`, `judge_cost`: US dollars. All float64, NaN where not known.
+            input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, attempts: Int64, NA where not known.
+            model, prompt, prompt_hash, finish_reason: what answered, what it was told, why it ended.
+            error, error_message: of trials that ended in error. `recorded_at`: time in UTC. `cassette`: path.
+            input, output: text. Then `metadata.<name>` for each fact of the cases.
 
         Raises:
             UsageError: pandas is not installed.
