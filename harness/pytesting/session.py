@@ -353,16 +353,15 @@ class SuiteSession:
             width = max(width, _LOG_WIDTH)
         color = terminalreporter.hasmarkup
         terminalreporter.section("harness")
-        terminalreporter.write(
-            render(self._conclusion.summary, self._missed() if listed else (), color=color, width=width)
-        )
+        terminalreporter.write(render(self._conclusion.summary, self._untold(failed=listed), color=color, width=width))
         terminalreporter.write_line(f"report: {_nearest(self._conclusion.report, config.invocation_params.dir)}")
 
-    def _missed(self) -> Sequence[Result]:
-        """Return failing trials; those that decide were shown as failures already, and are left out by their ids."""
+    def _untold(self, *, failed: bool) -> Sequence[Result]:
+        """Return the trials that pytest reported as missed: those in error, such as stale recordings, and the failed."""
         suites = self._conclusion.summary.suites if self._conclusion else ()
-        decided = {name for suite in suites for name in suite.deciding_failures}
-        return [one for one in self._results.values() if one.outcome is Outcome.FAILED and one.id not in decided]
+        decided = {name for suite in suites for name in (*suite.deciding_failures, *suite.deciding_errors)}
+        outcomes = (Outcome.ERROR, Outcome.FAILED) if failed else (Outcome.ERROR,)
+        return [one for one in self._results.values() if one.outcome in outcomes and one.id not in decided]
 
 
 def _nearest(path: Path, folder: Path) -> Path:

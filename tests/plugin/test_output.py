@@ -80,6 +80,12 @@ def test_missed_trials_are_listed_when_asked(pytester: pytest.Pytester, write: W
     result.stdout.fnmatch_lines(["*quiz/three/good/1*", "*no idea*"])
 
 
+def test_errors_that_a_gate_judges_still_say_what_to_do(pytester: pytest.Pytester, write: Write) -> None:
+    write(gates="error_rate: 0.1", suite=SUITE.replace("input: d", "input: crash"))
+    result = pytester.runpytest("suites")
+    result.stdout.fnmatch_lines(["*= harness =*", "*error target (2 trials*", "*the agent broke*"])
+
+
 def test_missed_says_why_in_verbose_output(pytester: pytest.Pytester, write: Write) -> None:
     write(gates="accuracy: 0.7")
     result = pytester.runpytest("suites", "-vv")
