@@ -29,7 +29,6 @@ from harness.store import decode, encode
 from harness.suites.suite import Suite
 from harness.summary import missed
 
-
 #: Columns of a log.
 _LOG_WIDTH = 100
 
