@@ -1,89 +1,59 @@
-"""What the HTML report shows, as plain values: cases with their trials, and the geometry of the bars."""
+"""What the HTML report shows, as plain values: the cases of each suite with their trials, and the suite's prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.records import CheckResult, Outcome, Result
-from harness.reports import clean, notes
-from harness.summary import Comparison, SuiteSummary, VariantSummary, phrases
+from harness.records import Outcome, Result
+from harness.reports import anchors, clean, notes, openings, room, trials
+from harness.reports.cutting import Cut, cut
+from harness.reports.trials import TrialView
+from harness.summary import Comparison, SuiteSummary, phrases
 
-#: Characters that one answer may take on the page, and all of them together.
-_LIMITS = (8_000, 4_000, 2_000, 1_000, 400, 120)
-_ROOM = 6_000_000
 _INPUT = 4_000
-_REASON = 2_000
-
-MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "–"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """Text, and how many characters of it are not shown."""
-
-    text: str
-    more: int = 0
+#: Of that many repeats all stand open; of more, those that tell something.
+_OPEN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckView:
-    name: str
-    #: `passed`, `failed` or `unscored`.
-    state: str
-    soft: bool
-    turn: int | None
-    reason: Cut
-    where: str
+class Row:
+    """The trials of one repeat, side by side."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialView:
-    """One trial as it stands in a case's details."""
-
-    variant: str
     repeat: int
-    outcome: str
-    mark: str
-    decides: bool
-    output: Cut | None
-    turns: tuple[tuple[Cut, Cut], ...]
-    checks: tuple[CheckView, ...]
-    error: tuple[str, Cut, str] | None
-    facts: str
+    trials: tuple[TrialView, ...]
+    #: Whether to show it at once.
+    open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
-    """One case with its trials, by variant."""
+    """One case with its trials, by variant and by repeat."""
 
     anchor: str
     name: str
     tags: tuple[str, ...]
     preview: str
     input: Cut
-    #: In the order of the suite's variants; a variant without a trial of this case has an empty tuple.
+    #: The baseline first; a variant without a trial of this case has an empty tuple.
     arms: tuple[tuple[str, tuple[TrialView, ...]], ...]
+    rows: tuple[Row, ...]
     #: Words that the page can be filtered by: failed, error, changed.
     states: tuple[str, ...]
     rank: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """An interval drawn from 0 to 1000: its ends, its estimate, and for differences zero and the margin."""
+class SuiteView:
+    """What the page shows of a suite beside its numbers."""
 
-    low: float
-    high: float
-    at: float
-    zero: float = 0.0
-    margin: float = 0.0
-    #: What both ends of the axis stand for, in percentage points.
-    reach: str = ""
-
-    @property
-    def width(self) -> float:
-        return max(round(self.high - self.low, 1), 4.0)
+    anchor: str
+    cases: tuple[CaseView, ...]
+    prompts: openings.Prompts
+    #: Trials whose answers a script gave, as their rows say.
+    simulated: int = 0
+    #: Tags of its cases, in alphabetical order.
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,36 +66,52 @@ class _Open:
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
 
 
-def output_limit(rows: Iterable[Result]) -> int:
-    """Return how many characters of each answer the page can hold."""
-    totals = dict.fromkeys(_LIMITS, 0)
-    for result in rows:
-        length = len(result.output or "") + sum(len(turn.output) for turn in result.turns[:-1])
-        for limit in _LIMITS:
-            totals[limit] += min(length, limit)
-    return next((limit for limit in _LIMITS if totals[limit] <= _ROOM), _LIMITS[-1])
+def suites(
+    summaries: Sequence[SuiteSummary], read: Callable[[], Iterable[Result]]
+) -> tuple[dict[str, SuiteView], room.Room]:
+    """Return each suite's cases, those that need a look first, and the room that each text has.
 
-
-def cases(
-    suites: Sequence[SuiteSummary], read: Callable[[], Iterable[Result]]
-) -> tuple[dict[str, list[CaseView]], int]:
-    """Return the cases of each suite, those that need a look first, and the characters shown of each answer."""
-    limit = output_limit(read())
-    known = {suite.name: (suite, frozenset(suite.deciding_failures + suite.deciding_errors)) for suite in suites}
-    found: dict[str, dict[str, _Open]] = {suite.name: {} for suite in suites}
+    Args:
+        summaries: The suites of the run.
+        read: Gives the results; called twice.
+    """
+    baselines = {suite.name: baseline(suite) for suite in summaries}
+    prompts = {suite.name: openings.Gathering(suite, suites=len(summaries)) for suite in summaries}
+    space = room.measured(_watched(read(), prompts), baselines)
+    known = {suite.name: (suite, frozenset(suite.deciding_failures + suite.deciding_errors)) for suite in summaries}
+    found: dict[str, dict[str, _Open]] = {suite.name: {} for suite in summaries}
+    simulated = dict.fromkeys(found, 0)
+    taken = anchors.Taken()
     for result in read():
-        if result.suite not in known:
-            continue
-        decides = result.id in known[result.suite][1]
-        case = found[result.suite].setdefault(result.case, _Open(first=result))
-        case.trials.setdefault(result.variant, []).append(_trial(result, limit=limit, decides=decides))
-        case.outcomes.setdefault(result.variant, []).append(result.outcome)
-        case.deciding |= decides
-    pages: dict[str, list[CaseView]] = {}
-    for number, (name, opened) in enumerate(found.items(), start=1):
-        views = [_case(known[name][0], case, f"c{number}-{row}") for row, case in enumerate(opened.values(), start=1)]
-        pages[name] = sorted(views, key=lambda view: view.rank)
-    return pages, limit
+        if result.suite in known:
+            decides = result.id in known[result.suite][1]
+            view = trials.view(result, limit=space.limit, decides=decides, prompt=prompts[result.suite], taken=taken)
+            _take(found[result.suite], result, view)
+            simulated[result.suite] += bool(result.extra.get("simulated"))
+    views = {}
+    for name, cases in found.items():
+        suite = known[name][0]
+        rows = [_case(suite, case, taken, differences=space.differences) for case in cases.values()]
+        views[name] = SuiteView(
+            anchor=taken.one(anchors.suite(name)),
+            cases=tuple(sorted(rows, key=lambda view: view.rank)),
+            prompts=prompts[name].prompts((one.baseline, one.candidate) for one in suite.comparisons),
+            simulated=simulated[name],
+            tags=tuple(sorted({tag for row in rows for tag in row.tags})),
+        )
+    return views, space
+
+
+def baseline(suite: SuiteSummary) -> str:
+    """Return the variant that others are set against; empty: there is none."""
+    named = next((variant.name for variant in suite.variants if variant.role == "baseline"), "")
+    return named or next((one.baseline for one in suite.comparisons), "")
+
+
+def ordered(suite: SuiteSummary) -> list[str]:
+    """Return the names of a suite's variants, the baseline first."""
+    first = baseline(suite)
+    return sorted((variant.name for variant in suite.variants), key=lambda name: name != first)
 
 
 def state_counts(views: Sequence[CaseView]) -> list[tuple[str, int]]:
@@ -134,120 +120,98 @@ def state_counts(views: Sequence[CaseView]) -> list[tuple[str, int]]:
     return [(state, count) for state, count in counts if count]
 
 
-def rate_bar(variant: VariantSummary) -> Bar | None:
-    """The accuracy of a variant on an axis from 0 to 100 percent."""
-    if variant.accuracy is None or variant.interval is None:
-        return None
-    return Bar(
-        low=round(variant.interval.low * 1000, 1),
-        high=round(variant.interval.high * 1000, 1),
-        at=round(variant.accuracy * 1000, 1),
-    )
+def outcome_counts(arm: Sequence[TrialView]) -> str:
+    """How many of a case's repeats passed, in words for a screen reader."""
+    passed = sum(trial.outcome == Outcome.PASSED.value for trial in arm)
+    return f"{passed} of {phrases.count(len(arm), 'trial')} passed" if arm else "no trial"
 
 
-def difference_bar(comparison: Comparison) -> Bar | None:
-    """The difference of two variants on an axis with zero in the middle."""
-    found = comparison.difference
-    if found is None:
-        return None
-    extent = max(abs(found.interval.low), abs(found.interval.high), comparison.margin) * 1.12
-    reach = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75) if step >= extent), 1.0)
-
-    def place(value: float) -> float:
-        return round(500 + min(max(value / reach, -1), 1) * 500, 1)
-
-    return Bar(
-        low=place(found.interval.low),
-        high=place(found.interval.high),
-        at=place(found.estimate),
-        zero=500,
-        margin=round(min(comparison.margin / reach, 1) * 500, 1),
-        reach=f"{reach * 100:.0f} pp",
-    )
+def _watched(rows: Iterable[Result], prompts: dict[str, openings.Gathering]) -> Iterable[Result]:
+    """Pass results on, and note their openings: reading them is the dear part, so it happens once."""
+    for result in rows:
+        if result.suite in prompts:
+            prompts[result.suite].add(result)
+        yield result
 
 
-def cut(text: str, limit: int) -> Cut:
-    """Return text without what nobody should see, and at most `limit` characters of it."""
-    shown = clean.block(text[: 4 * limit])
-    if len(text) > 4 * limit or len(shown) > limit:
-        shown = shown[:limit]
-        return Cut(text=shown, more=max(len(text) - len(shown), 1))
-    return Cut(text=shown)
+def _take(cases: dict[str, _Open], result: Result, view: TrialView) -> None:
+    case = cases.setdefault(result.case, _Open(first=result))
+    case.trials.setdefault(result.variant, []).append(view)
+    case.outcomes.setdefault(result.variant, []).append(result.outcome)
+    case.deciding |= view.decides
 
 
-def _case(suite: SuiteSummary, case: _Open, anchor: str) -> CaseView:
+def _case(suite: SuiteSummary, case: _Open, taken: anchors.Taken, *, differences: bool) -> CaseView:
     outcomes = [outcome for found in case.outcomes.values() for outcome in found]
-    candidates = {variant.name for variant in suite.variants if variant.role == "candidate"}
-    missed = any(
-        outcome is Outcome.FAILED for name, found in case.outcomes.items() if name in candidates for outcome in found
-    )
     states = [
         *(["failed"] if Outcome.FAILED in outcomes else []),
         *(["error"] if Outcome.ERROR in outcomes else []),
         *(["changed"] if _changed(suite, case) else []),
     ]
-    rank = 0 if case.deciding else 1 if missed else 2 if Outcome.ERROR in outcomes else 3 if states else 4
+    names = ordered(suite)
+    if differences:
+        _set_against(case.trials, baseline(suite))
     text = notes.plain(case.first.input)
     return CaseView(
-        anchor=anchor,
+        anchor=taken.one(anchors.case(case.first.suite, case.first.case)),
         name=clean.line(case.first.case),
         tags=tuple(clean.line(tag) for tag in case.first.tags),
         preview=clean.line(text[:600], 200),
         input=cut(text, _INPUT),
-        arms=tuple((variant.name, tuple(case.trials.get(variant.name, ()))) for variant in suite.variants),
+        arms=tuple((name, tuple(case.trials.get(name, ()))) for name in names),
+        rows=_rows([case.trials.get(name, []) for name in names]),
         states=tuple(states),
-        rank=rank,
+        rank=_rank(suite, case, states),
     )
+
+
+def _rank(suite: SuiteSummary, case: _Open, states: Sequence[str]) -> int:
+    """Where a case stands in the list: what decides, what got worse, what else failed, errors, differences, the rest."""
+    shares = _shares(case)
+    candidates = {variant.name for variant in suite.variants if variant.role == "candidate"}
+    worse = any(
+        shares[one.candidate] < shares[one.baseline] for one in _paired(suite, shares) if one.candidate in candidates
+    )
+    missed = any(Outcome.FAILED in found for name, found in case.outcomes.items() if name in candidates)
+    holds = (case.deciding, worse, missed, "error" in states, bool(states))
+    return holds.index(True) if True in holds else len(holds)
+
+
+def _set_against(found: dict[str, list[TrialView]], first: str) -> None:
+    """Set every answer against the baseline's of the same repeat."""
+    others = {trial.repeat: trial for trial in found.get(first, ())}
+    for name, arm in found.items():
+        if name != first:
+            found[name] = [
+                trials.against(trial, others[trial.repeat]) if trial.repeat in others else trial for trial in arm
+            ]
+
+
+def _rows(arms: Sequence[Sequence[TrialView]]) -> tuple[Row, ...]:
+    repeats = sorted({trial.repeat for arm in arms for trial in arm})
+    rows = []
+    for repeat in repeats:
+        beside = tuple(trial for arm in arms for trial in arm if trial.repeat == repeat)
+        telling = len({trial.outcome for trial in beside}) > 1 or repeat == repeats[0]
+        rows.append(Row(repeat=repeat, trials=beside, open=len(repeats) <= _OPEN or telling))
+    return tuple(rows)
 
 
 def _changed(suite: SuiteSummary, case: _Open) -> bool:
     """Whether a variant does not pass as often as the baseline does."""
+    shares = _shares(case)
+    return any(shares[one.baseline] != shares[one.candidate] for one in _paired(suite, shares))
+
+
+def _shares(case: _Open) -> dict[str, float]:
+    """The share of passes by variant, over the trials that were graded."""
     shares = {}
     for name, found in case.outcomes.items():
         graded = [outcome is Outcome.PASSED for outcome in found if outcome in (Outcome.PASSED, Outcome.FAILED)]
         if graded:
             shares[name] = sum(graded) / len(graded)
-    return any(
-        shares[one.baseline] != shares[one.candidate]
-        for one in suite.comparisons
-        if one.baseline in shares and one.candidate in shares
-    )
+    return shares
 
 
-def _trial(result: Result, *, limit: int, decides: bool) -> TrialView:
-    error = result.error
-    return TrialView(
-        variant=result.variant,
-        repeat=result.repeat,
-        outcome=result.outcome.value,
-        mark=MARKS[result.outcome],
-        decides=decides,
-        output=None if result.output is None else cut(result.output, limit),
-        turns=tuple((cut("\n".join(turn.input), _INPUT), cut(turn.output, limit)) for turn in result.turns)
-        if len(result.turns) > 1
-        else (),
-        checks=tuple(_check(check) for check in sorted(result.checks, key=_trouble_first)),
-        error=(clean.line(error.kind), cut(error.message, _INPUT), clean.line(error.where or "")) if error else None,
-        facts=clean.line(notes.of_trial(result)),
-    )
-
-
-def _trouble_first(check: CheckResult) -> tuple[bool, bool]:
-    return (check.passed is True, check.soft)
-
-
-def _check(check: CheckResult) -> CheckView:
-    return CheckView(
-        name=clean.line(check.name if check.name == check.scorer else f"{check.name} ({check.scorer})"),
-        state="unscored" if check.passed is None else "passed" if check.passed else "failed",
-        soft=check.soft,
-        turn=check.turn,
-        reason=cut(check.reason, _REASON),
-        where=clean.line(check.where or ""),
-    )
-
-
-def outcome_counts(arm: Sequence[TrialView]) -> str:
-    """How many of a case's repeats passed, in words for a screen reader."""
-    passed = sum(trial.outcome == Outcome.PASSED.value for trial in arm)
-    return f"{passed} of {phrases.count(len(arm), 'trial')} passed" if arm else "no trial"
+def _paired(suite: SuiteSummary, shares: Mapping[str, float]) -> Iterable[Comparison]:
+    return (one for one in suite.comparisons if one.baseline in shares and one.candidate in shares)
