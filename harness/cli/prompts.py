@@ -1,41 +1,30 @@
-"""`harness prompts`: options, and which functions they call. Results go to stdout, all else to stderr."""
+"""The commands that look at prompts: show, diff, render."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.commands import Command, Group
+from harness.cli.options import as_json_option
+from harness.cli.output import colors
+
 if TYPE_CHECKING:
     from harness.project.prompting import Opened
 
 
-class _Group(click.Group):
-    """Suggests the command that may have been meant."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from harness.errors import did_you_mean
-
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            hint = did_you_mean(name, self.list_commands(ctx)) or "See `harness prompts --help`."
-            raise click.UsageError(f"there is no command 'prompts {name}'. {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Group)
+@click.group(cls=Group)
 def prompts() -> None:
     """Look at prompts: what is in one, what differs between two, what one comes to."""
 
 
-@prompts.command()
+@prompts.command(cls=Command, name="show")
 @click.argument("ref")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def show(ref: str, as_json: bool) -> None:
+@as_json_option
+def show_prompt(ref: str, as_json: bool) -> None:
     """Show a prompt: where it is, where it comes from, its variables and its text.
 
     REF is a name (its newest version), name@2, name@latest, name@git:main or name@2@git:main.
@@ -47,7 +36,7 @@ def show(ref: str, as_json: bool) -> None:
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _description(found))
 
 
-@prompts.command()
+@prompts.command(cls=Command)
 @click.argument("a")
 @click.argument("b")
 def diff(a: str, b: str) -> None:
@@ -57,18 +46,18 @@ def diff(a: str, b: str) -> None:
     from harness.reports import linediff
 
     (first, before), (second, after) = sources(open_project(), a, b)
-    text = linediff.render(before, after, names=(first, second), color=_colors())
+    text = linediff.render(before, after, names=(first, second), color=colors())
     if text:
         click.echo(text, nl=False)
     else:
         click.echo(f"{first} and {second} are the same", err=True)
 
 
-@prompts.command()
+@prompts.command(cls=Command)
 @click.argument("ref")
 @click.option("--case", metavar="SUITE::CASE", help="Render it for this case.")
 @click.option("--var", "given", multiple=True, metavar="NAME=VALUE", help="Value of a variable (repeatable).")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@as_json_option
 def render(ref: str, case: str | None, given: tuple[str, ...], as_json: bool) -> None:
     """Show the messages that a prompt comes to; without a case, {{ input }} stands for the input."""
     from harness.project.project import open_project
@@ -78,10 +67,6 @@ def render(ref: str, case: str | None, given: tuple[str, ...], as_json: bool) ->
     click.echo(json.dumps(opened.plain(), indent=2, ensure_ascii=False) if as_json else _messages(opened))
 
 
-def _colors() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
 def _messages(opened: Opened) -> str:
     from harness.reports import clean
 
@@ -89,7 +74,7 @@ def _messages(opened: Opened) -> str:
     for number, messages in enumerate(opened.turns, start=1):
         for message in messages:
             head = message.role if len(opened.turns) == 1 else f"{message.role}, turn {number}"
-            parts.append(f"{click.style(head, bold=True) if _colors() else head}:\n{clean.block(message.content)}")
+            parts.append(f"{click.style(head, bold=True) if colors() else head}:\n{clean.block(message.content)}")
     return "\n\n".join(parts) or "nothing is said before the input"
 
 

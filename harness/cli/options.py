@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """An option that can also be set as HARNESS_<NAME>."""
+    long = next((name for name in names if name.startswith("--")), names[0])
+    return click.option(*names, envvar="HARNESS_" + long.lstrip("-").replace("-", "_").upper(), **settings)
+
+
+def selecting(command: F) -> F:
+    """Add the options that choose trials."""
+    for add in reversed(
+        (
+            option(
+                "-k", "expression", default="", metavar="EXPR", help="Trials whose names match: words, and, or, not."
+            ),
+            option("-t", "--tag", "tags", multiple=True, help="Cases with this tag (repeatable)."),
+            option("--variant", "variants", multiple=True, help="This variant only (repeatable)."),
+            option("--case", "cases", multiple=True, metavar="ID", help="This case only (repeatable)."),
+            option("--limit", type=click.IntRange(min=1), help="At most so many cases per suite."),
+            option("-r", "--repeats", type=click.IntRange(min=1), help="Repeats of each case, instead of the suite's."),
+            option("--baseline", metavar="VARIANT", help="Compare with this variant instead of the suite's baseline."),
+        )
+    ):
+        command = add(command)
+    return command
+
+
+def running(command: F) -> F:
+    """Add the options of commands that run trials."""
+    for add in reversed(
+        (
+            option("-j", "--concurrency", type=click.IntRange(min=1), help="Trials at the same time."),
+            option("--timeout", metavar="TIME", help="Longest time a trial may take (default 120s)."),
+            option(
+                "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
+            ),
+            option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
+            option(
+                "-o",
+                "--output",
+                "outputs",
+                multiple=True,
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="Also write FILE: .html .md .xml .json .jsonl (repeatable).",
+            ),
+            option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+            option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
+            option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
+            option("--no-progress", is_flag=True, help="No progress bar."),
+            option("--no-html", is_flag=True, help="Write no report.html."),
+        )
+    ):
+        command = add(command)
+    return command
+
+
+def suite_arguments(command: F) -> F:
+    return click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")(command)
+
+
+def as_json_option(command: F) -> F:
+    """Add `--json`."""
+    return option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)

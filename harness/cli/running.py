@@ -1,0 +1,170 @@
+"""The commands that run trials, or would: run, record, plan."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.commands import Command
+from harness.cli.options import as_json_option, option, running, selecting, suite_arguments
+from harness.cli.output import colors, finish, say, show
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.api import Conclusion, Job, Project
+    from harness.plan import Plan
+    from harness.runs.stop import Stop
+
+_MODES = ("none", "once", "rewrite", "all")
+
+
+@click.command(cls=Command)
+@suite_arguments
+@option(
+    "--record-mode",
+    type=click.Choice(_MODES),
+    help="none: replay only (default); once: record what is missing; rewrite, all: record anew.",
+)
+@selecting
+@running
+def run(suites: tuple[Path, ...], record_mode: str | None, **options: Any) -> None:
+    """Run suites and compare their variants; replays recordings unless told otherwise."""
+    project, plan = planned(suites, options, record_mode=record_mode)
+    code = _execute(project, plan, options)
+    finish(code)
+
+
+@click.command(cls=Command)
+@suite_arguments
+@click.option("--rewrite", is_flag=True, help="Record everything selected anew.")
+@click.option("--only-stale", is_flag=True, help="Record what is missing or no longer matches, and nothing else.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@selecting
+@running
+def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool, **options: Any) -> None:
+    """Record what is missing, after showing the number of calls and their expected cost."""
+    from harness import api
+
+    if rewrite and only_stale:
+        raise UsageError("--rewrite records everything anew and --only-stale only what changed: choose one")
+    project, plan = planned(suites, options, record_mode="rewrite" if rewrite else "once")
+    stale = api.stale(project, plan) if only_stale else frozenset()
+    estimate = api.estimate(project, plan, rewrite=stale)
+    say(estimate.text)
+    if estimate.trials:
+        api.check_credentials(estimate.trials)
+        if not yes and not _agreed():
+            raise UsageError("nothing was recorded; without a terminal, say --yes")
+    code = _execute(project, plan, options, rewrite=stale)
+    finish(code)
+
+
+@click.command(cls=Command, name="plan")
+@suite_arguments
+@selecting
+@as_json_option
+def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Show what would run: trials, what is recorded, and what the rest would cost."""
+    from harness import api
+    from harness.reports import tables
+
+    project, plan = planned(suites, options, record_mode="once")
+    rows = api.plan_rows(project, plan)
+    show(json.dumps(rows, indent=2) if as_json else tables.listing(rows))
+
+
+def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:
+    """Open the project, load the suites and lay out the selected trials."""
+    from harness import api
+    from harness.plan import Selection
+
+    retries = options.pop("retries", None)
+    project = api.open_project(
+        suites[0] if suites else None,
+        record_mode=record_mode,
+        concurrency=options.pop("concurrency", None),
+        timeout=options.pop("timeout", None),
+        attempts=None if retries is None else retries + 1,
+    )
+    selection = Selection(
+        expression=options.pop("expression"),
+        tags=options.pop("tags"),
+        variants=options.pop("variants"),
+        cases=options.pop("cases"),
+        limit=options.pop("limit"),
+    )
+    loaded = api.load(project, api.find_suites(project, suites))
+    loaded = api.adjusted(loaded, repeats=options.pop("repeats"), baseline=options.pop("baseline"))
+    return project, api.plan(project, loaded, selection)
+
+
+def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()) -> int:
+    """Run a plan with a progress display, print what it came to, and return the exit code."""
+    from harness import api
+    from harness.reports.progress import Progress
+
+    outputs: Sequence[Path] = options["outputs"]
+    api.check_outputs(outputs, html=not options["no_html"])
+    show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
+    with Progress(len(plan.trials), shown=show, verbose=options["verbose"]) as progress:
+        job = api.Job(
+            project=project,
+            plan=plan,
+            rewrite=rewrite,
+            subscribers=(progress,),
+            exit_first=options["exit_first"],
+            html=not options["no_html"],
+            argv=tuple(sys.argv),
+        )
+        with _stopping() as stop:
+            conclusion = job.execute(stop=stop)
+    job.export(conclusion, outputs)
+    _print_conclusion(job, conclusion, options)
+    return int(conclusion.summary.exit_code)
+
+
+def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any]) -> None:
+    from harness.reports import text
+
+    if options["as_json"]:
+        show(json.dumps(job.plain(conclusion), indent=2))
+        return
+    color = colors()
+    show(text.render(conclusion.summary, conclusion.open_results, color=color, quiet=options["quiet"]))
+    say(f"report: {job.project.shown(conclusion.report)}")
+
+
+@contextmanager
+def _stopping() -> Iterator[Stop]:
+    """Ctrl-C or SIGTERM once: finish what is in flight and save. Twice: stop at once."""
+    from harness.runs.stop import Stop
+
+    stop = Stop()
+    before: dict[signal.Signals, Any] = {}
+
+    def handle(number: int, frame: object) -> None:
+        if stop.interrupted:
+            if not stop.abort():
+                raise KeyboardInterrupt
+            return
+        stop.interrupt()
+        say("finishing what is in flight; once more stops at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _agreed() -> bool:
+    return sys.stdin.isatty() and click.confirm("Record?", err=True)
