@@ -71,6 +71,7 @@ class Line:
 class Transcript:
     """What happened, in order."""
 
+    #: How many messages and calls; empty: nothing is known of them.
     title: str
     #: Where the opening is shown, with its name and size; empty: the page does not show it.
     prompt: str
@@ -193,7 +194,8 @@ def _transcript(result: Result, limit: int, start: int, prompt: openings.Gatheri
 
 
 def _title(result: Result) -> Iterator[str]:
-    yield phrases.count(len(result.messages), "message")
+    if result.messages:
+        yield phrases.count(len(result.messages), "message")
     if result.tool_calls:
         yield phrases.count(len(result.tool_calls), "tool call")
 

@@ -16,6 +16,8 @@ _LARGEST = 4_000_000
 _COMMON = 0.25
 #: Texts of fewer words are set out whatever they have in common.
 _FEW = 8
+#: So many words that are the same between changes of so many words are not worth a mark's end.
+_ISLAND, _LONG = 2, 6
 #: A word with the dots, hyphens and apostrophes inside it; one character of a script without spaces; or a sign.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+(?:[.,'’_-][^\W_]+)*|[^\w\s]|_+")
 
@@ -104,12 +106,12 @@ def _told(first: _Words, second: _Words, spans: list[Span]) -> WordDiff:
 
 
 def _merged(spans: list[Span]) -> list[Span]:
-    """Take a lone word between two replacements into them: marks that change at every word cannot be read."""
+    """Take a word or two between changes into them: marks that begin and end at every word cannot be read."""
     kept: list[Span] = []
     filled = [span for span in spans if span[2] > span[1] or span[4] > span[3]]
     for position, span in enumerate(filled):
-        lone = span[0] and span[2] - span[1] == 1 and 0 < position < len(filled) - 1
-        taken = lone and _replaces(kept[-1]) and _replaces(filled[position + 1])
+        between = span[0] and 0 < position < len(filled) - 1
+        taken = between and _lost(span[2] - span[1], kept[-1], filled[position + 1])
         if kept and not kept[-1][0] and (taken or not span[0]):
             kept[-1] = (False, kept[-1][1], span[2], kept[-1][3], span[4])
         else:
@@ -117,8 +119,11 @@ def _merged(spans: list[Span]) -> list[Span]:
     return kept
 
 
-def _replaces(span: Span) -> bool:
-    return not span[0] and span[2] > span[1] and span[4] > span[3]
+def _lost(size: int, before: Span, after: Span) -> bool:
+    """Whether words that are the same say nothing between these changes: one of two replacements, few of long ones."""
+    if size == 1 and all(span[2] > span[1] and span[4] > span[3] for span in (before, after)):
+        return True
+    return size <= _ISLAND and all(span[2] - span[1] + span[4] - span[3] >= _LONG for span in (before, after))
 
 
 def _split(text: str) -> _Words:

@@ -197,11 +197,18 @@ def test_a_transcript_holds_messages_tools_and_state(sample: Sample) -> None:
         "c", "faq@2", output="I cannot find it.", messages=asked, tool_calls=(call,), turns=turns, state={"open": 3}
     )
     html = render(sample.summary, lambda: [row])
-    transcript = html[html.index('<details class="transcript">') : html.index("</section>", html.index("<ol>"))]
+    transcript = html[html.index('<details class="transcript">') : html.index("</article>")]
     told = ["1 message, 9 characters", "Where is 4711?", "find_order", "&lt;4711&gt;", "no &lt;such&gt; order"]
     places = [transcript.index(text) for text in [*told, "not found", "I cannot find it.", "&#34;open&#34;: 3"]]
     assert places == sorted(places)
     assert "5 messages, 1 tool call" in transcript
+
+
+def test_a_trial_without_messages_keeps_its_times(sample: Sample) -> None:
+    html = render(sample.summary, lambda: [trial("c", "faq@2", messages=(), turns=(), output=None)])
+    assert "<summary>Details</summary>" in html
+    assert "latency 1.23s" in html
+    assert "<ol>" not in html
 
 
 def test_a_long_system_message_stands_on_the_page_once_for_all_trials(sample: Sample) -> None:

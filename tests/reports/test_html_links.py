@@ -35,7 +35,7 @@ def test_no_two_places_are_the_same(sample: Sample) -> None:
     html = render(with_suite(sample.summary, name="faq"), lambda: [*rows, *rows])
     found = identifiers(html)
     assert len(found) == len(set(found))
-    assert html.count('<section class="trial') == 4 * len(names)
+    assert html.count('<article class="trial') == 4 * len(names)
 
 
 def test_hostile_names_make_harmless_places(sample: Sample) -> None:

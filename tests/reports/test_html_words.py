@@ -57,6 +57,15 @@ def test_a_lone_word_between_replacements_goes_with_them() -> None:
     assert [one.text.strip() for one in found.pieces if one.kind == "gone"] == ["red cat sat"]
 
 
+def test_a_word_or_two_between_long_changes_go_with_them() -> None:
+    found = worddiff.words("Start a b c d e f and so g h i j k l end", "Start m n o p q r and so s t u v w x end")
+    assert found is not None
+    assert [one.kind for one in found.pieces] == ["same", "gone", "new", "same"]
+    short = worddiff.words("Start a and so b end", "Start c and so d end")
+    assert short is not None
+    assert [one.text for one in short.pieces if one.kind == "same"] == ["Start ", "and so ", "end"]
+
+
 def test_texts_too_long_to_compare_are_not_compared() -> None:
     assert worddiff.words("a b " * 3_000, "c d " * 3_000) is None
     same_but_one = worddiff.words("a b " * 30_000, "a b " * 29_999 + "a c")
