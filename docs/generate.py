@@ -130,10 +130,15 @@ def sample() -> str:
         check=False,
     )
     lines = [line.split(", run 2")[0] for line in done.stdout.rstrip().splitlines()]
-    first = next((number for number, line in enumerate(lines) if line.startswith("  failing trials")), len(lines))
-    notes = next((number for number, line in enumerate(lines) if line.startswith("  answers:")), first)
-    lines[first:notes] = ["  (the failing trials, each with what was expected and what was answered)", ""]
-    return "```text\n" + "\n".join(lines) + "\n```"
+    shown: list[str] = []
+    inside = False
+    for line in lines:
+        if line.startswith("  failing trials") and not inside:
+            inside = True
+            shown += ["  (failing trials, each with what was expected and what was answered)", ""]
+        inside = inside and not line.startswith("  answers:")
+        shown += [] if inside else [line]
+    return "```text\n" + "\n".join(shown) + "\n```"
 
 
 def _models() -> dict[str, type[BaseModel]]:
