@@ -29,7 +29,7 @@ class Origin:
 
     def facts(self) -> dict[str, str]:
         """Return what the page says of it."""
-        facts = {f"{name} version": number for name, number in self.versions.items()}
+        facts: dict[str, str] = dict(self.versions)
         if self.git:
             facts["commit"] = f"{str(self.git['commit'])[:12]}{' with changes' if self.git['dirty'] else ''}"
         return facts
