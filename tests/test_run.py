@@ -407,6 +407,18 @@ def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, tim
         assert outcomes.count("passed") == len(list((project / "cassettes").rglob("*.yaml"))) >= 2
 
 
+def test_answers_of_a_script_are_never_shown_as_a_models(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes").exit_code == 0
+    again = harness("run")
+    assert again.exit_code == 0
+    assert "simulated by a script in 4 trials" in again.output
+    assert all(row["extra"]["simulated"] is True for row in rows(project))
+    for report in (project / "reports").glob("*/report.html"):
+        assert "simulated by a script in 4 trials" in report.read_text()
+
+
 def test_a_recording_replays_for_another_address_and_another_path_below_it(project: Path) -> None:
     with ChatServer(lambda number, body: "5 days") as server:
         write(project, faq(server.url))

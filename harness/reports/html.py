@@ -68,7 +68,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
         views=views,
         facts={"harness": __version__, **(facts or {})},
-        sources={suite.name: _source(suite, views[suite.name].simulated) for suite in summary.suites},
+        sources={suite.name: _source(suite) for suite in summary.suites},
         method=method,
         lede=_lede,
     )
@@ -112,9 +112,6 @@ def _lede(comparison: Comparison, title: str) -> str:
     return text.removeprefix(f"{title}: ")
 
 
-def _source(suite: SuiteSummary, simulated: int) -> str:
+def _source(suite: SuiteSummary) -> str:
     """What gave a suite's answers, and when."""
-    told = [note.removeprefix("answers: ") for note in notes.of_suite(suite) if note.startswith("answers: ")]
-    if simulated:
-        told.append(f"simulated in {phrases.count(simulated, 'trial')}")
-    return ", ".join(told)
+    return ", ".join(note.removeprefix("answers: ") for note in notes.of_suite(suite) if note.startswith("answers: "))

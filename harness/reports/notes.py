@@ -16,7 +16,9 @@ def of_suite(suite: SuiteSummary) -> list[str]:
     models = _unique(model for variant in suite.variants for model in variant.models)
     spans = [variant.recorded for variant in suite.variants if variant.recorded]
     span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
-    source = ", ".join(part for part in (" and ".join(models), words.recorded(span)) if part)
+    scripted = sum(variant.simulated for variant in suite.variants)
+    told = f"simulated by a script in {phrases.count(scripted, 'trial')}" if scripted else ""
+    source = ", ".join(part for part in (" and ".join(models), words.recorded(span), told) if part)
     if source:
         found.append(f"answers: {source}")
     for note in _unique(variant.price_note for variant in suite.variants if variant.price_note):

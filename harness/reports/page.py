@@ -50,8 +50,6 @@ class SuiteView:
     anchor: str
     cases: tuple[CaseView, ...]
     prompts: openings.Prompts
-    #: Trials whose answers a script gave, as their rows say.
-    simulated: int = 0
     #: Tags of its cases, in alphabetical order.
     tags: tuple[str, ...] = ()
 
@@ -80,14 +78,12 @@ def suites(
     space = room.measured(_watched(read(), prompts), baselines)
     known = {suite.name: (suite, frozenset(suite.deciding_failures + suite.deciding_errors)) for suite in summaries}
     found: dict[str, dict[str, _Open]] = {suite.name: {} for suite in summaries}
-    simulated = dict.fromkeys(found, 0)
     taken = anchors.Taken()
     for result in read():
         if result.suite in known:
             decides = result.id in known[result.suite][1]
             view = trials.view(result, limit=space.limit, decides=decides, prompt=prompts[result.suite], taken=taken)
             _take(found[result.suite], result, view)
-            simulated[result.suite] += bool(result.extra.get("simulated"))
     views = {}
     for name, cases in found.items():
         suite = known[name][0]
@@ -96,7 +92,6 @@ def suites(
             anchor=taken.one(anchors.suite(name)),
             cases=tuple(sorted(rows, key=lambda view: view.rank)),
             prompts=prompts[name].prompts((one.baseline, one.candidate) for one in suite.comparisons),
-            simulated=simulated[name],
             tags=tuple(sorted({tag for row in rows for tag in row.tags})),
         )
     return views, space

@@ -99,7 +99,7 @@ class Recordings:
         model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
         if model:
             source["model"] = model
-        if any("x-harness-simulated" in one.headers for one in interactions):
+        if simulated(tape):
             source["simulated"] = True
         return Facts(
             count=len(interactions),
@@ -119,6 +119,11 @@ class Recordings:
         if id(variant) not in self._hashes:
             self._hashes[id(variant)] = _digest(variant.assistant.plain())
         return self._hashes[id(variant)]
+
+
+def simulated(tape: Tape) -> bool:
+    """Whether a script answered, if only once, and no model; simulators say so in a header."""
+    return any("x-harness-simulated" in one.headers for one in tape.interactions)
 
 
 def _missing(trial: Trial) -> str:

@@ -23,6 +23,7 @@ from harness.recording import (
     use_tape,
 )
 from harness.records import (
+    JSON,
     CassetteRef,
     Failure,
     Outcome,
@@ -32,7 +33,7 @@ from harness.records import (
     Turn,
 )
 from harness.runs.pricing import cost_today, recorded_cost
-from harness.runs.recordings import Held, Recordings
+from harness.runs.recordings import Held, Recordings, simulated
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.scorers import evaluate, settle
@@ -159,11 +160,12 @@ class Runner:
         trial, tape = held.trial, held.tape
         if tape is None:
             return self._failed(trial, held.failure)
-        cost, basis = recorded_cost(tape), {}
+        cost = recorded_cost(tape)
+        facts: dict[str, JSON] = {"simulated": True} if simulated(tape) else {}
         if cost is None:
             cost = cost_today(tape, model=trial.variant.assistant.model, prices=self._workshop.prices)
             if cost is not None and tape.replays:
-                basis = {"cost_basis": "today's prices"}
+                facts["cost_basis"] = "today's prices"
         cassette = await self._recordings.keep(held, tape, cost)
         if held.transcript is None:
             return replace(
@@ -173,7 +175,7 @@ class Runner:
                 prompt=held.prompt,
                 cassette=cassette,
             )
-        transcript = replace(held.transcript, cost=cost, extra={**held.transcript.extra, **basis})
+        transcript = replace(held.transcript, cost=cost, extra={**held.transcript.extra, **facts})
         return await self._scored(trial, transcript, prompt=held.prompt, cassette=cassette)
 
     async def _talk(self, trial: Trial, tape: Tape, turns: Sequence[Turn]) -> Transcript:

@@ -116,6 +116,7 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
         cost=cost[0] if cost else None,
         cost_per_trial=cost[0] / cost[1] if cost else None,
         unpriced=unpriced(results),
+        simulated=sum(bool(result.extra.get("simulated")) for result in results),
         usage=sum((result.usage for result in results), Usage()),
         recorded=(recorded[0], recorded[-1]) if recorded else None,
         models=models,

@@ -50,6 +50,8 @@ class VariantSummary:
     cost_per_trial: Decimal | None
     #: Graded trials that called a model whose price is unknown.
     unpriced: int
+    #: Trials in which a script answered, and no model.
+    simulated: int = 0
     usage: Usage
     #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
     recorded: tuple[str, str] | None

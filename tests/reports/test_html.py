@@ -174,9 +174,9 @@ def test_runs_without_comparisons_gates_or_results_are_pages_too(sample: Sample)
 
 
 def test_who_answered_is_said_where_the_run_tells(sample: Sample) -> None:
-    rows = [trial("c", "faq@2", extra={"simulated": True})]
-    html = render(sample.summary, lambda: rows, facts={"answers": "a script, <no> model"})
-    assert "simulated in 1 trial" in html
+    scripted = replace(sample.summary.suites[0].variants[0], simulated=1)
+    html = render(with_suite(sample.summary, variants=(scripted,)), list, facts={"answers": "a script, <no> model"})
+    assert "simulated by a script in 1 trial" in html
     assert "answers: a script, &lt;no&gt; model" in html[: html.index("<h1>")]
     plain = render(sample.summary, lambda: sample.results)
     assert "simulated" not in plain
