@@ -100,7 +100,7 @@ def write_project(root: Path, port: str, counts: list[int]) -> None:
         )
         files[f"suites/data/n{count}.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
         files[f"suites/n{count}.yaml"] = (
-            f"suite: n{count}\nmodel: constant\nbase_url: http://127.0.0.1:{port}/v1\nvariants: [p@1]\n"
+            f"suite: n{count}\napi: chat\nmodel: constant\nbase_url: http://127.0.0.1:{port}/v1\nvariants: [p@1]\n"
             'expect: [{icontains: "{{ expected }}"}, {word_count: 50}]\n'
             f"cases: data/n{count}.jsonl\n"
         )
