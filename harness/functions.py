@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import threading
 import traceback
@@ -34,7 +35,7 @@ async def awaited(value: Awaitable[T]) -> T:
     """Await somebody's code.
 
     Raises:
-        Escaped: It raised `SystemExit`, `CancelledError` of its own, or another exception that is no `Exception`.
+        Escaped: It raised what is no `Exception`, such as `SystemExit`, or a `CancelledError` of its own.
     """
     try:
         return await value
@@ -43,7 +44,12 @@ async def awaited(value: Awaitable[T]) -> T:
         if task is not None and task.cancelling():
             raise
         raise Escaped(told(error)) from error
-    except (SystemExit, GeneratorExit) as error:
+    except Exception:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            # A person's, not the code's own.
+            raise
         raise Escaped(told(error)) from error
 
 
@@ -73,12 +79,12 @@ async def in_thread(call: Callable[[], T]) -> T:
         error: Exception | None = None
         try:
             value = context.run(call)
-        except (asyncio.CancelledError, StopIteration) as raised:
-            error = Escaped(told(raised))
-        except Exception as raised:  # noqa: BLE001 (somebody's code may raise anything)
-            error = raised
-        except BaseException as raised:  # noqa: BLE001
-            error = Escaped(told(raised))
+        except BaseException as raised:  # noqa: BLE001 (somebody's code may raise anything)
+            if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
+                error = raised
+            else:
+                error = Escaped(told(raised))
+                error.__cause__ = raised
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, value, error)
 
@@ -91,6 +97,15 @@ def told(error: BaseException) -> str:
     if isinstance(error, Escaped):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def own_line(error: BaseException, function: Function) -> str:
+    """Return the last line of a function's file that an exception passed, as ` (line 3)`; empty where there is none."""
+    code = inspect.unwrap(function)
+    path = inspect.getsourcefile(code) if inspect.isfunction(code) else None
+    cause = error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error
+    lines = [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == path]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 class ReferenceProblem(ValueError):

@@ -261,3 +261,113 @@ def test_tool_calls_are_kept_with_their_arguments(project: Path) -> None:
         {"id": "call_1", "name": "look", "arguments": {"id": 4711}, "output": None, "error": None}
     ]
     assert row["finish_reason"] == "tool_calls"
+
+
+def test_a_conversation_costs_what_its_responses_cost(project: Path) -> None:
+    def create(number: int, body: dict[str, Any]) -> dict[str, Any] | None:
+        return {"id": "conv_9"} if not body else None
+
+    prices = '[tool.harness]\n[tool.harness.prices.m]\ninput = "$1"\noutput = "$1"\n'
+    with ChatServer(faults=lambda number, body: None if body else Reply(200, b'{"id": "conv_9"}')) as server:
+        write(project, {"suites/s.yaml": suite(server.url, settings="chain: conversation"), "pyproject.toml": prices})
+        harness("record", "--yes")
+    assert [row["cost"] for row in rows(project)] == ["0.000011"]
+
+
+@pytest.mark.parametrize("api", ["responses", "chat"])
+@pytest.mark.parametrize("odd", ["\u2028", "\u0085", "\x0c"])
+def test_a_stream_may_hold_any_character(project: Path, api: str, odd: str) -> None:
+    (body,) = recorded(project, settings=f"stream: true\napi: {api}", answer=lambda number, body: f"answer{odd}x")
+    assert body["stream"] is True
+    assert rows(project)[0]["output"] == f"answer{odd}x"
+
+
+def test_request_adds_to_what_the_suite_says(project: Path) -> None:
+    settings = "response_format: json\nrequest: {text: {verbosity: low}}"
+    (body,) = recorded(project, settings=settings)
+    assert body["text"] == {"format": {"type": "json_object"}, "verbosity": "low"}
+
+
+@pytest.mark.parametrize("code", ["internal_error", "server_is_overloaded", "503", "insufficient_quota"])
+def test_what_may_pass_is_not_recorded_as_final(project: Path, code: str) -> None:
+    reply = {"status": "failed", "error": {"code": code, "message": "down"}}
+    with ChatServer(faults=lambda number, body: Reply(200, json.dumps(reply).encode())) as server:
+        write(project, {"suites/s.yaml": suite(server.url)})
+        harness("record", "--yes")
+    assert rows(project)[0]["error"]["kind"] == "server"
+    assert not list((project / "cassettes").rglob("*.yaml"))
+
+
+def test_what_breaks_after_the_last_event_has_broken_nothing(project: Path) -> None:
+    whole = response("answer", 1, {"model": "m"})
+    reply = events(_DELTA, {"type": "response.completed", "response": whole})
+    longer = Reply(200, reply.body + b"event: x", reply.headers, cut=len(reply.body) + 3)
+    recorded(project, settings="stream: true", change=lambda number, body: longer)
+    assert rows(project)[0]["output"] == "answer"
+
+
+def test_a_broken_stream_is_a_broken_connection(project: Path) -> None:
+    reply = events(_DELTA, _DELTA)
+    cut = Reply(200, reply.body, reply.headers, cut=20)
+    with ChatServer(faults=lambda number, body: cut) as server:
+        write(project, {"suites/s.yaml": suite(server.url, settings="stream: true")})
+        harness("record", "--yes")
+    assert rows(project)[0]["error"]["kind"] == "connection"
+
+
+def test_odd_counts_and_bottomless_answers_end_no_run(project: Path) -> None:
+    usage = {"input_tokens": 10**400, "output_tokens": 3}
+    prices = '[tool.harness]\n[tool.harness.prices.m]\ninput = "$1"\noutput = "$1"\n'
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    cases = "  - {id: one, input: Hi}\n  - {id: two, input: Hi}\n"
+    with ChatServer(
+        faults=lambda number, body: (
+            Reply(200, deep)
+            if number == 1
+            else Reply(200, json.dumps({**response("x", number, body), "usage": usage}).encode())
+        )
+    ) as server:
+        write(project, {"suites/s.yaml": suite(server.url, cases=cases), "pyproject.toml": prices})
+        assert harness("record", "--yes", "-j", "1").exit_code == 3
+    assert [row["outcome"] for row in rows(project)] == ["error", "passed"]
+
+
+def test_an_answers_items_are_handed_back_in_their_order(project: Path) -> None:
+    def thought(name: str) -> dict[str, Any]:
+        return {"type": "reasoning", "id": name, "summary": [], "encrypted_content": "c2VhbGVk"}
+
+    def said_by_model(text: str) -> dict[str, Any]:
+        return {"type": "message", "id": "msg", "content": [{"type": "output_text", "text": text}]}
+
+    def answer(number: int, body: dict[str, Any]) -> dict[str, Any]:
+        items = [
+            thought("rs_1"),
+            said_by_model(f"answer {number}"),
+            thought("rs_2"),
+            said_by_model(""),
+            thought("rs_3"),
+        ]
+        return {**response("", number, body), "output": items}
+
+    _, second = recorded(project, cases=_TALK, change=answer)
+    handed = [one.get("id") or one.get("type") or one["role"] for one in second["input"]]
+    assert handed == ["user", "message", "user", "rs_1", "message", "rs_2", "message", "user", "user"]
+
+
+def test_nothing_of_the_environment_goes_to_an_address_that_a_suite_names(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-ambient-0123456789")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-ambient")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-ambient")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer sk-ambient-0123456789\nx-team: ambient")
+    agent = """
+def answer(text, session):
+    return session.sync_client.responses.create(model="m", input=text).output_text
+"""
+    with ChatServer() as server:
+        local = f"suite: l\nbase_url: {server.url}\nvariants: [{{api: python, target: './a.py:answer'}}]\ncases: [{{input: Hi}}]\n"
+        write(project, {"suites/s.yaml": suite(server.url), "suites/l.yaml": local, "suites/a.py": agent})
+        harness("record", "--yes")
+    assert len(server.requests) == 2
+    assert "ambient" not in repr([headers for headers, _ in server.requests])

@@ -490,6 +490,91 @@ cases: [{id: a, input: abc, expect: {contains: abc}}]
     assert passed["outcome"] == "passed"
 
 
+def test_ctrl_c_twice_keeps_what_stands_behind_a_trial_that_hangs(project: Path) -> None:
+    answered = threading.Event()
+
+    def slow(number: int, body: dict[str, Any]) -> Reply | None:
+        if number == 12:
+            answered.set()
+        return Reply(200, b"", delay=60) if "first" in json.dumps(body) else None
+
+    cases = "  - {id: hangs, input: first, expected: 5 days}\n"
+    cases += "".join(f"  - {{id: c{number}, input: Q{number}, expected: 5 days}}\n" for number in range(5))
+    with ChatServer(lambda number, body: "5 days", faults=slow) as server:
+        write(project, faq(server.url, cases=cases))
+        command = [sys.executable, "-m", "harness", "record", "--yes", "-j", "4"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert answered.wait(60)
+        assert process.stderr is not None
+        while len(list((project / "cassettes").rglob("*.yaml"))) < 10 and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGINT)
+        process.stderr.readline()
+        assert "once more" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert [row["outcome"] for row in rows(project)].count("passed") == 10
+    assert "interrupted" in out
+
+
+def test_a_target_whose_time_is_over_sends_nothing_more(project: Path) -> None:
+    agent = """
+def answer(text, session):
+    for number in range(50):
+        session.sync_client.responses.create(model="m", input=f"{text} {number}")
+    return text
+"""
+    with ChatServer(delay=0.1) as server:
+        suite = f"""\
+suite: local
+variants: {{agent: {{api: python, target: "./agent.py:answer", base_url: "{server.url}", timeout: 0.35}}}}
+cases: [{{id: a, input: one}}, {{id: b, input: two}}]
+"""
+        write(project, {"suites/local.yaml": suite, "suites/agent.py": agent})
+        assert harness("record", "--yes", "-j", "1").exit_code == 3
+        assert len(server.requests) < 20
+
+
+@pytest.mark.parametrize("raised", ["pytest.fail('no')", "raise BaseExceptionGroup('g', [KeyError('x')])"])
+def test_a_coroutine_that_raises_what_is_no_exception_fails_alone(project: Path, raised: str) -> None:
+    agent = f"import pytest\nasync def answer(text):\n    {raised}\n"
+    suite = (
+        'suite: local\nvariants: {agent: {api: python, target: "./agent.py:answer"}}\ncases: [{id: a, input: abc}]\n'
+    )
+    write(project, {"suites/local.yaml": suite, "suites/agent.py": agent})
+    ran = harness("run")
+    assert ran.exit_code == 3
+    assert rows(project)[0]["error"]["kind"] == "target"
+    assert "(line 3)" in rows(project)[0]["error"]["message"]
+
+
+def test_a_recorded_trial_needs_no_key_while_others_go_live(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEY_A", raising=False)
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        assert harness("record", "--yes", "--variant", "v1").exit_code == 0
+        files = faq(server.url)
+        text = files["suites/faq.yaml"].replace("v1: {", 'v1: {base_url: "https://a.example/v1", api_key_env: KEY_A, ')
+        write(project, {**files, "suites/faq.yaml": text})
+        ran = harness("run", "--record-mode", "once")
+    assert ran.exit_code == 0, ran.output
+
+
+def test_a_case_that_became_shorter_has_the_time_and_cost_of_what_is_left(project: Path) -> None:
+    prices = '[tool.harness]\n[tool.harness.prices.test-model]\ninput = "$1"\noutput = "$1"\n'
+    two = "  - id: talk\n    expected: days\n    turns: [{input: How long?}, {input: And then?}]\n"
+    with ChatServer(lambda number, body: "5 days", delay=0.05) as server:
+        write(project, {**faq(server.url, cases=two), "pyproject.toml": prices})
+        assert harness("record", "--yes", "--variant", "v1").exit_code == 0
+        (before,) = rows(project)
+        write(project, {**faq(server.url, cases=two.replace(", {input: And then?}", "")), "pyproject.toml": prices})
+    assert harness("run", "--variant", "v1").exit_code == 0
+    (after,) = rows(project)
+    assert after["latency"] == before["turns"][0]["latency"]
+    assert float(after["cost"]) == pytest.approx(float(before["cost"]) / 2)
+
+
 def test_a_target_that_hangs_takes_nobody_elses_place(project: Path) -> None:
     agent = "import threading\ndef answer(text):\n    if text == 'hang':\n        threading.Event().wait()\n    return text\n"
     suite = """\

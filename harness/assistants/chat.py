@@ -58,7 +58,7 @@ def chat_settings(spec: AssistantSpec) -> dict[str, Any]:
         settings["stream"] = True
         # Without this a streamed answer has no token counts, and so no cost.
         settings["stream_options"] = {"include_usage": True}
-    return {**{name: value for name, value in settings.items() if value is not None}, **spec.request}
+    return wire.merged(settings, spec.request)
 
 
 def _message(message: Message) -> dict[str, Any]:

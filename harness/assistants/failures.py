@@ -15,12 +15,17 @@ def service_failure(error: Exception) -> HarnessError:
 
     Anything that is not the SDK's is returned as an `unknown` service error that names its type.
     """
+    import httpx2
     import openai
 
     if isinstance(error, HarnessError):
         return error
     if isinstance(error, openai.APITimeoutError):
         return ServiceError("timeout", f"no answer in time ({_cause(error)})")
+    if isinstance(error, httpx2.TimeoutException):
+        return ServiceError("timeout", f"no answer in time ({type(error).__name__}: {error})"[:_SHOWN])
+    if isinstance(error, httpx2.TransportError):
+        return ServiceError("connection", f"the connection broke off ({type(error).__name__}: {error})"[:_SHOWN])
     if isinstance(error, openai.APIConnectionError):
         return ServiceError("connection", f"no connection to the service, or it broke off ({_cause(error)})")
     if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):

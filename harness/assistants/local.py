@@ -18,7 +18,7 @@ from harness.assistants.failures import service_failure
 from harness.assistants.session import Session
 from harness.assistants.usage import read_usage, recorded_usage
 from harness.errors import HarnessError, TrialError
-from harness.functions import awaited, in_thread, told
+from harness.functions import Function, awaited, in_thread, own_line, told
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
 
 _OFFERED = ("messages", "session")
@@ -91,7 +91,7 @@ class LocalDriver:
         except HarnessError:
             raise
         except Exception as error:
-            raise _failure(error, self._name) from error
+            raise _failure(error, self._name, self._target) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,16 +173,11 @@ def _parameters(target: Callable[..., Any]) -> frozenset[str]:
     return frozenset(one.name for one in parameters)
 
 
-def _failure(error: Exception, name: str) -> HarnessError:
+def _failure(error: Exception, name: str, target: Function) -> HarnessError:
     """An SDK's exception keeps its meaning; any other is the target's own."""
     if type(error).__module__.split(".")[0] in ("openai", "httpx2"):
         return service_failure(error)
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        place = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
-        trace = trace.tb_next
-    return TrialError("target", f"{name} raised {told(error)}{place}")
+    return TrialError("target", f"{name} raised {told(error)}{own_line(error, target)}")
 
 
 def _said(turn: Turn) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -20,6 +21,8 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 #: Why an answer was cut, in the words of Chat Completions, so that checks and comparisons read one language.
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _RATE_LIMITED = "rate_limit_exceeded"
+#: Codes of errors that are the request's own, such as `invalid_prompt` and `image_too_large`.
+_OF_REQUESTS = re.compile(r"^(invalid|unsupported)_|image|context_length|content_policy")
 
 
 class ResponsesDriver:
@@ -67,7 +70,7 @@ class ResponsesStep:
             answer = _answer(body, reply, deltas=deltas, first=first)
         self._seen = len(messages) + 1
         if self._chain == "input":
-            self._items += [*items, *_kept(body, answer)]
+            self._items += [*items, *(_kept(body) if body.get("output") else _items(_message(answer)))]
         elif self._chain == "response":
             if answer.response_id is None:
                 raise ServiceError("protocol", "the answer has no id that the next turn could follow")
@@ -97,7 +100,7 @@ def responses_settings(spec: AssistantSpec) -> dict[str, Any]:
         if "reasoning" in spec.request:
             # What a model thought is kept nowhere then; sealed, it can be handed back with the next turn.
             settings["include"] = ["reasoning.encrypted_content"]
-    return {**{name: value for name, value in settings.items() if value is not None}, **spec.request}
+    return wire.merged(settings, spec.request)
 
 
 def _format(given: JSON) -> JSON:
@@ -128,13 +131,37 @@ def _items(message: Message) -> Iterator[JSON]:
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
 
 
-def _kept(body: Mapping[str, Any], answer: Answer) -> Iterator[JSON]:
-    """What the next turn repeats of an answer: sealed reasoning as it came, the rest without the service's ids."""
+def _message(answer: Answer) -> Message:
+    return Message(role="assistant", content=answer.text, tool_calls=answer.tool_calls)
+
+
+def _kept(body: Mapping[str, Any]) -> Iterator[JSON]:
+    """What the next turn repeats of an answer, in its order: sealed reasoning as it came, the rest without ids."""
+    thoughts: list[JSON] = []
     for item in body.get("output") or ():
-        if isinstance(item, Mapping) and item.get("type") == "reasoning" and item.get("encrypted_content"):
-            kept = ("type", "id", "summary", "encrypted_content")
-            yield {name: item[name] for name in kept if name in item}
-    yield from _items(Message(role="assistant", content=answer.text, tool_calls=answer.tool_calls))
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        if kind == "reasoning" and item.get("encrypted_content"):
+            names = ("type", "id", "summary", "encrypted_content")
+            thoughts.append({name: item[name] for name in names if name in item})
+        elif kind in ("message", "function_call"):
+            # Reasoning belongs to what follows it; the service refuses any that stands alone.
+            yield from thoughts
+            thoughts = []
+            yield _said(item) if kind == "message" else _called(item)
+
+
+def _said(item: Mapping[str, Any]) -> JSON:
+    content: list[JSON] = []
+    for part in item.get("content") or ():
+        if part.get("type") == "refusal":
+            content.append({"type": "refusal", "refusal": wire.text(part.get("refusal"))})
+        elif part.get("type") == "output_text":
+            content.append({"type": "output_text", "text": wire.text(part.get("text"))})
+    return {"type": "message", "role": "assistant", "content": content}
+
+
+def _called(item: Mapping[str, Any]) -> JSON:
+    return {"type": "function_call"} | {name: wire.text(item.get(name)) for name in ("call_id", "name", "arguments")}
 
 
 async def _streamed(reply: wire.Reply) -> tuple[Mapping[str, Any], str, float | None]:
@@ -152,7 +179,7 @@ async def _streamed(reply: wire.Reply) -> tuple[Mapping[str, Any], str, float | 
             kind = event.get("type")
             if kind == "error" or (kind is None and event.get("error")):
                 raise wire.refused(event.get("error") or event, kinds=_kind)
-            if kind in ("response.output_text.delta", "response.refusal.delta"):
+            if kind in ("response.output_text.delta", "response.refusal.delta") and event.get("delta"):
                 first = when if first is None else first
                 if kind == "response.output_text.delta":
                     deltas.append(wire.text(event.get("delta")))
@@ -230,7 +257,7 @@ def _tool_call(item: Mapping[str, Any]) -> ToolCall:
 
 
 def _kind(code: str) -> str:
-    """An error inside an answer, as a kind: what is wrong with the request will be wrong again."""
+    """An error inside an answer, as a kind: what is wrong with the request will be wrong again, all else may pass."""
     if code == _RATE_LIMITED:
         return "rate_limited"
-    return "server" if code in ("", "server_error", "vector_store_timeout") else "bad_request"
+    return "bad_request" if _OF_REQUESTS.search(code) else "server"

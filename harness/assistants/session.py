@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from harness.assistants.retries import AsyncRetryTransport, RetryTransport
@@ -23,6 +23,8 @@ from harness.recording import (
     Tape,
 )
 from harness.settings import Retry
+
+C = TypeVar("C", "AsyncOpenAI", "OpenAI")
 
 if TYPE_CHECKING:
     import httpx2
@@ -110,27 +112,29 @@ class Clients:
         self._concurrency = concurrency
         self._live = live
         self._redactor = Redactor.from_environment(environ, also=secrets)
-        self._async: dict[Endpoint, AsyncOpenAI] = {}
-        self._sync: dict[Endpoint, OpenAI] = {}
+        self._async: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
+        self._sync: dict[tuple[Endpoint, bool], OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
 
     @property
     def redactor(self) -> Redactor:
         return self._redactor
 
-    def client(self, endpoint: Endpoint) -> AsyncOpenAI:
-        """Return the async client of an endpoint."""
-        if endpoint not in self._async:
+    def client(self, endpoint: Endpoint, *, live: bool = True) -> AsyncOpenAI:
+        """Return the async client of an endpoint; one that is not `live` only replays, and needs no key."""
+        if (endpoint, live) not in self._async:
             import httpx2
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
             recording = AsyncRecordingTransport(
                 lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
             )
-            self._transports[endpoint] = recording
+            if live:
+                self._transports[endpoint] = recording
             transport = AsyncRetryTransport(recording, retry=self._retry)
-            self._async[endpoint] = async_client(transport, **self._settings(endpoint))
-        return self._async[endpoint]
+            client = async_client(transport, **self._settings(endpoint, live=live))
+            self._async[endpoint, live] = _without_ambient(client, endpoint)
+        return self._async[endpoint, live]
 
     def warm(self, endpoint: Endpoint) -> None:
         """Open an endpoint's client before the first trial's clock starts: imports and TLS take their time once."""
@@ -138,9 +142,9 @@ class Clients:
             self.client(endpoint)
             self._transports[endpoint].open()
 
-    def sync_client(self, endpoint: Endpoint) -> OpenAI:
+    def sync_client(self, endpoint: Endpoint, *, live: bool = True) -> OpenAI:
         """Return the synchronous client of an endpoint, for code that runs in a thread."""
-        if endpoint not in self._sync:
+        if (endpoint, live) not in self._sync:
             import httpx2
             from openai import OpenAI
 
@@ -149,23 +153,24 @@ class Clients:
                 RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
                 retry=self._retry,
             )
-            self._sync[endpoint] = OpenAI(
-                **self._settings(endpoint),
+            client = OpenAI(
+                **self._settings(endpoint, live=live),
                 max_retries=0,
                 http_client=httpx2.Client(transport=transport, follow_redirects=False),
             )
-        return self._sync[endpoint]
+            self._sync[endpoint, live] = _without_ambient(client, endpoint)
+        return self._sync[endpoint, live]
 
-    def _settings(self, endpoint: Endpoint) -> dict[str, Any]:
+    def _settings(self, endpoint: Endpoint, *, live: bool) -> dict[str, Any]:
         import httpx2
 
         environ = self._environ
         base_url = endpoint.base_url or environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         return {
-            "api_key": endpoint.key(environ) if self._live else PLACEHOLDER_KEY,
+            "api_key": endpoint.key(environ) if self._live and live else PLACEHOLDER_KEY,
             "base_url": base_url,
-            "organization": environ.get("OPENAI_ORG_ID") if endpoint.base_url is None else None,
-            "project": environ.get("OPENAI_PROJECT_ID") if endpoint.base_url is None else None,
+            "organization": environ.get("OPENAI_ORG_ID"),
+            "project": environ.get("OPENAI_PROJECT_ID"),
             "timeout": httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
         }
 
@@ -174,6 +179,14 @@ class Clients:
             await client.close()
         for sync_client in self._sync.values():
             sync_client.close()
+
+
+def _without_ambient(client: C, endpoint: Endpoint) -> C:
+    """Take from a client what the SDK found in the environment for OpenAI, where a suite names another address."""
+    if endpoint.base_url is not None:
+        client.organization = client.project = None
+        client._custom_headers = {}
+    return client
 
 
 def async_client(transport: httpx2.AsyncBaseTransport, **settings: Any) -> AsyncOpenAI:
@@ -206,12 +219,12 @@ class Session:
     @property
     def client(self) -> AsyncOpenAI:
         """The trial's own client; what goes through it is recorded."""
-        return self.clients.client(self.endpoint)
+        return self.clients.client(self.endpoint, live=not self.tape.replays)
 
     @property
     def sync_client(self) -> OpenAI:
         """The same for synchronous code, which runs in a thread of its own."""
-        return self.clients.sync_client(self.endpoint)
+        return self.clients.sync_client(self.endpoint, live=not self.tape.replays)
 
     @property
     def clock(self) -> Clock:

@@ -48,7 +48,7 @@ def _objects(interaction: Interaction) -> list[Mapping[str, Any]]:
     for text in texts:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, Mapping):
             found.append(value)
@@ -56,4 +56,4 @@ def _objects(interaction: Interaction) -> list[Mapping[str, Any]]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else None

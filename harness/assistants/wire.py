@@ -97,6 +97,15 @@ async def posted(session: Session, path: str, payload: Mapping[str, Any], *, str
         raise ServiceError("protocol", f"the answer is not what the API promises ({error})") from error
 
 
+def merged(settings: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that say something, with `request:` on top: key by key where both sides are mappings."""
+    found = {name: value for name, value in settings.items() if value is not None}
+    for name, value in request.items():
+        own = found.get(name)
+        found[name] = {**own, **value} if isinstance(own, Mapping) and isinstance(value, Mapping) else value
+    return found
+
+
 def parsed(content: bytes, content_type: str = "text/event-stream") -> Mapping[str, Any]:
     """Return an answer's JSON object.
 

@@ -212,7 +212,7 @@ class SuiteSession:
             # A worker does not know what it will be given, but that a suite stays in one piece.
             group = [one for one in self._selected.values() if not self._worker or one.suite.name == trial.suite.name]
             waiting = [one for one in group or [trial] if one.id not in self._futures]
-            self._futures.update(self._engine.submit(waiting))
+            self._futures.update(self._engine.submit(waiting, exit_first=self._ends))
         return self._futures[trial.id].result()
 
     @pytest.hookimpl(wrapper=True)
@@ -240,6 +240,13 @@ class SuiteSession:
         if future is not None and future.done() and future.exception() is None:
             self._keep(report, future.result())
         return report
+
+    def _ends(self, result: Result) -> bool:
+        """Whether pytest will stop at a result, as with -x."""
+        if self._config.getoption("maxfail") != 1 or result.outcome not in (Outcome.FAILED, Outcome.ERROR):
+            return False
+        suite = next(one.suite for one in self._selected.values() if one.suite.name == result.suite)
+        return not missed(suite, result, whole=self._whole)
 
     def misses(self, trial: Trial, result: Result) -> bool:
         """Whether a trial that did not pass is for the gates to judge, or does not decide at all."""
@@ -291,6 +298,9 @@ class SuiteSession:
             self._engine.stop()
         except KeyboardInterrupt:
             self._engine.stop(cancel=True)
+        for future in self._futures.values():
+            if future.done() and future.exception() is None and future.result().outcome is not Outcome.SKIPPED:
+                self._results.setdefault(future.result().id, future.result())
         if not isinstance(error, pytest.UsageError):
             self._conclude(interrupted=interrupted)
 

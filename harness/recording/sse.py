@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_LINE = re.compile(r"\r\n|\n|\r")
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 
 
@@ -50,7 +51,7 @@ def decode(block: bytes) -> Event | None:
     """Read one raw block; None where it holds no data (a comment, a keep-alive)."""
     name = ""
     data: list[str] = []
-    for line in block.decode("utf-8", errors="replace").splitlines():
+    for line in _LINE.split(block.decode("utf-8", errors="replace")):
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":

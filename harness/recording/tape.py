@@ -54,6 +54,7 @@ class RecordingTape:
         self._first_start: dict[int, float] = {}
         self._entries: list[Interaction] = []
         self._open = 0
+        self._closed = False
 
     def now(self) -> float:
         """Seconds since the trial started, as precise as they are stored."""
@@ -63,10 +64,17 @@ class RecordingTape:
         """Open an attempt of a logical call; return its slot, its start, and the step that its caller will read."""
         start = self.now()
         with self._lock:
+            if self._closed:
+                raise HarnessError("the trial that this request belongs to is over")
             self._open += 1
             slot = self._slots.setdefault(call, len(self._slots) + 1)
             first = self._first_start.setdefault(slot, start)
         return slot, start, Step(start=first, attempts=attempt)
+
+    def close(self) -> None:
+        """Let nothing more be sent: code that outlives its trial must not go on spending."""
+        with self._lock:
+            self._closed = True
 
     def end(self, interaction: Interaction | None) -> None:
         """Close an attempt; None where it was abandoned before anything was known about it."""
@@ -125,6 +133,8 @@ class ReplayTape:
         self.clock = VirtualClock()
         self.cassette = cassette
         self._played: list[Interaction] = []
+        #: Slots of which something was played.
+        self._heard: set[int] = set()
         #: The first miss, so that it counts also where the code under test swallowed the exception.
         self.missed: CassetteMiss | None = None
         self._shown = shown
@@ -154,8 +164,18 @@ class ReplayTape:
 
     @property
     def latency(self) -> float | None:
-        """The recorded latency, seconds; None if nothing was played."""
-        return self.cassette.facts.latency if self.cassette and self._played else None
+        """The recorded latency, seconds; None if nothing was played.
+
+        Of a trial that makes fewer calls than were recorded: until the last of those that it makes ended.
+        """
+        if self.cassette is None or not self._played:
+            return None
+        return self.cassette.facts.latency if self.whole else max(one.end for one in self._played)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every recorded call was played."""
+        return self._heard == self._slots.keys()
 
     def play(self, request: Request) -> tuple[Interaction, Step]:
         """Return the recorded answer to `request`.
@@ -181,6 +201,7 @@ class ReplayTape:
             self._next[key] = index + 1
             attempts = self._slots[slots[index]]
             self._played.extend(attempts)
+            self._heard.add(slots[index])
         last = attempts[-1]
         return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
 

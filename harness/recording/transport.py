@@ -234,6 +234,9 @@ class _AsyncTee(_Tee, httpx2.AsyncByteStream):
                 self._seen(chunk)
                 yield chunk
         except httpx2.TransportError as error:
+            if self._complete:  # what breaks after the last event has broken nothing
+                self._done()
+                return
             self._done(error=error)
             raise
         self._done(at_eof=True)
@@ -250,6 +253,9 @@ class _SyncTee(_Tee, httpx2.SyncByteStream):
                 self._seen(chunk)
                 yield chunk
         except httpx2.TransportError as error:
+            if self._complete:  # what breaks after the last event has broken nothing
+                self._done()
+                return
             self._done(error=error)
             raise
         self._done(at_eof=True)

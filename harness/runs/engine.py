@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.events import Subscriber
@@ -34,8 +34,18 @@ class Engine:
         self._stops: list[Stop] = []
         self._tasks: list[concurrent.futures.Future[None]] = []
 
-    def submit(self, trials: Sequence[Trial]) -> dict[str, concurrent.futures.Future[Result]]:
-        """Start trials; return a future for each, which holds its result or the error that ended the run."""
+    def submit(
+        self, trials: Sequence[Trial], *, exit_first: Callable[[Result], bool] = lambda result: False
+    ) -> dict[str, concurrent.futures.Future[Result]]:
+        """Start trials.
+
+        Args:
+            trials: What to run.
+            exit_first: Says of a result whether nothing new is to be started after it.
+
+        Returns:
+            A future for each trial, by its id, which holds its result or the error that ended the run.
+        """
         from harness.runs.stop import Stop
 
         if self._loop is None:
@@ -47,7 +57,9 @@ class Engine:
         futures: dict[str, concurrent.futures.Future[Result]] = {
             trial.id: concurrent.futures.Future() for trial in trials
         }
-        self._tasks.append(asyncio.run_coroutine_threadsafe(self._run(tuple(trials), futures, stop), self._loop))
+        self._tasks.append(
+            asyncio.run_coroutine_threadsafe(self._run(tuple(trials), futures, stop, exit_first), self._loop)
+        )
         return futures
 
     def stop(self, *, cancel: bool = False) -> None:
@@ -65,7 +77,11 @@ class Engine:
             self._loop = self._thread = None
 
     async def _run(
-        self, trials: tuple[Trial, ...], futures: Mapping[str, concurrent.futures.Future[Result]], stop: Stop
+        self,
+        trials: tuple[Trial, ...],
+        futures: Mapping[str, concurrent.futures.Future[Result]],
+        stop: Stop,
+        exit_first: Callable[[Result], bool],
     ) -> None:
         from harness.runs.runner import Runner
 
@@ -76,6 +92,7 @@ class Engine:
                     concurrency=concurrency(self.project.settings),
                     stop=stop,
                     on_result=lambda result: futures[result.id].set_result(result),
+                    exit_first=exit_first,
                 )
         except BaseException as error:
             for future in futures.values():

@@ -134,6 +134,7 @@ class Job:
             prices=self.project.prices(),
         )
         folder = self.folder()
+        folder.touch()
         made = origin(self.project.settings.root)
         folder.write_manifest(
             manifest(summary, results, suites=self.plan.suites, settings=settings, argv=self.argv, made=made)

@@ -47,7 +47,7 @@ async def opened(
     check_credentials(live)
     clients = open_clients(project, trials, live=bool(live))
     try:
-        for endpoint in _endpoints(trials):
+        for endpoint in _endpoints(live):
             clients.warm(endpoint)
         async with Writer() as writer:
             yield Workshop(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from harness.assistants.usage import recorded_usage
 from harness.costs import PriceTable
 from harness.recording import ReplayTape, Tape
+from harness.recording.cassette import resource
 
 
 def recorded_cost(tape: Tape) -> Decimal | None:
-    """Return the cost that stands in the recording that is replayed; None where there is none."""
-    cassette = tape.cassette if isinstance(tape, ReplayTape) else None
-    return cassette.facts.cost if cassette and tape.interactions else None
+    """Return the cost that stands in the recording that is replayed; None where there is none, or only a part of it is."""
+    if not isinstance(tape, ReplayTape) or tape.cassette is None or not tape.whole:
+        return None
+    return tape.cassette.facts.cost
 
 
 def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal | None:
@@ -33,6 +36,8 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
         if one.error is not None or one.status >= 400:
             continue
         answered, usage = recorded_usage(one)
+        if answered is None and usage.total is None and resource(urlsplit(one.request.uri).path) == "conversations":
+            continue  # creating one is free
         known = (prices.cost(name, usage) for name in (model, answered) if name and usage.total is not None)
         cost = next((found for found in known if found is not None), None)
         if cost is None:

@@ -18,6 +18,7 @@ from harness.events import RunFinished, RunStarted, TrialFinished, TrialStarted
 from harness.functions import Place
 from harness.plan import Trial
 from harness.recording import (
+    RecordingTape,
     ReplayTape,
     Tape,
     use_tape,
@@ -80,6 +81,7 @@ class Runner:
         waiting = iter(enumerate(trials))
         failures: list[BaseException] = []
         finishing: set[asyncio.Task[None]] = set()
+        all_started = True
 
         async def complete(position: int, held: Held) -> None:
             try:
@@ -94,8 +96,10 @@ class Runner:
                 stop.request()
 
         async def work() -> None:
+            nonlocal all_started
             for position, trial in waiting:
                 if stop.requested or failures:
+                    all_started = False
                     ordered.put(position, self._skipped(trial))
                     continue
                 emit(TrialStarted(trial=trial.id))
@@ -122,10 +126,11 @@ class Runner:
             # Not cancelled with the others: these hold whole answers, which are about to reach the disk.
             if finishing:
                 await asyncio.wait(finishing)
+            ordered.flush()
         emit(RunFinished(run=self._run, interrupted=stop.requested))
         if failures:
             raise failures[0]
-        return not stop.requested
+        return all_started
 
     async def _hold(self, trial: Trial) -> Held:
         """Hold the conversation of a trial; whatever goes wrong with it alone is in what comes back.
@@ -197,6 +202,9 @@ class Runner:
                     return await self._driver(trial).run(session, turns)
         except TimeoutError:
             raise TrialError("timeout", f"the trial took longer than {seconds:g} s") from None
+        finally:
+            if isinstance(tape, RecordingTape):
+                tape.close()
 
     def _driver(self, trial: Trial) -> Driver:
         key = (trial.suite.name, trial.variant.name)
@@ -281,6 +289,11 @@ class _Ordered:
         while self._next in self._waiting:
             self._on_result(self._waiting.pop(self._next))
             self._next += 1
+
+    def flush(self) -> None:
+        """Hand on what waits behind results that will never come."""
+        for position in sorted(self._waiting):
+            self._on_result(self._waiting.pop(position))
 
 
 def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo
 
 from harness.errors import did_you_mean
-from harness.functions import Function, awaited, in_thread, told
+from harness.functions import Function, awaited, in_thread, own_line, told
 from harness.plugins import ScoreContext, Scorer, hookimpl, preparing
 from harness.records import JSON, Score
 from harness.scorers.arguments import shown, unscored
@@ -106,7 +105,7 @@ class Python:
             if inspect.isawaitable(returned):
                 returned = await awaited(returned)
         except Exception as error:  # noqa: BLE001 (code of users may raise anything)
-            return unscored(f"{argument.reference} raised {told(error)}{_line(error, argument)}")
+            return unscored(f"{argument.reference} raised {told(error)}{own_line(error, argument.function)}")
         return _score(returned, argument.reference)
 
 
@@ -157,13 +156,6 @@ def _mapped(returned: Mapping[Any, Any], reference: str) -> Score:
         passed=scored.passed if passed is None else passed,
         reason=reason or scored.reason,
     )
-
-
-def _line(error: BaseException, target: Target) -> str:
-    code = inspect.unwrap(target.function)
-    path = inspect.getsourcefile(code) if inspect.isfunction(code) else None
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f" (line {lines[-1]})" if lines else ""
 
 
 @hookimpl

@@ -151,6 +151,18 @@ class RunFolder:
         if len(self._waiting) >= _BATCH or time.monotonic() - self._flushed > _PATIENCE:
             self.flush()
 
+    def touch(self) -> None:
+        """Make the file of rows where there is none, as of a run that was stopped before its first result.
+
+        Raises:
+            StorageError: It cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.results.touch()
+        except OSError as error:
+            raise StorageError.of(self.results, error) from error
+
     def flush(self) -> None:
         """Hand all rows to the operating system, which keeps them even if this process dies."""
         self._flushed = time.monotonic()

@@ -19,13 +19,16 @@ LACKING: Mapping[str, Mapping[str, str]] = {
 #: By API, the keys that `request:` cannot pass through, because the harness has to know of them.
 TAKEN: Mapping[str, Mapping[str, str]] = {
     "responses": {
+        "model": "Write `model:` beside `request:`; prices go by it.",
         "input": "It is made of prompt and case.",
+        "instructions": "They are the prompt's system messages.",
         "stream": "Write `stream: true` beside `request:`.",
         "background": "An answer that is fetched later cannot be timed.",
         "previous_response_id": "Write `chain: response` beside `request:`.",
         "conversation": "Write `chain: conversation` beside `request:`.",
     },
     "chat": {
+        "model": "Write `model:` beside `request:`; prices go by it.",
         "messages": "They are made of prompt and case.",
         "stream": "Write `stream: true` beside `request:`.",
         "n": "One trial has one answer; write `repeats:` in the suite.",

@@ -76,7 +76,9 @@ def _file(path: Path, place: Place) -> Written:
     return Written(document=document, path=path, content=content)
 
 
-def _read(source: Written, *, place: Place, registry: Registry, prompts: PromptLibrary) -> tuple[Document, Suite | None]:
+def _read(
+    source: Written, *, place: Place, registry: Registry, prompts: PromptLibrary
+) -> tuple[Document, Suite | None]:
     """Read one suite; what is wrong with it collects in the document, and the suite holds what is right."""
     document, path = source.document, source.path
     if document.value is None and not document.problems:

@@ -215,6 +215,8 @@ class VariantReader:
         said: list[tuple[tuple[str, ...], str]] = [
             ((name,), hint) for name, hint in LACKING[spec.api].items() if name in spec.plain()
         ]
+        if spec.chain not in (None, "input") and spec.request.get("store") is False:
+            said.append((("request", "store"), f"`chain: {spec.chain}` needs what the service keeps."))
         said += [(("request", key), hint) for key, hint in TAKEN[spec.api].items() if key in spec.request]
         for names, hint in said:
             place, key = self._at(entry, names[0])
