@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.plan import Plan, Selection, Trial
 from harness.project.inventory import compared, listing, notes, recorded, suite_count
-from harness.project.project import Project, adjusted, find_suites, load, open_project, plan
+from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, check_outputs
@@ -24,6 +24,7 @@ __all__ = [
     "Selection",
     "Trial",
     "adjusted",
+    "check",
     "check_credentials",
     "check_outputs",
     "compared",

@@ -18,7 +18,7 @@ import yaml
 
 from harness.errors import ExitCode
 
-from .projects import harness
+from .projects import harness, write
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_an_unreadable_pyproject_is_no_reason_to_stop(here: Path) -> None:
     (here / "pyproject.toml").write_text("[project\n")
     result = harness("init")
     assert result.exit_code == ExitCode.PASSED
-    assert "add to pyproject.toml:" in result.stdout
+    assert "add to pyproject.toml, once it can be read" in result.stdout
 
 
 def test_lines_that_ignore_files_are_shown_where_they_are_missing(here: Path) -> None:
@@ -331,6 +331,26 @@ def test_nothing_is_written_through_a_link_that_leads_out(here: Path) -> None:
     assert result.exit_code == ExitCode.USAGE
     assert "leads out of demo" in result.stderr
     assert files(here) == {}
+
+
+@pytest.mark.parametrize("leads_to", ["/nowhere/at/all", "demo"])
+def test_a_link_that_leads_nowhere_is_no_folder(here: Path, leads_to: str) -> None:
+    (here / "demo").symlink_to(leads_to)
+    result = harness("init", "demo")
+    assert result.exit_code == 2
+    assert "demo is a link that leads nowhere" in result.output
+
+
+def test_settings_that_name_other_folders_are_pointed_out(here: Path) -> None:
+    write(here, {"pyproject.toml": '[tool.harness]\nsuites = "evals"\n'})
+    result = harness("init")
+    assert "suites = 'evals'" in result.output
+
+
+def test_what_was_kept_may_not_match_the_recordings(here: Path) -> None:
+    write(here / "demo", {"prompts/reply/2.j2": "Mine."})
+    result = harness("init", "demo")
+    assert "prompts/reply/2.j2 is yours and not the starter's" in result.output
 
 
 def test_a_link_to_nowhere_is_kept(here: Path) -> None:

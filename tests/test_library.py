@@ -391,3 +391,23 @@ def test_a_missing_recording_is_recorded_by_the_call_that_the_message_names(tmp_
         assert 'harness.run(suite, record_mode="once")' in run.summary()
         assert harness.run(suite, root=tmp_path, record_mode="once").passed
     assert harness.run(suite, root=tmp_path).passed
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: harness.run(None),
+        lambda: harness.run("suites", limit="2"),
+        lambda: harness.run("suites", limit=1.5),
+        lambda: harness.run("suites", repeats="2"),
+        lambda: harness.run("suites", repeats=10**6),
+        lambda: harness.load(None),
+        lambda: harness.load(""),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_usage_errors(
+    project: Path, monkeypatch: pytest.MonkeyPatch, call: Any
+) -> None:
+    monkeypatch.chdir(project)
+    with pytest.raises(harness.UsageError):
+        call()

@@ -448,6 +448,44 @@ def test_a_suites_timeout_is_also_that_of_its_requests(project: Path) -> None:
     assert ran.exit_code == 0, ran.output
 
 
+def test_record_says_so_where_nothing_is_missing_but_something_is_stale(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes")
+        (project / "prompts/faq/1.j2").write_text("Answer at length.")
+        ran = harness("record", "--yes")
+    assert "2 of these recordings no longer match" in ran.output
+    assert "`harness record --only-stale` makes them anew: 2 calls" in ran.output
+
+
+def test_validate_checks_prompts_that_no_suite_names_yet(project: Path) -> None:
+    write(project, {**faq("http://127.0.0.1:9/v1"), "prompts/faq/3.j2": "{% if %}"})
+    ran = harness("validate")
+    assert ran.exit_code == 2
+    assert "prompts/faq/3.j2:1" in ran.output
+    assert harness("validate", "suites").exit_code == 0
+    assert harness("validate", "prompts").exit_code == 2
+    (project / "prompts/faq/3.j2").write_text("Fine.")
+    assert harness("validate").exit_code == harness("validate", "prompts/faq/1.j2").exit_code == 0
+
+
+def test_a_run_is_found_from_inside_its_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes")
+    (folder,) = (project / "reports").iterdir()
+    monkeypatch.chdir(folder)
+    assert f"run {folder.name}" in harness("report", ".").output
+    assert f"run {folder.name}" in harness("report", "results.jsonl").output
+
+
+def test_the_number_of_repeats_is_bounded(project: Path) -> None:
+    write(project, faq("http://127.0.0.1:9/v1"))
+    ran = harness("run", "-r", "1000000")
+    assert ran.exit_code == 2
+    assert "from 1 to 1,000" in ran.output
+
+
 def test_a_refused_key_keeps_the_rows_of_what_was_answered_before(project: Path) -> None:
     def refuse(number: int, body: dict[str, Any]) -> Reply | None:
         return Reply(401, error("Incorrect API key")) if number == 3 else None

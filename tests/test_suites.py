@@ -471,6 +471,9 @@ def test_messages_show_the_line(bench: Bench) -> None:
         (ONE + "temperature: '1'\n", 's.yaml:4:14: `temperature:` should be a number, not "1".'),
         (ONE + "api: thread\n", "s.yaml:4:6: `api:` should be `responses`, `chat` or `python`, not \"thread\"."),
         (ONE + "seed: 7\n", "s.yaml:4:1: `seed:` cannot be used here. Responses has no such setting: leave it out, or use `api: chat`."),
+        (ONE + "seed: 0\n", "s.yaml:4:1: `seed:` cannot be used here. Responses has no such setting: leave it out, or use `api: chat`."),
+        (ONE + "chain: response\nrequest: {store: false}\n",
+         "s.yaml:5:11: `request: store:` cannot be used here. `chain: response` needs what the service keeps."),
         (ONE + "request: {background: true}\n",
          "s.yaml:4:11: `request: background:` cannot be used here. An answer that is fetched later cannot be timed."),
         (ONE + "api: chat\nchain: response\n", "s.yaml:5:1: `chain:` cannot be used here. It belongs to `api: responses`."),
@@ -716,6 +719,20 @@ def test_any_change_of_a_suite_gives_a_suite_or_problems_with_places(bench: Benc
 def test_the_suite_that_is_changed_above_is_right(bench: Bench) -> None:
     suite = bench.load(yaml.safe_dump(_FULL))
     assert (len(suite.cases), len(suite.variants)) == (3, 3)
+
+
+@pytest.mark.parametrize("one, other", [("1", "true"), ("1", "1.0"), ("0", "false"), ("'1'", "1")])
+def test_values_of_different_types_make_different_variants(bench: Bench, one: str, other: str) -> None:
+    suite = bench.load(
+        f"""\
+        suite: s
+        model: m
+        system: "{{{{ x }}}}"
+        variants: {{a: {{vars: {{x: {one}}}}}, b: {{vars: {{x: {other}}}}}}}
+        cases: [{{id: a, input: Hi}}]
+        """
+    )
+    assert [variant.name for variant in suite.variants] == ["a", "b"]
 
 
 def test_what_follows_from_a_mistake_is_not_said_too(bench: Bench) -> None:

@@ -25,7 +25,7 @@ def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
     if as_json and explain:
         raise UsageError("--explain prints YAML and --json prints JSON: choose one")
     project = api.open_project(paths[0] if paths else None)
-    found = api.load(project, api.find_suites(project, paths))
+    found = api.check(project, paths)
     if explain:
         from harness.suites.explain import explain as explained
 
@@ -44,6 +44,8 @@ def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
     if as_json:
         show(json.dumps(rows, indent=2))
         return
+    if not rows:
+        show(f"{project.shown(project.settings.prompts)}: ok")
     for row in rows:
         show(f"{row['suite']}: ok ({row['cases']} cases, {row['variants']} variants, {row['trials']} trials)")
     for note in api.notes(found):

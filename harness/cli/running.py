@@ -58,6 +58,14 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
     stale = api.stale(project, plan) if only_stale else frozenset()
     estimate = api.estimate(project, plan, rewrite=stale)
     say(estimate.text)
+    if not estimate.trials and (changed := api.stale(project, plan)):
+        again = api.estimate(project, plan, rewrite=changed)
+        said = (
+            f"{len(changed)} of these recordings no longer match what would be sent"
+            if len(changed) > 1
+            else ("one of these recordings no longer matches what would be sent")
+        )
+        say(f"{said}; `harness record --only-stale` makes them anew: {again.calls} calls, {again.price}")
     if estimate.trials:
         api.check_credentials(estimate.trials)
         if not yes and not _agreed():

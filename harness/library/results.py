@@ -138,6 +138,8 @@ class Run:
         """
         from harness.library import frames
 
+        if not all(isinstance(key, str) for key in by):
+            raise UsageError(f"breakdown takes keys one by one, as in breakdown('tag', 'metadata.lang'), not {by!r}")
         return frames.of_slices(self._stored.results, by)
 
     def compare(self, a: str | None = None, b: str | None = None) -> Comparison:
@@ -209,6 +211,8 @@ def _named(arms: list[Arm], word: str) -> Arm:
 
 def _baseline(arms: list[Arm], other: Arm | None, suites: Mapping[str, Suite]) -> Arm:
     names = list(dict.fromkeys(arm.suite for arm in arms))
+    if not names:
+        raise UsageError("the run holds no trials, so there is nothing to compare")
     if other is None and len(names) != 1:
         raise UsageError(f"the run holds several suites ({', '.join(names)}): name two variants")
     suite = other.suite if other else names[0]

@@ -103,6 +103,9 @@ async def arun(
     Args and errors are those of `harness.run`.
     """
     sources = _sources(suites)
+    for name, given in (("repeats", repeats), ("limit", limit), ("retries", retries)):
+        if given is not None and (type(given) is not int or given < (name != "retries")):
+            raise UsageError(f"{name}={given!r}: give a whole number, {int(name != 'retries')} or more")
     project = open_project(
         _start(sources, root),
         record_mode=record_mode,
@@ -111,10 +114,6 @@ async def arun(
         attempts=None if retries is None else retries + 1,
     )
     loaded = adjusted(load_suites(project, _written(project, sources)), repeats=repeats, baseline=baseline)
-    if repeats is not None and repeats < 1:
-        raise UsageError(f"repeats={repeats}: a case has at least one")
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit={limit}: a limit is at least one case")
     selection = Selection(
         expression=expression, tags=_words(tags), variants=_words(variants), cases=_words(cases), limit=limit
     )
@@ -133,6 +132,8 @@ def load(run: str | Path = "latest") -> Run:
         UsageError: There is no such run, or several.
         StorageError: It is damaged; the message names the file and the line.
     """
+    if not isinstance(run, (str, Path)) or not str(run).strip():
+        raise UsageError(f"a run is an id or a path, not {run!r}")
     path = Path(run)
     there = path.exists()
     stored = find_stored(open_project(path if there else None), str(path.parent if path.is_file() else run))
@@ -158,6 +159,8 @@ def _in_a_loop() -> bool:
 
 
 def _sources(suites: Source | Sequence[Source]) -> list[Source]:
+    if not isinstance(suites, (str, Path, Suite)) and not isinstance(suites, Iterable):
+        raise UsageError(f"a suite is a path or a harness.Suite, not a {type(suites).__name__}")
     found = [suites] if isinstance(suites, (str, Path, Suite)) else list(suites)
     for one in found:
         if not isinstance(one, (str, Path, Suite)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import NothingSelected, UsageError, did_you_mean
+from harness.errors import ConfigError, NothingSelected, UsageError, did_you_mean
 from harness.plan import Plan, Selection, build_plan
 from harness.plugins import Registry
 from harness.prompts.files import PromptFiles
@@ -16,7 +16,7 @@ from harness.scorers import default_registry
 from harness.settings import RecordMode, Settings, load_settings
 from harness.suites.loading import load_suites
 from harness.suites.rendering import Renderer
-from harness.suites.suite import Suite, is_suite
+from harness.suites.suite import MOST_REPEATS, Suite, is_suite
 from harness.suites.written import Written
 from harness.templates.engine import Templates
 
@@ -110,6 +110,31 @@ def load(project: Project, sources: Sequence[Path | Written]) -> list[Suite]:
     )
 
 
+def check(project: Project, paths: Sequence[Path]) -> list[Suite]:
+    """Load suites, and check prompts: of the whole project where no path is given, whether a suite names them or not.
+
+    Args:
+        project: The project.
+        paths: Suites and folders of them; the folder of prompts, or a file in it, stands for all prompts.
+
+    Raises:
+        ConfigError: With every problem of every file.
+        NothingSelected: There is neither a suite nor a prompt.
+    """
+    folder = project.settings.prompts.resolve()
+    rest = [path for path in paths if not path.resolve().is_relative_to(folder)]
+    problems = project.prompts.check_all() if len(rest) < len(paths) or not paths else []
+    suites: list[Suite] = []
+    try:
+        if rest or not paths:
+            suites = load(project, find_suites(project, rest))
+    except ConfigError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+    return suites
+
+
 def plan(project: Project, suites: Sequence[Suite], selection: Selection | None = None) -> Plan:
     """Lay out the trials of suites; see `build_plan`."""
     return build_plan(suites, selection=selection or Selection(), cassettes=project.settings.cassettes)
@@ -119,8 +144,10 @@ def adjusted(suites: Sequence[Suite], *, repeats: int | None, baseline: str | No
     """Return suites with the number of repeats and the baseline that the command line asks for.
 
     Raises:
-        UsageError: No suite has a variant of that name.
+        UsageError: No suite has a variant of that name, or that many repeats are not possible.
     """
+    if repeats is not None and not 1 <= repeats <= MOST_REPEATS:
+        raise UsageError(f"{repeats} repeats: from 1 to {MOST_REPEATS:,} are possible")
     names = [variant.name for suite in suites for variant in suite.variants]
     if baseline is not None and baseline not in names:
         hint = did_you_mean(baseline, names) or f"There are: {', '.join(dict.fromkeys(names))}."

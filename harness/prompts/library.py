@@ -150,6 +150,19 @@ class PromptLibrary:
         """
         return self._files.read(prompt.file, prompt.git) or ""
 
+    def check_all(self) -> list[Problem]:
+        """Check every version of every prompt in the working tree; return what is wrong with them, each thing once."""
+        found: dict[Problem, None] = {}
+        for name in self.names():
+            for version in self.versions(name):
+                try:
+                    self.check(
+                        f"{name}@{version}", where=SourceLocation(self._files.path(f"{name}/{version}.j2", None))
+                    )
+                except ConfigError as error:
+                    found.update(dict.fromkeys(error.problems))
+        return list(found)
+
     def check(self, ref: str, *, where: SourceLocation) -> None:
         """Read a prompt and compile its template with all that it includes.
 

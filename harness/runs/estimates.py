@@ -40,18 +40,23 @@ class Estimate:
         """The expected cost in words."""
         if self.cost is None:
             return "expected cost unknown (a model has no price)"
+        if self.targets and not self.calls:
+            return "expected cost unknown (Python targets send what they like)"
         noted = f" ({'; '.join(self.notes)})" if self.notes else ""
-        return f"expected cost about {dollars(self.cost)}{noted}"
+        more = ", and whatever the Python targets spend" if self.targets else ""
+        return f"expected cost about {dollars(self.cost)}{noted}{more}"
 
     @property
     def text(self) -> str:
         """One line for a person."""
         if not self.trials:
-            return "everything selected is recorded already; nothing will be sent"
+            return "there is a recording of everything selected; nothing will be sent"
         calls = f"{self.calls} call{'s' if self.calls != 1 else ''}"
         to = f" to {', '.join(self.models)}" if self.models else ""
-        targets = f", and whatever {self.targets} trials of Python targets send" if self.targets else ""
-        return f"{len(self.trials)} of the selected trials go live: {calls}{to}{targets}, {self.price}"
+        of_targets = f"{self.targets} trial{'s' if self.targets != 1 else ''} of Python targets"
+        what = f"{calls}{to}, and whatever {of_targets} send" if self.targets and self.calls else f"{calls}{to}"
+        what = of_targets if self.targets and not self.calls else what
+        return f"{len(self.trials)} of the selected trials go live: {what}, {self.price}"
 
 
 def dollars(amount: Decimal) -> str:

@@ -30,7 +30,7 @@ def advice(root: Path, kept: Sequence[str], content: Mapping[str, bytes]) -> tup
             added = rules[name](_text(root / name), content[name].decode())
             if added:
                 found.append(f"add to {name}{added}")
-    return (*found, *_outer(root))
+    return (*found, *_mixed(kept), *_outer(root))
 
 
 def has_settings(pyproject: Path) -> bool:
@@ -47,7 +47,20 @@ def _announces(text: str) -> bool:
 
 
 def _settings(there: str, ours: str) -> str | None:
-    return None if _announces(there) else _block(ours)
+    try:
+        tables = tomllib.loads(there).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        return f", once it can be read ({error}):\n" + _block(ours).removeprefix(":\n")
+    if not isinstance(tables, dict) or "harness" not in tables:
+        return _block(ours)
+    table = tables["harness"]
+    if not isinstance(table, dict):
+        return None
+    named = {name: table[name] for name in ("suites", "prompts", "cassettes") if table.get(name, name) != name}
+    if not named:
+        return None
+    told = ", ".join(f"{name} = {str(value)!r}" for name, value in named.items())
+    return f" nothing, but move what was written: its [tool.harness] names other folders ({told})"
 
 
 def _missing_lines(there: str, ours: str) -> str | None:
@@ -67,6 +80,15 @@ def _excluded(there: str, ours: str) -> str | None:
         f", so that no hook tidies the recordings, this alternative in `exclude`:\n    {wanted['pattern']}"
         f"\n  which is now:\n    {present['pattern'] or '(on the lines below it)'}"
     )
+
+
+def _mixed(kept: Sequence[str]) -> Iterator[str]:
+    theirs = [name for name in kept if name.split("/")[0] in ("prompts", "suites", "cassettes")]
+    if theirs:
+        yield (
+            f"{', '.join(theirs)} {'is' if len(theirs) == 1 else 'are'} yours and not the starter's, so its recordings may "
+            "not match; `harness init` in an empty folder shows the starter as it was"
+        )
 
 
 def _outer(root: Path) -> Iterator[str]:

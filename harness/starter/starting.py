@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,16 +60,28 @@ def start_project(folder: Path, *, minimal: bool = False) -> Started:
 def _check(shown: Path, root: Path, names: Iterable[str]) -> None:
     """Refuse what would stop the work half-way, before its beginning."""
     for place in (root, *root.parents):
+        _check_link(place, shown if place == root else place)
         if _is_file(place):
             where = shown if place == root else place
             raise UsageError(f"{where} is a file, so no project can be written there; name a folder")
     for name in names:
         for parent in (root / name).relative_to(root).parents:
             folder = root / parent
+            _check_link(folder, shown / parent)
             if _is_file(folder):
                 raise UsageError(f"{shown / parent} is a file, and a project needs a folder there; move it away")
             if not folder.resolve().is_relative_to(root.resolve()):
                 raise UsageError(f"{shown / parent} leads out of {shown}, and nothing is written outside; move it away")
+
+
+def _check_link(place: Path, shown: Path) -> None:
+    """Refuse a link to nowhere, or to itself, where a folder has to be."""
+    if not os.path.islink(place):
+        return
+    try:
+        place.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise UsageError(f"{shown} is a link that leads nowhere; move it away") from None
 
 
 def _is_file(path: Path) -> bool:

@@ -93,8 +93,9 @@ def find_run(reports: Path, name: str) -> RunFolder:
         return RunFolder(reports, known[-1])
     if name in known:
         return RunFolder(reports, name)
-    folder = Path(name)
-    if (folder / RESULTS).is_file():
+    folder = Path(name).resolve()
+    folder = folder.parent if folder.name == RESULTS else folder
+    if name and (folder / RESULTS).is_file():
         return RunFolder(folder.parent, folder.name)
     found = [run for run in known if name and run.startswith(name)]
     if len(found) == 1:

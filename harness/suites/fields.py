@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from harness.records import JSON
 from harness.settings import Duration
 from harness.suites.gates import Gates
-from harness.suites.suite import API, Chain
+from harness.suites.suite import API, MOST_REPEATS, Chain
 from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.
@@ -232,7 +232,7 @@ class SuiteFields(AssistantFields):
     )
     baseline: str | None = Field(None, description="The variant to compare with; default: the first")
     gate_baseline: Flag = Field(default=False, description="Let the baseline decide too")
-    repeats: Whole = Field(1, ge=1, le=1000, description="Trials of each case and variant")
+    repeats: Whole = Field(1, ge=1, le=MOST_REPEATS, description="Trials of each case and variant")
     gates: Gates = Field(Gates(), description="Thresholds on the whole suite")
     margin: Number | None = Field(
         None, gt=0, lt=1, description="Smallest difference in accuracy that matters; default 0.05"

@@ -19,6 +19,9 @@ from harness.suites.checks import CheckSpec
 from harness.suites.gates import Gates
 from harness.suites.names import slug
 
+#: Trials of one case and variant in one run.
+MOST_REPEATS = 1000
+
 #: What speaks to the assistant.
 API: TypeAlias = Literal["responses", "chat", "python"]
 #: Everything that was said; what is new after the last response's id; what is new in a conversation at the service.
@@ -59,7 +62,9 @@ class AssistantSpec:
     def plain(self) -> dict[str, JSON]:
         """Return the settings that say something, as plain data."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: value for name, value in found.items() if value not in (None, {}, False)}
+        return {
+            name: value for name, value in found.items() if value is not None and value is not False and value != {}
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

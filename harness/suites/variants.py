@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
@@ -59,7 +60,7 @@ class VariantReader:
         #: Every variant's name as written ("" where there is none), also of those that could not be read.
         self.names: list[str] = []
         #: What each variant that was read comes to, whatever names it uses for it.
-        self._meanings: dict[str, tuple[Any, ...]] = {}
+        self._meanings: dict[str, str] = {}
         #: Whether `names` holds them all: what a broken matrix would have made is not known.
         self._all_named = True
 
@@ -179,7 +180,9 @@ class VariantReader:
             where=self._document.where(entry.loc, key=True),
             origins=origins,
         )
-        self._meanings[variant.name] = (said, spec, variant.vars)
+        # As text: 1, 1.0 and true are equal to Python, and not to a prompt or a service.
+        meaning = [said, spec.plain(), dict(variant.vars)]
+        self._meanings[variant.name] = json.dumps(meaning, sort_keys=True, default=str)
         return variant
 
     def _compare(self, variant: Variant, others: Sequence[Variant], entry: _Entry) -> None:
