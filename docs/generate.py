@@ -21,11 +21,13 @@ def commands() -> str:
     from harness.cli import main
 
     parts = []
-    for path in ((), *((name,) for name in sorted(main.commands))):
-        command: Any = main if not path else main.commands[path[0]]
-        info = "harness " + " ".join(path)
-        with click.Context(command, info_name=info.strip(), max_content_width=100, terminal_width=100) as context:
-            parts.append(f"### `{info.strip()}`\n\n```text\n{command.get_help(context)}\n```")
+    waiting: list[tuple[str, Any]] = [("harness", main)]
+    while waiting:
+        name, command = waiting.pop(0)
+        with click.Context(command, info_name=name, max_content_width=100, terminal_width=100) as context:
+            parts.append(f"### `{name}`\n\n```text\n{command.get_help(context)}\n```")
+        inner = sorted(command.commands.items()) if isinstance(command, click.Group) else []
+        waiting = [(f"{name} {one}", found) for one, found in inner] + waiting
     return "\n\n".join(parts)
 
 

@@ -6,12 +6,12 @@ Both front ends call the same functions, so that the same suites give the same v
 from __future__ import annotations
 
 from harness.plan import Plan, Selection, Trial
-from harness.project.inventory import compared, listing, notes, recorded, suite_count
+from harness.project.inventory import listing, notes, recorded, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, check_outputs
-from harness.runs.loaded import drift, find_stored
+from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import stale
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,8 +37,6 @@ class Compared:
     comparisons: tuple[Comparison, ...]
     #: What has no counterpart, one line each.
     unmatched: tuple[str, ...] = ()
-    #: A report of it, where one was written.
-    report: Path | None = None
 
     @property
     def text(self) -> str:
@@ -65,7 +63,13 @@ class Compared:
         }
 
 
-def compare(reports: Path, a: str | None = None, b: str | None = None, *, suites: Sequence[Suite] = ()) -> Compared:
+def compare(
+    reports: Path,
+    a: str | None = None,
+    b: str | None = None,
+    *,
+    suites: Callable[[RunFolder], Sequence[Suite]] = lambda run: (),
+) -> Compared:
     """Compare what two words mean.
 
     Args:
@@ -73,31 +77,35 @@ def compare(reports: Path, a: str | None = None, b: str | None = None, *, suites
         a: Nothing: the last run's baselines. A run's id, or `SUITE:VARIANT` of the last run.
         b: The other side, of the same kind. Nothing, after a run: the last run; after a variant, which is then the
             candidate: its suite's baseline.
-        suites: Today's suites, for their baselines and margins; those of other names have their first variant as
-            baseline and the default margin.
+        suites: Gives the suites of a run, for their baselines and margins, asked of the later side; those of other
+            names have their first variant as baseline and the default margin.
 
     Raises:
         UsageError: A word means nothing or two things, there is no run, or both sides are the same.
         StorageError: A run cannot be read.
     """
-    known = {suite.name: suite for suite in suites}
+
+    def of(run: RunFolder) -> dict[str, Suite]:
+        return {suite.name: suite for suite in suites(run)}
+
     if a is None:
-        return compare_variants(read_arms(_latest(reports)), suites=known)
+        last = _latest(reports)
+        return compare_variants(read_arms(last), suites=of(last))
     one: Arm | RunFolder | None = _meaning(reports, a)
     other: Arm | RunFolder | None
     if b is not None:
         other = _meaning(reports, b)
     elif isinstance(one, Arm):
-        arms = read_arms(_latest(reports))
-        one, other = _baseline(arms, one, known), one
+        last = _latest(reports)
+        one, other = _baseline(read_arms(last), one, of(last)), one
     else:
         other = _latest(reports)
     if isinstance(one, Arm) and isinstance(other, Arm):
-        return compare_pair(one, other, suites=known)
+        return compare_pair(one, other, suites=of(_latest(reports)))
     if isinstance(one, RunFolder) and isinstance(other, RunFolder):
         if one.path.resolve() == other.path.resolve():
             raise UsageError(f"both sides are run {one.run}: name another run to compare it with")
-        return compare_runs(read_arms(one), read_arms(other), suites=known)
+        return compare_runs(read_arms(one), read_arms(other), suites=of(other))
     raise UsageError(f"'{a}' and '{b}' are a run and a variant: compare two runs, or two variants of the last run")
 
 

@@ -81,6 +81,16 @@ def test_compare_says_of_triage_what_its_run_says(copy: Path) -> None:
     assert " ".join(said["text"].split()) in " ".join(compared.output.split())
 
 
+def test_compare_decides_as_the_run_did_whatever_the_suites_say_today(copy: Path) -> None:
+    ran = harness("run", "suites/triage.yaml", "--baseline", "v2", "--json")
+    (said,) = json.loads(ran.stdout)["suites"][0]["comparisons"]
+    assert said["text"].startswith("v1 is worse")
+    (copy / "suites/broken.yaml").write_text("suite: [\n")
+    compared = harness("compare")
+    assert compared.exit_code == 0, compared.output
+    assert " ".join(said["text"].split()) in " ".join(compared.output.split())
+
+
 @pytest.mark.parametrize("name", ["faq", "triage"])
 def test_accuracies_are_shares_of_passes_averaged_over_cases(copy: Path, name: str) -> None:
     suite, rows = replayed(copy, name)

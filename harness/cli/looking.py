@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -10,13 +9,13 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option
-from harness.cli.output import finish, say, show
+from harness.cli.output import finish, say, show, show_json
 from harness.errors import ExitCode, UsageError
 
 
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
-@as_json_option
+@as_json_option()
 @click.option("--explain", is_flag=True, help="Print the suites with every setting, and where it comes from, as YAML.")
 def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
     """Check suites, prompts and datasets; nothing is sent."""
@@ -42,7 +41,7 @@ def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
         for suite in found
     ]
     if as_json:
-        show(json.dumps(rows, indent=2))
+        show_json(rows)
         return
     if not rows:
         show(f"{project.shown(project.settings.prompts)}: ok")
@@ -76,7 +75,7 @@ def schema(kind: Literal["suite", "prompt", "settings"] | None, folder: Path | N
 
 @click.command(cls=Command, name="list")
 @click.argument("kind", type=click.Choice(["suites", "prompts", "scorers", "variants", "runs", "plugins"]))
-@as_json_option
+@as_json_option()
 def list_things(kind: str, as_json: bool) -> None:
     """Show suites, prompts, scorers, variants, runs or plugins as a table."""
     from harness import api
@@ -84,7 +83,7 @@ def list_things(kind: str, as_json: bool) -> None:
 
     rows = api.listing(api.open_project(), kind)
     if as_json:
-        show(json.dumps(rows, indent=2))
+        show_json(rows)
     elif rows:
         show(tables.listing(rows))
     else:
@@ -103,7 +102,7 @@ def init(directory: Path, minimal: bool) -> None:
 
 
 @click.command(cls=Command)
-@as_json_option
+@as_json_option()
 def doctor(as_json: bool) -> None:
     """Say what is installed, found and missing, and how to mend it; keys are never shown."""
     from harness import api
@@ -113,7 +112,7 @@ def doctor(as_json: bool) -> None:
     project = api.open_project()
     found = checks.examine(project, load=lambda: api.suite_count(project), recorded=lambda: api.recorded(project))
     if as_json:
-        show(json.dumps([check.plain() for check in found], indent=2))
+        show_json([check.plain() for check in found])
     else:
         show(tables.listing([check.plain() for check in found]))
     finish(0 if all(check.ok for check in found) else int(ExitCode.USAGE))

@@ -46,16 +46,8 @@ def running(command: F) -> F:
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
-            option(
-                "-o",
-                "--output",
-                "outputs",
-                multiple=True,
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar="FILE",
-                help="Also write FILE: .html .md .xml .json .jsonl (repeatable).",
-            ),
-            option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+            output_option("Also write FILE: .html .md .xml .json .jsonl (repeatable)."),
+            as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
             option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
             option("--no-progress", is_flag=True, help="No progress bar."),
@@ -70,6 +62,12 @@ def suite_arguments(command: F) -> F:
     return click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")(command)
 
 
-def as_json_option(command: F) -> F:
-    """Add `--json`."""
-    return option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
+def as_json_option(help: str = "Print as JSON.") -> Callable[[F], F]:
+    """`--json`."""
+    return option("--json", "as_json", is_flag=True, help=help)
+
+
+def output_option(help: str) -> Callable[[F], F]:
+    """`-o FILE`."""
+    file = click.Path(dir_okay=False, path_type=Path)
+    return option("-o", "--output", "outputs", multiple=True, type=file, metavar="FILE", help=help)

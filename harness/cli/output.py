@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -11,6 +13,11 @@ import click
 def show(text: str) -> None:
     """Print a result."""
     click.echo(text)
+
+
+def show_json(value: Any) -> None:
+    """Print plain data as a result."""
+    show(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def say(text: str) -> None:

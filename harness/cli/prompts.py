@@ -10,7 +10,7 @@ import click
 
 from harness.cli.commands import Command, Group
 from harness.cli.options import as_json_option
-from harness.cli.output import colors
+from harness.cli.output import colors, say, show, show_json
 
 if TYPE_CHECKING:
     from harness.project.prompting import Opened
@@ -23,7 +23,7 @@ def prompts() -> None:
 
 @prompts.command(cls=Command, name="show")
 @click.argument("ref")
-@as_json_option
+@as_json_option()
 def show_prompt(ref: str, as_json: bool) -> None:
     """Show a prompt: where it is, where it comes from, its variables and its text.
 
@@ -33,7 +33,7 @@ def show_prompt(ref: str, as_json: bool) -> None:
     from harness.project.prompting import described
 
     found = described(open_project(), ref)
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _description(found))
+    show_json(found) if as_json else show(_description(found))
 
 
 @prompts.command(cls=Command)
@@ -48,23 +48,23 @@ def diff(a: str, b: str) -> None:
     (first, before), (second, after) = sources(open_project(), a, b)
     text = linediff.render(before, after, names=(first, second), color=colors())
     if text:
-        click.echo(text, nl=False)
+        show(text.rstrip("\n"))
     else:
-        click.echo(f"{first} and {second} are the same", err=True)
+        say(f"{first} and {second} are the same")
 
 
 @prompts.command(cls=Command)
 @click.argument("ref")
 @click.option("--case", metavar="SUITE::CASE", help="Render it for this case.")
 @click.option("--var", "given", multiple=True, metavar="NAME=VALUE", help="Value of a variable (repeatable).")
-@as_json_option
+@as_json_option()
 def render(ref: str, case: str | None, given: tuple[str, ...], as_json: bool) -> None:
     """Show the messages that a prompt comes to; without a case, {{ input }} stands for the input."""
     from harness.project.project import open_project
     from harness.project.prompting import rendered
 
     opened = rendered(open_project(), ref, case=case, given=given)
-    click.echo(json.dumps(opened.plain(), indent=2, ensure_ascii=False) if as_json else _messages(opened))
+    show_json(opened.plain()) if as_json else show(_messages(opened))
 
 
 def _messages(opened: Opened) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, option, running, selecting, suite_arguments
-from harness.cli.output import colors, finish, say, show
+from harness.cli.output import colors, finish, say, show, show_json
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
 @click.command(cls=Command, name="plan")
 @suite_arguments
 @selecting
-@as_json_option
+@as_json_option()
 def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Show what would run: trials, what is recorded, and what the rest would cost."""
     from harness import api
@@ -85,7 +84,7 @@ def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
 
     project, plan = planned(suites, options, record_mode="once")
     rows = api.plan_rows(project, plan)
-    show(json.dumps(rows, indent=2) if as_json else tables.listing(rows))
+    show_json(rows) if as_json else show(tables.listing(rows))
 
 
 def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:
@@ -142,7 +141,7 @@ def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any])
     from harness.reports import text
 
     if options["as_json"]:
-        show(json.dumps(job.plain(conclusion), indent=2))
+        show_json(job.plain(conclusion))
         return
     color = colors()
     show(text.render(conclusion.summary, conclusion.open_results, color=color, quiet=options["quiet"]))

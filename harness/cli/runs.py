@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from harness.cli.commands import Command
-from harness.cli.options import as_json_option
-from harness.cli.output import colors, finish, say, show
+from harness.cli.options import as_json_option, output_option
+from harness.cli.output import colors, finish, say, show, show_json
 
 
 @click.command(cls=Command)
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@as_json_option
+@as_json_option()
 def compare(a: str | None, b: str | None, as_json: bool) -> None:
     """Compare the last run's variants with its baseline, or A with B: runs, or SUITE:VARIANT of the last run."""
     from harness import api
 
     project = api.open_project()
-    finish(_print_comparisons(api.compared(project, a, b), as_json=as_json))
+    found = api.compared(project, a, b)
+    if as_json:
+        show_json(found.plain())
+    else:
+        show(found.text)
+    finish(int(found.exit_code))
 
 
 @click.command(cls=Command)
@@ -33,16 +36,8 @@ def compare(a: str | None, b: str | None, as_json: bool) -> None:
 @click.option("--by", default="", metavar="LIST", help="Break down by tag, case, model, prompt or metadata.NAME.")
 @click.option("--no-outputs", is_flag=True, help="Leave out what the assistant said.")
 @click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write FILE instead: .html .md .xml .csv .json (repeatable).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@output_option("Write FILE instead: .html .md .xml .csv .json (repeatable).")
+@as_json_option("Print the summary as JSON.")
 def report(
     run: str | None,
     formats: str,
@@ -65,10 +60,11 @@ def report(
     wanted = _words(formats) or (() if outputs else DEFAULTS)
     if opened and "html" not in wanted and not any(path.suffix == ".html" for path in outputs):
         wanted = (*wanted, "html")
-    color = colors()
-    shown = json.dumps(reporting.plain(), indent=2) if as_json else reporting.text(color=color)
     written = reporting.write(wanted, outputs)
-    show(shown)
+    if as_json:
+        show_json(reporting.plain())
+    else:
+        show(reporting.text(color=colors()))
     for remark in (*stored.remarks, *api.drift(project, stored)):
         say(remark)
     for path in written:
@@ -76,16 +72,6 @@ def report(
     if opened:
         _open(next(path for path in written if path.suffix == ".html"))
     finish(int(stored.summary.exit_code))
-
-
-def _print_comparisons(found: Any, *, as_json: bool) -> int:
-    if as_json:
-        show(json.dumps(found.plain(), indent=2))
-    else:
-        show(found.text)
-    if found.report is not None:
-        say(f"report: {found.report}")
-    return int(found.exit_code)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from harness.errors import NothingSelected, StorageError
 from harness.plan import Selection, build_plan
@@ -11,9 +10,6 @@ from harness.project.project import Project, find_suites, load
 from harness.records import JSON
 from harness.store import find_run, list_runs
 from harness.suites.suite import Suite
-
-if TYPE_CHECKING:
-    from harness.compare import Compared
 
 Rows = list[dict[str, JSON]]
 
@@ -51,17 +47,6 @@ def notes(suites: Sequence[Suite]) -> list[str]:
             count = f"{bare} case{'s have' if bare != 1 else ' has'} no check"
             found.append(f"{suite.shown}: {count}; such a case passes as soon as there is an answer")
     return found
-
-
-def compared(project: Project, a: str | None, b: str | None) -> Compared:
-    """Compare two runs or variants; see `harness.compare.compare`.
-
-    Raises:
-        UsageError: A word names nothing that can be compared.
-    """
-    from harness.compare import compare
-
-    return compare(project.settings.reports, a, b, suites=_load(project))
 
 
 def _load(project: Project) -> list[Suite]:

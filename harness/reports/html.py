@@ -13,7 +13,7 @@ from importlib import resources
 from harness import __version__
 from harness.records import Result
 from harness.reports import bars, clean, method, notes, page, tables, words
-from harness.summary import Comparison, RunSummary, SuiteSummary, phrases
+from harness.summary import Comparison, RunSummary, phrases
 
 _STYLES = ("theme.css", "page.css", "cases.css", "narrow.css", "print.css")
 _SCRIPTS = ("report.js",)
@@ -25,8 +25,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
     Args:
         summary: The run.
         read: Gives the run's results in plan order; called twice, so that they need not be in memory.
-        facts: What else to say about how the run was made, such as versions and the commit. `answers`, where there is
-            one, says what gave the answers, and stands on top too.
+        facts: What else to say about how the run was made, such as versions and the commit.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
@@ -68,7 +67,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
         views=views,
         facts={"harness": __version__, **(facts or {})},
-        sources={suite.name: _source(suite) for suite in summary.suites},
+        sources={suite.name: notes.answers(suite) for suite in summary.suites},
         method=method,
         lede=_lede,
     )
@@ -110,8 +109,3 @@ def _lede(comparison: Comparison, title: str) -> str:
     """What a comparison found, without what the headline says already."""
     text = clean.line(comparison.text)
     return text.removeprefix(f"{title}: ")
-
-
-def _source(suite: SuiteSummary) -> str:
-    """What gave a suite's answers, and when."""
-    return ", ".join(note.removeprefix("answers: ") for note in notes.of_suite(suite) if note.startswith("answers: "))

@@ -37,8 +37,7 @@ def _told(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
     yield "Times", _TIMES
     if suite.comparisons:
         yield "Words", _WORDS
-    for note in notes.of_suite(suite):
-        label, _, text = note.partition(": ")
+    for label, text in notes.parts(suite):
         yield label.capitalize(), text
 
 
@@ -46,7 +45,7 @@ def _compared(one: Comparison) -> Iterator[str]:
     chosen = "chosen in the suite" if one.margin_given else "the default, nobody chose it"
     if one.difference is not None:
         yield f"Paired by case ({phrases.count(one.cases, 'case')}). 95% interval: {one.difference.method}."
-    yield f"Smallest difference that matters: {one.margin * 100:g} pp, {chosen}."
+    yield f"Smallest difference that matters: {phrases.size(one.margin)}, {chosen}."
     if one.dropped:
         yield f"Left out: {phrases.count(one.dropped, 'pair')} of which either trial ended in error or was skipped."
     if one.unpaired:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from harness.records import JSON, Result
 from harness.reports import words
@@ -11,22 +11,30 @@ from harness.summary import SuiteSummary, phrases
 
 
 def of_suite(suite: SuiteSummary) -> list[str]:
-    """When a suite's answers were recorded, from which models, and what is known of prices; one line each."""
-    found: list[str] = []
+    """What is said of a suite's answers and prices; one line each."""
+    return [f"{label}: {text}" for label, text in parts(suite)]
+
+
+def parts(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
+    """Yield the same as label and text."""
+    given = answers(suite)
+    if given:
+        yield "answers", given
+    for note in _unique(variant.price_note for variant in suite.variants if variant.price_note):
+        yield "prices", note
+    unpriced = sum(variant.unpriced for variant in suite.variants)
+    if unpriced:
+        yield "unpriced", f"{phrases.count(unpriced, 'trial')} called a model whose price is unknown"
+
+
+def answers(suite: SuiteSummary) -> str:
+    """From which models a suite's answers are, and when they were recorded; empty where that is not known."""
     models = _unique(model for variant in suite.variants for model in variant.models)
     spans = [variant.recorded for variant in suite.variants if variant.recorded]
     span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
     scripted = sum(variant.simulated for variant in suite.variants)
     told = f"simulated by a script in {phrases.count(scripted, 'trial')}" if scripted else ""
-    source = ", ".join(part for part in (" and ".join(models), words.recorded(span), told) if part)
-    if source:
-        found.append(f"answers: {source}")
-    for note in _unique(variant.price_note for variant in suite.variants if variant.price_note):
-        found.append(f"prices: {note}")
-    unpriced = sum(variant.unpriced for variant in suite.variants)
-    if unpriced:
-        found.append(f"unpriced: {phrases.count(unpriced, 'trial')} called a model whose price is unknown")
-    return found
+    return ", ".join(part for part in (" and ".join(models), words.recorded(span), told) if part)
 
 
 def of_trial(result: Result) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.records import JSON, Result
+from harness.jsontext import json_text
+from harness.records import Result
 from harness.reports import openings
 
 #: Characters that one text may take on the page, the first that lets all texts of trials together fit.
@@ -48,11 +48,6 @@ def measured(rows: Iterable[Result], baselines: Mapping[str, str]) -> Room:
     return Room(limit=_LIMITS[-1], differences=False)
 
 
-def plain(value: JSON) -> str:
-    """Data as text: what is text as it is, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
 def _answers(result: Result) -> list[int]:
     """How long the answers are; the last turn's is the trial's output."""
     return [len(result.output or ""), *(len(turn.output) for turn in result.turns[:-1])]
@@ -65,9 +60,9 @@ def _said(result: Result) -> Iterator[int]:
         if message.content not in above or len(message.content) <= AGAIN:
             yield len(message.content)
         for call in message.tool_calls:
-            yield len(plain(call.arguments))
+            yield len(json_text(call.arguments))
     for call in result.tool_calls:
-        yield len(plain(call.output))
+        yield len(json_text(call.output))
 
 
 def _scored(result: Result) -> Iterator[int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from harness.jsontext import json_text
 from harness.records import CheckResult, Message, Outcome, Result, ToolCall, TurnRecord
 from harness.reports import anchors, clean, jsonview, openings, worddiff, words
 from harness.reports.cutting import Cut, cut
-from harness.reports.room import AGAIN, plain
+from harness.reports.room import AGAIN
 from harness.reports.worddiff import Piece
 from harness.summary import phrases
 
@@ -182,7 +183,7 @@ def _transcript(result: Result, limit: int, start: int, prompt: openings.Gatheri
     lines += [Line(role="tool", calls=(_call(call, own, limit),)) for call in result.tool_calls if call.id not in told]
     for name, value in (("state", result.state), ("facts", dict(result.extra))):
         if value:
-            lines.append(Line(role=name, text=cut(plain(value), limit)))
+            lines.append(Line(role=name, text=cut(json_text(value), limit)))
     sizes = f"{phrases.count(len(opening), 'message')}, {sum(len(one.content) for one in opening):,} characters"
     return Transcript(
         title=", ".join(_title(result)),
@@ -222,8 +223,8 @@ def _line(message: Message, above: dict[str, str], own: set[str], limit: int) ->
 def _call(call: ToolCall, own: set[str], limit: int) -> Call:
     return Call(
         name=clean.line(call.name),
-        arguments=cut(plain(call.arguments), limit),
-        output=None if call.id in own or call.output is None else cut(plain(call.output), limit),
+        arguments=cut(json_text(call.arguments), limit),
+        output=None if call.id in own or call.output is None else cut(json_text(call.output), limit),
         error=clean.line(call.error or "", _REASON),
     )
 

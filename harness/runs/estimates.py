@@ -145,9 +145,9 @@ def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
                     "recorded": len(trials) - len(missing),
                     "missing": len(missing),
                     "calls to record": what.calls,
-                    "cost to record": None if what.cost is None else dollars(what.cost),
+                    "cost to record": "unpriced" if what.cost is None else dollars(what.cost),
                     "worst case": _worst(project, suite, missing),
-                    "cost to rewrite": None if all_of_it.cost is None else dollars(all_of_it.cost),
+                    "cost to rewrite": "unpriced" if all_of_it.cost is None else dollars(all_of_it.cost),
                 }
             )
     return rows

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.compare import Compared, compare
 from harness.errors import ConfigError, ExitCode, HarnessError, NothingSelected, StorageError, UsageError
 from harness.project.project import Project, find_suites, load
 from harness.records import Result
@@ -112,6 +113,20 @@ def drift(project: Project, run: StoredRun) -> list[str]:
         if now != suite.hash:
             found.append(f"{suite.shown} has changed since: suite '{suite.name}' is reported as it was run.")
     return found
+
+
+def compared(project: Project, a: str | None, b: str | None) -> Compared:
+    """Compare two runs or variants, decided as their runs were; see `harness.compare.compare`.
+
+    Raises:
+        UsageError: A word names nothing that can be compared.
+        StorageError: A run is damaged.
+    """
+
+    def suites(folder: RunFolder) -> Sequence[Suite]:
+        return read_run(folder, today=lambda: _today(project)).suites
+
+    return compare(project.settings.reports, a, b, suites=suites)
 
 
 def find_stored(project: Project, name: str | None = None) -> StoredRun:

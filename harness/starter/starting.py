@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,10 @@ def _check(shown: Path, root: Path, names: Iterable[str]) -> None:
 
 def _check_link(place: Path, shown: Path) -> None:
     """Refuse a link to nowhere, or to itself, where a folder has to be."""
-    if not os.path.islink(place):
+    try:
+        if not place.is_symlink():
+            return
+    except OSError:
         return
     try:
         place.resolve(strict=True)
