@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -64,23 +64,6 @@ class PriceTable:
         cached_rate = price.input if price.cached_input is None else price.cached_input
         total = (usage.input - cached) * price.input + cached * cached_rate + usage.output * price.output
         return _plain(total / _MILLION)
-
-    def expected(self, model: str, seen: Iterable[Usage], *, calls: int, at: datetime | None = None) -> Decimal | None:
-        """Return what `calls` calls should cost in USD, each as much as those in `seen` did on average.
-
-        Args:
-            model: The model that will be called.
-            seen: Tokens of similar calls.
-            calls: How many there will be.
-            at: When, for prices that change; default: now.
-
-        Returns:
-            None where the model has no price or there is nothing to go by.
-        """
-        if calls == 0:
-            return Decimal(0)
-        costs = [cost for usage in seen if (cost := self.cost(model, usage, at=at)) is not None]
-        return _plain(sum(costs, Decimal(0)) * calls / len(costs)) if costs else None
 
     def _public(self, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
         if model in self._unknown:

@@ -80,15 +80,6 @@ def test_cached_tokens_cost_their_own_rate_or_that_of_the_input() -> None:
     assert PriceTable({"m": _price(cached="0")}).cost("m", usage) == Decimal("0.075")
 
 
-def test_the_expected_cost_is_the_mean_of_what_was_seen() -> None:
-    table = PriceTable({"m": _price()})
-    seen = [Usage(input=MILLION, output=0), Usage(input=0, output=MILLION), Usage()]
-    assert table.expected("m", seen, calls=4) == Decimal("1.5")
-    assert table.expected("m", [], calls=4) is None
-    assert table.expected("nothing-known", seen, calls=4) is None
-    assert table.expected("m", [], calls=0) == 0
-
-
 def test_the_id_names_table_and_overlay_and_changes_with_the_overlay() -> None:
     plain, one, other = PriceTable(), PriceTable({"m": _price()}), PriceTable({"m": _price(note="other")})
     assert plain.id.startswith("genai-prices ")

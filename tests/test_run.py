@@ -383,7 +383,7 @@ def test_ctrl_c_keeps_what_is_finished_and_starts_nothing_new(project: Path, tim
         return "5 days"
 
     cases = "".join(f"  - {{id: c{number}, input: Q{number}, expected: 5 days}}\n" for number in range(200))
-    with ChatServer(answer, delay=0.05) as server:
+    with ChatServer(answer, delay=0.2) as server:
         write(project, faq(server.url, cases=cases))
         command = [sys.executable, "-m", "harness", "record", "--yes", "-j", "2"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

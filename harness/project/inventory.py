@@ -10,11 +10,11 @@ from harness.project.project import Project, find_suites, load
 from harness.records import JSON
 from harness.store import find_run, list_runs
 from harness.suites.suite import Suite
+from harness.summary.measuring import role
 
 Rows = list[dict[str, JSON]]
 
 #: What `harness list` can show.
-KINDS = ("suites", "prompts", "scorers", "variants", "runs", "plugins")
 
 
 def listing(project: Project, kind: str) -> Rows:
@@ -103,7 +103,7 @@ def _variants(project: Project) -> Rows:
         {
             "suite": suite.name,
             "variant": variant.name,
-            "role": _role(suite, variant.name),
+            "role": role(suite, variant.name).replace("_", " "),
             "prompt": variant.prompt or ("(inline)" if variant.system else None),
             "api": variant.assistant.api,
             "model": variant.assistant.model or variant.assistant.target,
@@ -111,12 +111,6 @@ def _variants(project: Project) -> Rows:
         for suite in _load(project)
         for variant in suite.variants
     ]
-
-
-def _role(suite: Suite, name: str) -> str:
-    if name == suite.baseline:
-        return "baseline"
-    return "report only" if suite.by_name[name].report_only else "candidate"
 
 
 def _runs(project: Project) -> Rows:

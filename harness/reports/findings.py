@@ -39,10 +39,6 @@ class Findings:
     #: Largest first.
     errors: tuple[ErrorGroup, ...] = ()
 
-    @property
-    def error_count(self) -> int:
-        return sum(group.count for group in self.errors)
-
 
 @dataclass(slots=True, kw_only=True)
 class _Gathering:

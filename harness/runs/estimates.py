@@ -1,4 +1,4 @@
-"""What a run would send and cost, before anything is sent; and which recordings no longer match."""
+"""What recording would send, and what it should cost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.errors import TrialError
 from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import JSON, Usage
+from harness.settings import RecordMode
 from harness.suites.suite import Suite
 
 #: Recordings per variant that an expected cost is averaged over.
@@ -67,23 +68,24 @@ def dollars(amount: Decimal) -> str:
     return f"${amount:.{digits}f}"
 
 
-def live_trials(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> tuple[Trial, ...]:
-    """Return the trials of a plan that would be sent in the project's record mode.
+def live_trials(
+    trials: Iterable[Trial], mode: RecordMode, *, rewrite: frozenset[str] = frozenset()
+) -> tuple[Trial, ...]:
+    """Return the trials that may send something: all where nothing replays, else those that have no recording.
 
     Args:
+        trials: What will be run.
+        mode: The record mode.
         rewrite: Ids of trials to record anew whatever the mode.
     """
-    mode = project.settings.record_mode
     if mode in ("rewrite", "all"):
-        return plan.trials
-    return tuple(
-        trial for trial in plan.trials if trial.id in rewrite or (mode == "once" and not trial.cassette.exists())
-    )
+        return tuple(trials)
+    return tuple(one for one in trials if one.id in rewrite or (mode == "once" and not one.cassette.exists()))
 
 
 def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:
     """Say what a run of a plan would send and cost in the project's record mode."""
-    return estimate_of(project, live_trials(project, plan, rewrite=rewrite))
+    return estimate_of(project, live_trials(plan.trials, project.settings.record_mode, rewrite=rewrite))
 
 
 def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:

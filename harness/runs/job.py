@@ -1,4 +1,4 @@
-"""A run from its first trial to its reports, and the thread that runs trials for pytest."""
+"""A run from its first trial to its reports."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from harness.events import Event, Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
-from harness.runs.estimates import unrecorded
-from harness.settings import RecordMode, Settings
+from harness.runs.estimates import live_trials, unrecorded
+from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.assistants.session import Clients, Endpoint
@@ -43,7 +43,7 @@ async def opened(
 
     settings = project.settings
     mode = settings.record_mode
-    live = [trial for trial in trials if trial.id in rewrite or goes_live(trial, mode)]
+    live = live_trials(trials, mode, rewrite=rewrite)
     check_credentials(live)
     clients = open_clients(project, trials, live=bool(live))
     try:
@@ -72,11 +72,6 @@ def concurrency(settings: Settings) -> int:
     if settings.concurrency is not None:
         return settings.concurrency
     return REPLAY_CONCURRENCY if settings.record_mode == "none" else LIVE_CONCURRENCY
-
-
-def goes_live(trial: Trial, mode: RecordMode) -> bool:
-    """Whether running a trial may send something: always where nothing replays, else where it has no recording."""
-    return mode != "none" and (mode != "once" or not trial.cassette.exists())
 
 
 def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Clients:

@@ -20,8 +20,6 @@ class Started:
     written: tuple[str, ...]
     #: Files that were there with other content, and still are.
     kept: tuple[str, ...]
-    #: Files that were there with this very content.
-    same: tuple[str, ...]
     #: What a person is to do about files of their own, a paragraph each.
     advice: tuple[str, ...]
 
@@ -43,15 +41,16 @@ def start_project(folder: Path, *, minimal: bool = False) -> Started:
     _check(folder, root, content)
     written: list[str] = []
     kept: list[str] = []
-    same: list[str] = []
     for name, data in content.items():
         there = _write(root / name, data)
-        (written if there is None else same if there == data else kept).append(name)
+        if there is None:
+            written.append(name)
+        elif there != data:
+            kept.append(name)
     return Started(
         root=root,
         written=tuple(written),
         kept=tuple(kept),
-        same=tuple(same),
         advice=advice(root, kept, content),
     )
 
