@@ -10,7 +10,7 @@ from harness.project.inventory import listing, notes, recorded, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.engine import Engine
 from harness.runs.estimates import estimate, plan_rows
-from harness.runs.job import Conclusion, Job, check_outputs
+from harness.runs.job import Conclusion, Job
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import stale
@@ -26,7 +26,6 @@ __all__ = [
     "adjusted",
     "check",
     "check_credentials",
-    "check_outputs",
     "compared",
     "drift",
     "estimate",

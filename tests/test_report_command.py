@@ -197,7 +197,7 @@ def test_the_report_is_opened_in_the_browser(project: Path) -> None:
     [
         (("nonsense",), "no run 'nonsense'"),
         (("--format", "htlm"), "'htlm' is no format. Did you mean 'html'?"),
-        (("-o", "x.pdf"), "the suffix says what to write; known are .html, .md, .xml, .csv, .json"),
+        (("-o", "x.pdf"), "the suffix says what to write; known are .html, .md, .xml, .csv, .json, .jsonl"),
         (("-o", "nowhere/x.md"), "there is no folder nowhere"),
     ],
 )

@@ -46,7 +46,7 @@ def running(command: F) -> F:
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
-            output_option("Also write FILE: .html .md .xml .json .jsonl (repeatable)."),
+            output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
             as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
             option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),

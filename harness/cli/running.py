@@ -116,9 +116,13 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     """Run a plan with a progress display, print what it came to, and return the exit code."""
     from harness import api
     from harness.reports.progress import Progress
+    from harness.runs.loaded import read_run
+    from harness.runs.reporting import Reporting, format_of
+    from harness.store import RunFolder
 
     outputs: Sequence[Path] = options["outputs"]
-    api.check_outputs(outputs, html=not options["no_html"])
+    for path in outputs:
+        format_of(path)
     show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
     with Progress(len(plan.trials), shown=show, verbose=options["verbose"]) as progress:
         job = api.Job(
@@ -132,7 +136,8 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
         )
         with _stopping() as stop:
             conclusion = job.execute(stop=stop)
-    job.export(conclusion, outputs)
+    if outputs:
+        Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name))).write((), outputs)
     _print_conclusion(job, conclusion, options)
     return int(conclusion.summary.exit_code)
 

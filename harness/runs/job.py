@@ -11,28 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError
 from harness.events import Subscriber
 from harness.plan import Plan, whole_variants
 from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
 from harness.runs.manifest import manifest, origin
 from harness.runs.opening import concurrency, named_secrets, opened
-from harness.store import RunFolder, new_run_id, write_file
+from harness.store import RunFolder, new_run_id
 from harness.store.rows import plain as store_plain
 
 if TYPE_CHECKING:
     from harness.runs.stop import Stop
     from harness.summary import RunSummary
-
-#: Which report of a run `-o FILE` copies.
-_EXPORTS = {
-    ".html": "report.html",
-    ".md": "summary.md",
-    ".xml": "junit.xml",
-    ".json": "run.json",
-    ".jsonl": "results.jsonl",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +137,6 @@ class Job:
         open_results = tuple(result for result in results if result.outcome is not Outcome.PASSED)
         return Conclusion(summary=summary, folder=folder.path, report=report, open_results=open_results)
 
-    def export(self, conclusion: Conclusion, outputs: Sequence[Path]) -> None:
-        """Copy reports of the run to other places, each by the suffix of its name.
-
-        Raises:
-            StorageError: One could not be written.
-        """
-        for path in outputs:
-            write_file(path, (conclusion.folder / _EXPORTS[path.suffix]).read_text(encoding="utf-8"))
-
     def plain(self, conclusion: Conclusion) -> dict[str, JSON]:
         """Return the summary as plain data, for `--json`."""
         summary = conclusion.summary
@@ -171,20 +153,6 @@ class Job:
             return False
         suite = next(suite for suite in self.plan.suites if suite.name == result.suite)
         return not missed(suite, result, whole=whole_variants(self.plan.trials, self.plan.planned))
-
-
-def check_outputs(outputs: Sequence[Path], *, html: bool) -> None:
-    """Refuse a file that cannot be written as any report, before anything runs.
-
-    Raises:
-        UsageError: Its suffix says nothing, or its folder is not there.
-    """
-    for path in outputs:
-        if path.suffix not in _EXPORTS or (path.suffix == ".html" and not html):
-            known = ", ".join(suffix for suffix in _EXPORTS if html or suffix != ".html")
-            raise UsageError(f"-o {path}: the suffix says what to write; known are {known}")
-        if not path.parent.is_dir():
-            raise UsageError(f"-o {path}: there is no folder {path.parent}")
 
 
 def slim(result: Result) -> Result:

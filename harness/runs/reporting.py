@@ -12,7 +12,7 @@ from harness.errors import UsageError, did_you_mean
 from harness.records import JSON, Outcome, Result
 from harness.reports import export, tables, text
 from harness.runs.loaded import StoredRun
-from harness.store import write_file
+from harness.store import encode, write_file
 from harness.store.rows import plain
 from harness.summary.breakdown import Slice, breakdown
 
@@ -26,7 +26,7 @@ FORMATS: Mapping[str, str] = {
 }
 #: What a run writes by itself.
 DEFAULTS = ("html", "md", "junit")
-_SUFFIXES = {".html": "html", ".md": "md", ".xml": "junit", ".csv": "csv", ".json": "json"}
+_SUFFIXES = {".html": "html", ".md": "md", ".xml": "junit", ".csv": "csv", ".json": "json", ".jsonl": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,7 @@ class Reporting:
             "md": lambda: markdown.render(summary, self._shown(self.run.results)) + self._markdown(),
             "junit": lambda: junit.render(summary, self._read()),
             "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
+            "jsonl": lambda: "".join(f"{encode(result)}\n" for result in self._read()),
             "json": lambda: json.dumps(self.plain(trials=True), indent=2, ensure_ascii=False) + "\n",
         }
         return makers[name]()
