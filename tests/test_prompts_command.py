@@ -238,7 +238,7 @@ def test_all_missing_variables_are_named_with_the_options_that_give_them(project
         "Give --var tone=... --var limits=...."
     )
     found = harness("prompts", "render", "help@2", "--var", "tones=warm")
-    assert "Did you mean 'tones'?" in found.stderr
+    assert "Did you mean 'tone'?" in found.stderr
 
 
 def test_a_broken_suite_does_not_hide_the_case_of_another(project: Path) -> None:
@@ -246,3 +246,9 @@ def test_a_broken_suite_does_not_hide_the_case_of_another(project: Path) -> None
     assert harness("prompts", "render", "help@2", "--case", "help::hours").exit_code == 0
     found = harness("prompts", "render", "help@2", "--case", "broken::x")
     assert (found.exit_code, "suites/broken.yaml:2" in found.stderr) == (2, True)
+
+
+def test_a_variable_that_the_prompt_does_not_know_is_refused(project: Path) -> None:
+    ran = harness("prompts", "render", "help@2", "--var", "compny=Acme")
+    assert ran.exit_code == 2
+    assert "--var compny: help@2 has no such variable. Did you mean 'company'?" in ran.output

@@ -9,7 +9,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option
-from harness.cli.output import finish, say, show, show_json
+from harness.cli.output import finish, say, show, show_json, show_rows
 from harness.errors import ExitCode, UsageError
 
 
@@ -79,13 +79,12 @@ def schema(kind: Literal["suite", "prompt", "settings"] | None, folder: Path | N
 def list_things(kind: str, as_json: bool) -> None:
     """Show suites, prompts, scorers, variants, runs or plugins as a table."""
     from harness import api
-    from harness.reports import tables
 
     rows = api.listing(api.open_project(), kind)
     if as_json:
         show_json(rows)
     elif rows:
-        show(tables.listing(rows))
+        show_rows(rows)
     else:
         say(f"there are no {kind} here")
 
@@ -107,12 +106,11 @@ def doctor(as_json: bool) -> None:
     """Say what is installed, found and missing, and how to mend it; keys are never shown."""
     from harness import api
     from harness.project import doctor as checks
-    from harness.reports import tables
 
     project = api.open_project()
     found = checks.examine(project, load=lambda: api.suite_count(project), recorded=lambda: api.recorded(project))
     if as_json:
         show_json([check.plain() for check in found])
     else:
-        show(tables.listing([check.plain() for check in found]))
+        show_rows([check.plain() for check in found])
     finish(0 if all(check.ok for check in found) else int(ExitCode.USAGE))

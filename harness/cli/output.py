@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from harness.records import JSON
+
+#: Columns of a table in a file or a pipe.
+_WIDE = 240
 
 
 def show(text: str) -> None:
@@ -18,6 +26,14 @@ def show(text: str) -> None:
 def show_json(value: Any) -> None:
     """Print plain data as a result."""
     show(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_rows(rows: Sequence[Mapping[str, JSON]]) -> None:
+    """Print rows as a table, as wide as the terminal; where there is none, a table need not be broken."""
+    from harness.reports import tables
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    show(tables.listing(rows, width=width))
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, option, running, selecting, suite_arguments
-from harness.cli.output import colors, finish, say, show, show_json
+from harness.cli.output import colors, finish, say, show, show_json, show_rows
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
 def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Show what would run: trials, what is recorded, and what the rest would cost."""
     from harness import api
-    from harness.reports import tables
 
     project, plan = planned(suites, options, record_mode="once")
     rows = api.plan_rows(project, plan)
-    show_json(rows) if as_json else show(tables.listing(rows))
+    show_json(rows) if as_json else show_rows(rows)
 
 
 def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +90,7 @@ def rendered(project: Project, ref: str, *, case: str | None = None, given: Sequ
     prompt = project.prompts.get(ref)
     project.prompts.check(ref, where=SourceLocation(prompt.shown))
     values = dict(map(_assignment, given))
+    _used(prompt, values, project.prompts.source(prompt))
     if case is not None:
         return _for_case(project, prompt, ref, case, values)
     _complete(prompt, values)
@@ -103,6 +105,16 @@ def rendered(project: Project, ref: str, *, case: str | None = None, given: Sequ
         where=SourceLocation(prompt.shown),
     )
     return Opened(turns=(opening.messages,), prompt=PromptRef(ref=opening.ref, hash=opening.hash))
+
+
+def _used(prompt: Prompt, values: Mapping[str, JSON], source: str) -> None:
+    """Refuse variables that the prompt cannot know of; what it takes from other templates may know more."""
+    if re.search(r"{%-?\s*(extends|include|import|from)\b", source):
+        return
+    for name in values:
+        if name not in (*prompt.front.variables, "input") and not re.search(rf"\b{re.escape(name)}\b", source):
+            hint = did_you_mean(name, list(prompt.front.variables)) or "It would change nothing."
+            raise UsageError(f"--var {name}: {prompt.ref} has no such variable. {hint}")
 
 
 def _for_case(project: Project, prompt: Prompt, ref: str, case: str, values: Mapping[str, JSON]) -> Opened:
