@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install suites test slow lint format types layers deps docs bench record check clean
+.PHONY: help install suites test slow lint format types layers deps docs sample bench record check clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ deps: ## Check that every import is declared and every dependency used
 
 docs: ## Refresh generated parts of the documentation
 	PYTHONPATH=. $(BIN)/cog -r $$(git grep -l '\[\[\[cog' -- '*.md')
+
+sample: ## Make the committed sample report again
+	$(BIN)/harness run -q -o reports/sample/report.html
 
 bench: ## Measure what recording and replay cost (see benchmarks/README.md)
 	$(BIN)/python benchmarks/run.py
