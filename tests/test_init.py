@@ -347,6 +347,11 @@ def test_settings_that_name_other_folders_are_pointed_out(here: Path) -> None:
     assert "suites = 'evals'" in result.output
 
 
+def test_settings_that_name_the_same_folders_otherwise_are_fine(here: Path) -> None:
+    write(here, {"pyproject.toml": '[tool.harness]\nsuites = "./suites"\nprompts = "prompts/"\n'})
+    assert "folders that fit" not in harness("init").output
+
+
 def test_what_was_kept_may_not_match_the_recordings(here: Path) -> None:
     write(here / "demo", {"prompts/reply/2.j2": "Mine."})
     result = harness("init", "demo")

@@ -344,7 +344,7 @@ def test_an_answers_items_are_handed_back_in_their_order(project: Path) -> None:
             thought("rs_1"),
             said_by_model(f"answer {number}"),
             thought("rs_2"),
-            said_by_model(""),
+            said_by_model("!"),
             thought("rs_3"),
         ]
         return {**response("", number, body), "output": items}
@@ -371,3 +371,42 @@ def answer(text, session):
         harness("record", "--yes")
     assert len(server.requests) == 2
     assert "ambient" not in repr([headers for headers, _ in server.requests])
+
+
+def test_a_text_that_speaks_of_the_end_is_not_the_end(project: Path) -> None:
+    agent = """
+async def answer(text, session):
+    stream = await session.client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": text}], stream=True
+    )
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+"""
+    delta = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    texts = ("It ends with [DONE] or response.completed, and ", "more")
+    chunks = [{**delta, "choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()
+    reply = Reply(200, body, {"content-type": "text/event-stream"}, cut=len(body) - 4)
+    with ChatServer(faults=lambda number, body: reply) as server:
+        text = f"suite: s\nbase_url: {server.url}\nvariants: [{{api: python, target: './a.py:answer'}}]\ncases: [{{id: a, input: Hi}}]\n"
+        write(project, {"suites/s.yaml": text, "suites/a.py": agent})
+        assert harness("record", "--yes").exit_code == 3
+    assert not list((project / "cassettes").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [],
+        [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "c2VhbGVk"}],
+        [{"type": "message", "content": []}],
+    ],
+)
+def test_what_was_streamed_is_handed_back_where_the_last_event_lacks_it(project: Path, output: list[Any]) -> None:
+    def answer(number: int, body: dict[str, Any]) -> Reply:
+        whole = {**response("", number, body), "output": output}
+        delta = {"type": "response.output_text.delta", "delta": f"answer {number}"}
+        return events(delta, {"type": "response.completed", "response": whole})
+
+    _, second = recorded(project, cases=_TALK, settings="stream: true", change=answer)
+    messages = [one for one in second["input"] if one.get("type") != "reasoning"]
+    assert said({"input": messages})[3] == ("assistant", "answer 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -455,7 +456,7 @@ def test_record_says_so_where_nothing_is_missing_but_something_is_stale(project:
         (project / "prompts/faq/1.j2").write_text("Answer at length.")
         ran = harness("record", "--yes")
     assert "2 of these recordings no longer match" in ran.output
-    assert "`harness record --only-stale` makes them anew: 2 calls" in ran.output
+    assert "the same command with --only-stale makes them anew: 2 calls" in ran.output
 
 
 def test_validate_checks_prompts_that_no_suite_names_yet(project: Path) -> None:
@@ -467,6 +468,52 @@ def test_validate_checks_prompts_that_no_suite_names_yet(project: Path) -> None:
     assert harness("validate", "prompts").exit_code == 2
     (project / "prompts/faq/3.j2").write_text("Fine.")
     assert harness("validate").exit_code == harness("validate", "prompts/faq/1.j2").exit_code == 0
+
+
+def test_validate_reads_what_it_is_given(project: Path) -> None:
+    write(project, {"pyproject.toml": '[tool.harness]\nsuites = "evals"\nprompts = "evals"\n', "evals/a/1.j2": "Hi"})
+    assert harness("validate").exit_code == 0
+    write(
+        project,
+        {
+            "pyproject.toml": '[tool.harness]\nsuites = "evals"\nprompts = "evals"\n',
+            "evals/x.yaml": "suite: x\nno: 3\n",
+        },
+    )
+    for arguments in ((), ("evals",), ("evals/x.yaml",)):
+        ran = harness("validate", *arguments)
+        assert ran.exit_code == 2
+        assert "unknown key 'no'" in ran.output
+    ran = harness("validate", "evals/a/2.j2")
+    assert ran.exit_code == 2
+    assert "no such file or folder" in ran.output
+
+
+def test_validate_checks_prompts_where_there_is_no_suite(project: Path) -> None:
+    write(project, {"prompts/a/1.j2": "hi {{ x"})
+    ran = harness("validate")
+    assert ran.exit_code == 2
+    assert "prompts/a/1.j2:1" in ran.output
+
+
+def test_a_file_that_cannot_be_written_does_not_take_the_verdict_with_it(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        ran = harness("record", "--yes", "-o", "x" * 300 + ".json")
+    assert ran.exit_code == 6
+    assert "passed" in ran.output
+
+
+def test_what_an_encoding_lacks_costs_nothing_else(project: Path) -> None:
+    suite = 'suite: s\nvariants: {日本: {api: python, target: "./a.py:f"}}\ncases: [{id: a, input: Hi}]\n'
+    write(project, {"suites/s.yaml": suite, "suites/a.py": "def f(text): return text"})
+    for arguments in (["run"], ["run", "--json"], ["list", "variants"], ["list", "variants", "--json"]):
+        environ = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+        command = [sys.executable, "-m", "harness", *arguments]
+        ran = subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
+        assert ran.returncode == 0, ran.stderr
+        if "--json" in arguments:
+            assert "日本" in json.dumps(json.loads(ran.stdout), ensure_ascii=False)
 
 
 def test_a_run_is_found_from_inside_its_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

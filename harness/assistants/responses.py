@@ -70,7 +70,7 @@ class ResponsesStep:
             answer = _answer(body, reply, deltas=deltas, first=first)
         self._seen = len(messages) + 1
         if self._chain == "input":
-            self._items += [*items, *(_kept(body) if body.get("output") else _items(_message(answer)))]
+            self._items += [*items, *_kept(body, answer)]
         elif self._chain == "response":
             if answer.response_id is None:
                 raise ServiceError("protocol", "the answer has no id that the next turn could follow")
@@ -131,33 +131,39 @@ def _items(message: Message) -> Iterator[JSON]:
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
 
 
-def _message(answer: Answer) -> Message:
-    return Message(role="assistant", content=answer.text, tool_calls=answer.tool_calls)
-
-
-def _kept(body: Mapping[str, Any]) -> Iterator[JSON]:
+def _kept(body: Mapping[str, Any], answer: Answer) -> Iterator[JSON]:
     """What the next turn repeats of an answer, in its order: sealed reasoning as it came, the rest without ids."""
     thoughts: list[JSON] = []
+    told = False
     for item in body.get("output") or ():
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind == "reasoning" and item.get("encrypted_content"):
             names = ("type", "id", "summary", "encrypted_content")
             thoughts.append({name: item[name] for name in names if name in item})
-        elif kind in ("message", "function_call"):
+        elif kind == "function_call" or (kind == "message" and _parts(item)):
             # Reasoning belongs to what follows it; the service refuses any that stands alone.
             yield from thoughts
             thoughts = []
+            told = told or kind == "message"
             yield _said(item) if kind == "message" else _called(item)
+    if answer.text and not told:
+        # Some compatible services leave the message out of a stream's last event.
+        yield from thoughts
+        yield from _items(Message(role="assistant", content=answer.text))
 
 
 def _said(item: Mapping[str, Any]) -> JSON:
-    content: list[JSON] = []
+    return {"type": "message", "role": "assistant", "content": _parts(item)}
+
+
+def _parts(item: Mapping[str, Any]) -> list[JSON]:
+    parts: list[JSON] = []
     for part in item.get("content") or ():
-        if part.get("type") == "refusal":
-            content.append({"type": "refusal", "refusal": wire.text(part.get("refusal"))})
-        elif part.get("type") == "output_text":
-            content.append({"type": "output_text", "text": wire.text(part.get("text"))})
-    return {"type": "message", "role": "assistant", "content": content}
+        if part.get("type") == "refusal" and part.get("refusal"):
+            parts.append({"type": "refusal", "refusal": wire.text(part["refusal"])})
+        elif part.get("type") == "output_text" and part.get("text"):
+            parts.append({"type": "output_text", "text": wire.text(part["text"])})
+    return parts
 
 
 def _called(item: Mapping[str, Any]) -> JSON:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import click
@@ -57,6 +59,10 @@ class Root(Group):
     """Turns every error that is ours into a message and its exit code; a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A character that a terminal or file cannot take must not cost the rest of what is said.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except HarnessError as error:

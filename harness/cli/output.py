@@ -25,7 +25,8 @@ def show(text: str) -> None:
 
 def show_json(value: Any) -> None:
     """Print plain data as a result."""
-    show(json.dumps(value, indent=2, ensure_ascii=False))
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    show(json.dumps(value, indent=2, ensure_ascii=not utf8))
 
 
 def show_rows(rows: Sequence[Mapping[str, JSON]]) -> None:

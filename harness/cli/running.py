@@ -59,12 +59,13 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
     say(estimate.text)
     if not estimate.trials and (changed := api.stale(project, plan)):
         again = api.estimate(project, plan, rewrite=changed)
-        said = (
-            f"{len(changed)} of these recordings no longer match what would be sent"
-            if len(changed) > 1
-            else ("one of these recordings no longer matches what would be sent")
+        told = (
+            "one of these recordings no longer matches"
+            if len(changed) == 1
+            else (f"{len(changed)} of these recordings no longer match")
         )
-        say(f"{said}; `harness record --only-stale` makes them anew: {again.calls} calls, {again.price}")
+        calls = f"{again.calls} call{'s' if again.calls != 1 else ''}"
+        say(f"{told} what would be sent; the same command with --only-stale makes them anew: {calls}, {again.price}")
     if estimate.trials:
         api.check_credentials(estimate.trials)
         if not yes and not _agreed():
@@ -135,9 +136,9 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
         )
         with _stopping() as stop:
             conclusion = job.execute(stop=stop)
+    _print_conclusion(job, conclusion, options)
     if outputs:
         Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name))).write((), outputs)
-    _print_conclusion(job, conclusion, options)
     return int(conclusion.summary.exit_code)
 
 

@@ -119,10 +119,13 @@ def check(project: Project, paths: Sequence[Path]) -> list[Suite]:
 
     Raises:
         ConfigError: With every problem of every file.
+        UsageError: A path does not exist.
         NothingSelected: There is neither a suite nor a prompt.
     """
-    folder = project.settings.prompts.resolve()
-    rest = [path for path in paths if not path.resolve().is_relative_to(folder)]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"no such file or folder: {path}")
+    rest = [path for path in paths if not _of_prompts(project, path)]
     problems = project.prompts.check_all() if len(rest) < len(paths) or not paths else []
     suites: list[Suite] = []
     try:
@@ -130,9 +133,20 @@ def check(project: Project, paths: Sequence[Path]) -> list[Suite]:
             suites = load(project, find_suites(project, rest))
     except ConfigError as error:
         problems += [problem for problem in error.problems if problem not in problems]
+    except NothingSelected:
+        if not problems and (paths or not project.prompts.names()):
+            raise
     if problems:
         raise ConfigError(problems)
     return suites
+
+
+def _of_prompts(project: Project, path: Path) -> bool:
+    """Whether a path is one of the prompts' and cannot hold a suite."""
+    place, suites = path.resolve(), project.settings.suites.resolve()
+    if path.suffix in (".yaml", ".yml") or suites.is_relative_to(place) or place.is_relative_to(suites):
+        return False
+    return place.is_relative_to(project.settings.prompts.resolve())
 
 
 def plan(project: Project, suites: Sequence[Suite], selection: Selection | None = None) -> Plan:

@@ -7,6 +7,7 @@ to the network and keeps what comes back, or answers from the cassette without o
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,9 @@ from harness.recording.tape import (
 
 # Bodies are stored decoded, and lengths are those of what was decoded.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
-_STREAM_ENDS = (b"[DONE]", b"response.completed", b"response.failed", b"response.incomplete", b"thread.run.completed")
+#: The events that end a stream, and the bytes without which none of them can be.
+_STREAM_ENDS = ("response.completed", "response.failed", "response.incomplete", "thread.run.completed")
+_SIGNS = (b"[DONE]", *(name.encode() for name in _STREAM_ENDS))
 
 
 class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
@@ -218,13 +221,28 @@ class _Tee:
         self._kept.append(chunk)
         for block in self._splitter.feed(chunk):
             self._take.event()
-            if any(end in block for end in _STREAM_ENDS):
-                self._complete = True
+            self._complete = self._complete or _ends(block)
 
     def _done(self, *, at_eof: bool = False, error: Exception | None = None) -> None:
         # An SDK stops reading at [DONE]: that is the end too, whether or not the connection was drained.
         truncated = not (at_eof or self._complete)
         self._take.finish(b"".join(self._kept), truncated=truncated, error=error)
+
+
+def _ends(block: bytes) -> bool:
+    """Whether an event is the last of its stream. Its name or its data says so, never a text that the model wrote."""
+    if not any(end in block for end in _SIGNS):
+        return False
+    event = sse.decode(block)
+    if event is None:
+        return False
+    if event.data.strip() == "[DONE]" or event.name in _STREAM_ENDS:
+        return True
+    try:
+        body = json.loads(event.data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(body, dict) and body.get("type") in _STREAM_ENDS
 
 
 class _AsyncTee(_Tee, httpx2.AsyncByteStream):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _EXCLUDE = re.compile(r"^exclude\s*:\s*(?P<pattern>.*)$", re.MULTILINE)
 
@@ -56,11 +56,9 @@ def _settings(there: str, ours: str) -> str | None:
     table = tables["harness"]
     if not isinstance(table, dict):
         return None
-    named = {name: table[name] for name in ("suites", "prompts", "cassettes") if table.get(name, name) != name}
-    if not named:
-        return None
-    told = ", ".join(f"{name} = {str(value)!r}" for name, value in named.items())
-    return f" nothing, but move what was written: its [tool.harness] names other folders ({told})"
+    own = {name: str(table.get(name, name)) for name in ("suites", "prompts", "cassettes")}
+    named = [f"{name} = {folder!r}" for name, folder in own.items() if PurePosixPath(folder) != PurePosixPath(name)]
+    return f" folders that fit: it says {', '.join(named)}, and there the new files are not found" if named else None
 
 
 def _missing_lines(there: str, ours: str) -> str | None:
