@@ -40,7 +40,7 @@ class _Model:
     def __init_subclass__(cls) -> None:
         parameters = list(_parameters(cls.fields, renamed=cls.renamed))
         # For help() and editors; what is not among them is refused with a hint.
-        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typeshed does not know it on classes
 
     def __init__(self, **keys: Any) -> None:
         """
@@ -118,7 +118,7 @@ class Suite(_Model):
     """
 
     fields = SuiteFields
-    renamed = {"suite": "name"}  # noqa: RUF012
+    renamed = {"suite": "name"}  # noqa: RUF012 (a ClassVar, declared above)
 
 
 def _caller(frame: FrameType | None) -> Caller:

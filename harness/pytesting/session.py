@@ -27,7 +27,7 @@ from harness.runs.engine import Engine
 from harness.runs.job import Conclusion, Job
 from harness.store import decode, encode
 from harness.suites.suite import Suite
-from harness.summary import missed
+from harness.summary import fails_alone, missed
 
 #: Columns of a log.
 _LOG_WIDTH = 100
@@ -243,10 +243,8 @@ class SuiteSession:
 
     def _ends(self, result: Result) -> bool:
         """Whether pytest will stop at a result, as with -x."""
-        if self._config.getoption("maxfail") != 1 or result.outcome not in (Outcome.FAILED, Outcome.ERROR):
-            return False
-        suite = next(one.suite for one in self._selected.values() if one.suite.name == result.suite)
-        return not missed(suite, result, whole=self._whole)
+        suite = self._selected[result.id].suite
+        return self._config.getoption("maxfail") == 1 and fails_alone(suite, result, whole=self._whole)
 
     def misses(self, trial: Trial, result: Result) -> bool:
         """Whether a trial that did not pass is for the gates to judge, or does not decide at all."""

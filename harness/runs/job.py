@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +87,7 @@ class Job:
                         concurrency=concurrency(self.project.settings),
                         stop=stop,
                         on_result=keep,
-                        exit_first=self._stops if self.exit_first else lambda result: False,
+                        exit_first=self._ending() if self.exit_first else lambda result: False,
                     )
         except (asyncio.CancelledError, HarnessError) as error:
             # Stopped the hard way: what was finished by then is still worth a report.
@@ -100,6 +100,14 @@ class Job:
         finally:
             folder.close()
         return self.conclude(results, interrupted=stop.interrupted and not complete)
+
+    def _ending(self) -> Callable[[Result], bool]:
+        """Return what says of a result whether it makes the run fail by itself."""
+        from harness.summary import fails_alone
+
+        suites = {suite.name: suite for suite in self.plan.suites}
+        whole = whole_variants(self.plan.trials, self.plan.planned)
+        return lambda result: fails_alone(suites[result.suite], result, whole=whole)
 
     def folder(self) -> RunFolder:
         """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
@@ -126,7 +134,7 @@ class Job:
         )
         folder = self.folder()
         folder.touch()
-        made = origin(self.project.settings.root)
+        made = origin(settings.root)
         folder.write_manifest(
             manifest(summary, results, suites=self.plan.suites, settings=settings, argv=self.argv, made=made)
         )
@@ -144,15 +152,6 @@ class Job:
         found["report"] = self.project.shown(conclusion.report)
         found["exit_code"] = int(summary.exit_code)
         return found
-
-    def _stops(self, result: Result) -> bool:
-        """Whether a result makes the run fail by itself."""
-        from harness.summary import missed
-
-        if result.outcome not in (Outcome.FAILED, Outcome.ERROR):
-            return False
-        suite = next(suite for suite in self.plan.suites if suite.name == result.suite)
-        return not missed(suite, result, whole=whole_variants(self.plan.trials, self.plan.planned))
 
 
 def slim(result: Result) -> Result:

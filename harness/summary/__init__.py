@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.summary.comparing import Pairing, compare_arms, pair
-from harness.summary.deciding import missed
+from harness.summary.deciding import fails_alone, missed
 from harness.summary.summarising import summarise
 from harness.summary.view import (
     Comparison,
@@ -23,6 +23,7 @@ __all__ = [
     "VariantRole",
     "VariantSummary",
     "compare_arms",
+    "fails_alone",
     "missed",
     "pair",
     "summarise",

@@ -15,6 +15,11 @@ from harness.suites.suite import Case, Suite
 from harness.summary.measuring import role
 
 
+def fails_alone(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
+    """Whether a trial makes the run fail by itself; `whole` as in `missed`."""
+    return result.outcome in (Outcome.FAILED, Outcome.ERROR) and not missed(suite, result, whole=whole)
+
+
 def missed(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
     """Whether a trial that failed or ended in error does not make the run fail by itself.
 
