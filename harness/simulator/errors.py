@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.simulator.brain import Failure
+
 
 class ApiError(Exception):
     """A request that is refused, with the status and the body that the API would send.
@@ -44,3 +46,14 @@ class ApiError(Exception):
 def missing(kind: str, id: str) -> ApiError:
     """Return the error for an object that does not exist, as the API words the status and shape."""
     return ApiError(404, f"No {kind} found with id '{id}'.")
+
+
+def failed(failure: Failure) -> ApiError:
+    """Return the error that a brain's failure is answered with."""
+    if failure.status == 429:
+        type = "requests"
+    elif failure.status >= 500:
+        type = "server_error"
+    else:
+        type = "invalid_request_error"
+    return ApiError(failure.status, failure.message, code=failure.code, type=type, headers=failure.headers)

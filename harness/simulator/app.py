@@ -1,0 +1,173 @@
+"""The simulator itself: its routes, and what goes around every request."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from harness.simulator import models
+from harness.simulator.brain import Brain, Failure
+from harness.simulator.errors import ApiError, failed
+from harness.simulator.http import answer
+from harness.simulator.state import State
+from harness.simulator.transport import InProcess, SyncInProcess
+
+JSON: TypeAlias = Any
+
+#: Each has `routes(simulator)`.
+_MODULES = (models,)
+
+
+class Simulator:
+    """An OpenAI look-alike around a brain.
+
+    Args:
+        brain: What answers.
+        seed: Ids, times and request ids come from it.
+        strict: Refuse parameters that the API does not know, as it does.
+    """
+
+    def __init__(self, brain: Brain, *, seed: int = 0, strict: bool = True) -> None:
+        self.brain = brain
+        self.seed = seed
+        self.strict = strict
+        self.state = State(seed=seed)
+        #: Every request so far: method, path, body (parsed where it is JSON, else bytes).
+        self.requests: list[tuple[str, str, JSON]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._threads: list[SyncInProcess] = []
+        routes = [route for module in _MODULES for route in module.routes(self)]
+        handlers = {ApiError: _refused, Failure: _failed, HTTPException: _no_route(routes)}
+        #: The ASGI app, for any server.
+        self.app: ASGIApp = _Around(Starlette(routes=routes, exception_handlers=handlers), self)
+
+    def transport(self) -> InProcess:
+        """Return a transport for an async client in this process; answers stream."""
+        return InProcess(self.app)
+
+    def sync_transport(self) -> SyncInProcess:
+        """Return a transport for a blocking client in this process; answers stream. Closing it ends its thread."""
+        transport = SyncInProcess(self.app)
+        self._threads.append(transport)
+        return transport
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start work that goes on after its request is answered; `aclose` ends it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """End what still runs, and the brain."""
+        here = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
+        for task in here:
+            task.cancel()
+        await asyncio.gather(*here, return_exceptions=True)
+        for transport in self._threads:
+            transport.close()
+        await self.brain.aclose()
+
+
+class _Around:
+    """Notes every request, and puts on every answer the headers that the service sends."""
+
+    def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
+        self._app = app
+        self._simulator = simulator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await _whole(receive)
+        known = _parsed(scope, body)
+        self._simulator.requests.append((scope["method"], scope["path"], known))
+        headers = self._headers(scope, known)
+        waiting = True
+
+        async def replayed() -> Message:
+            nonlocal waiting
+            if waiting:
+                waiting = False
+                return {"type": "http.request", "body": body, "more_body": False}
+            return await receive()
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        await self._app(scope, replayed, marked)
+
+    def _headers(self, scope: Scope, body: JSON) -> dict[str, str]:
+        told = None if isinstance(body, bytes) else body
+        id = self._simulator.state.identity.new("req_", scope["method"], scope["path"], told)
+        # Some time, and the same one for the same request.
+        took = 50 + int(hashlib.sha256(id.encode()).hexdigest()[:4], 16) % 900
+        headers = {"x-request-id": id, "openai-processing-ms": str(took), "openai-version": "2020-10-01"}
+        if self._simulator.brain.simulated:
+            # The second is what recordings are marked by.
+            return {**headers, "x-simulated": "true", "x-harness-simulated": "true"}
+        return {**headers, "x-simulated": "upstream"}
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _parsed(scope: Scope, body: bytes) -> JSON:
+    kind = dict(scope["headers"]).get(b"content-type", b"")
+    if not body:
+        return None
+    if b"json" not in kind:
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return answer(error.body(), status=error.status, headers=error.headers)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Failure)
+    return _refused(request, failed(error))
+
+
+def _no_route(routes: list[Route]) -> Any:
+    simulated = ", ".join(sorted({"/" + route.path.split("/")[2] for route in routes}))
+
+    def handler(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        where = f"{request.method} {request.url.path}"
+        if error.status_code == 405:
+            told = ApiError(
+                405, f"Not allowed: {where}.", code="method_not_supported", headers=dict(error.headers or {})
+            )
+        else:
+            told = ApiError(
+                error.status_code, f"Not simulated: {where}. Below /v1 there are {simulated}.", code="unknown_url"
+            )
+        return _refused(request, told)
+
+    return handler

@@ -1,0 +1,42 @@
+"""Server-sent events: how streams are written, and when they begin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+from starlette.responses import StreamingResponse
+
+JSON: TypeAlias = Any
+
+#: The last event of Chat Completions.
+DONE = b"data: [DONE]\n\n"
+
+
+def event(data: JSON, name: str | None = None) -> bytes:
+    """Return one event; `data` is written as JSON, or as it is where it is a text."""
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    head = f"event: {name}\n" if name is not None else ""
+    return f"{head}data: {text}\n\n".encode()
+
+
+async def stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+    """Return the answer that sends `events` as they come.
+
+    The first is waited for: what fails before it is answered with an error status instead of a broken stream.
+    """
+    head = await anext(events)
+
+    async def body() -> AsyncIterator[bytes]:
+        try:
+            yield head
+            async for one in events:
+                yield one
+        finally:
+            # Whoever goes away early stops the brain too.
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+    return StreamingResponse(body(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
