@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.simulator import chat, models
+from harness.simulator import chat, containers, conversations, models, responses
 from harness.simulator.brain import Brain, Failure
 from harness.simulator.errors import ApiError, failed
 from harness.simulator.http import answer
@@ -26,7 +26,7 @@ from harness.simulator.transport import InProcess, SyncInProcess
 JSON: TypeAlias = Any
 
 #: Each has `routes(simulator)`.
-_MODULES = (chat, models)
+_MODULES = (chat, responses, conversations, containers, models)
 
 
 class Simulator:

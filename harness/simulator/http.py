@@ -47,7 +47,9 @@ def _plain(error: Exception) -> str:
     return "a text has half a character" if isinstance(error, UnicodeError) else str(error).rstrip(".")
 
 
-def page(items: list[dict[str, JSON]], request: Request, *, order: str = "desc", most: int = 100) -> dict[str, JSON]:
+def page(
+    items: list[dict[str, JSON]], request: Request, *, order: str = "desc", most: int = 100, usual: int = 20
+) -> dict[str, JSON]:
     """Return the part of a list that a request asks for with `limit`, `order`, `after` and `before`.
 
     Args:
@@ -55,12 +57,13 @@ def page(items: list[dict[str, JSON]], request: Request, *, order: str = "desc",
         request: Its query says which part.
         order: Where it does not say.
         most: The highest `limit`.
+        usual: The `limit` where the query does not say.
 
     Raises:
         ApiError: The query is wrong.
     """
     query = request.query_params
-    limit = _limit(query.get("limit"), most)
+    limit = _limit(query.get("limit"), most, usual)
     order = query.get("order", order)
     if order not in ("asc", "desc"):
         raise ApiError(
@@ -89,9 +92,9 @@ def page(items: list[dict[str, JSON]], request: Request, *, order: str = "desc",
     }
 
 
-def _limit(text: str | None, most: int) -> int:
+def _limit(text: str | None, most: int, usual: int) -> int:
     if text is None:
-        return 20
+        return usual
     if not text.lstrip("-").isdecimal() or not text.isascii():
         raise ApiError(
             400,

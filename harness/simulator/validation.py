@@ -1,7 +1,8 @@
 """Checking requests against descriptions in JSON Schema, and saying what is wrong as the API does.
 
 The descriptions know one keyword more: `tagged`, for objects whose form is named by one of their own properties,
-`{"on": "role", "forms": {"user": {...}, ...}, "default": "message"}`.
+`{"on": "type", "forms": {"message": {...}, ...}, "default": {"role": "message"}}`; `default` says which form is meant where
+that property is absent, by another one that is there.
 """
 
 from __future__ import annotations
@@ -65,14 +66,19 @@ class Form:
 
 @cache
 def _validator() -> Any:
-    return validators.extend(Draft202012Validator, {"tagged": _tagged})
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, {"tagged": _tagged})
 
 
 def _tagged(validator: Any, tagged: Mapping[str, JSON], instance: JSON, schema: Schema) -> Iterator[ValidationError]:
     if not isinstance(instance, dict):
         return
     on, forms = tagged["on"], tagged["forms"]
-    tag = instance.get(on, tagged.get("default"))
+    tag = instance.get(on)
+    if tag is None and "default" in tagged:
+        # Some forms need not be named: they are known by a property of theirs, and else the first is meant.
+        tags = tagged["default"]
+        tag = next((tag for name, tag in tags.items() if name in instance), next(iter(tags.values())))
     if tag is None:
         yield ValidationError(on, validator="required", validator_value=[on], instance=instance, schema=schema)
     elif not isinstance(tag, str):
