@@ -85,6 +85,10 @@ class Facts:
     #: Which price table the cost was computed from, and the cost in USD (None: unpriced).
     prices: str | None = None
     cost: Decimal | None = None
+    #: Calls of tools that a replay does not run: `{id, name, arguments, output or error, ..}`.
+    tools: tuple[Mapping[str, JSON], ...] = ()
+    #: What MCP servers said of their tools, by server.
+    definitions: Mapping[str, JSON] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

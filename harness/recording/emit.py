@@ -18,6 +18,8 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 # What a literal block can hold: YAML's printable characters without any line break but \n, and without a BOM.
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+;= \-]*[A-Za-z0-9]\Z")
+#: YAML looks no further for the colon after a key.
+_LONGEST_KEY = 900
 _NOT_STRINGS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -52,7 +54,7 @@ def _interaction(lines: list[str], one: Interaction, facts: Facts | None) -> Non
         f"first_byte: {one.first_byte!r}, end: {one.end!r}{_extras(one)}" + ("}" if facts is None else ",")
     )
     if facts is not None:
-        lines.append(f"      cassette: {_flow(_facts(facts))}}}")
+        lines.append(f"      cassette: {_flow(_facts(facts))[:-1]}{_of_tools(facts)}}}}}")
 
 
 def _extras(one: Interaction) -> str:
@@ -81,6 +83,18 @@ def _facts(facts: Facts) -> dict[str, JSON]:
         "prices": facts.prices,
         "cost": None if facts.cost is None else format(facts.cost, "f"),
     }
+
+
+def _of_tools(facts: Facts) -> str:
+    """What is only there where tools were called: each call, and each server, on a line of its own."""
+    indent = "\n        "
+    text = ""
+    if facts.tools:
+        text += ", tools: [" + ",".join(indent + _flow(dict(one)) for one in facts.tools) + "]"
+    if facts.definitions:
+        pairs = (f"{indent}{_key(key)}: {_flow(one)}" for key, one in facts.definitions.items())
+        text += ", definitions: {" + ",".join(pairs) + "}"
+    return text
 
 
 def _headers(lines: list[str], headers: Mapping[str, str], indent: str) -> None:
@@ -128,10 +142,20 @@ def _scalar(text: str) -> str:
 
 def _flow(value: JSON) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(str(key))}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
     if isinstance(value, str):
         return _quoted(value)
-    return json.dumps(value)
+    text = json.dumps(value)
+    # YAML 1.1, which other tools read, takes 1e+22 for a text.
+    return text.replace("e", ".0e") if isinstance(value, float) and "e" in text and "." not in text else text
+
+
+def _key(key: str) -> str:
+    """A key of a flow mapping; one that is long has to say that it is one."""
+    shown = _scalar(key)
+    return shown if len(shown) < _LONGEST_KEY else f"? {shown} "
 
 
 def pretty(text: str) -> str:

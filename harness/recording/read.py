@@ -15,6 +15,7 @@ import yaml
 
 from harness.errors import CassetteDamaged
 from harness.recording.cassette import FORMAT, Cassette, Facts, Interaction, Request
+from harness.records import JSON
 
 #: A trial's recording larger than this is refused.
 LARGEST = 2_000_000
@@ -126,7 +127,15 @@ def _facts(mark: Mapping[str, Any]) -> Facts:
         assistant_hash=mark.get("assistant_hash"),
         prices=mark.get("prices"),
         cost=None if cost is None else Decimal(str(cost)),
+        tools=tuple(_call(one) for one in mark.get("tools") or ()),
+        definitions=dict(mark.get("definitions") or {}),
     )
+
+
+def _call(entry: Any) -> Mapping[str, JSON]:
+    if not isinstance(entry, dict) or not {"id", "name", "arguments"} <= entry.keys():
+        raise _BrokenError("a call of a tool in it is incomplete")
+    return entry
 
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, str]:
