@@ -32,6 +32,23 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file or an image that goes with a message, or that a tool or a service gave back."""
+
+    kind: Literal["file", "image"]
+    #: The name a person knows it by; no folder.
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+#: Why a tool gave no result.
+ToolFailure = Literal["unknown", "arguments", "timeout", "raised", "mock"]
+#: What gave a tool's result.
+ToolSource = Literal["mock", "recorded", "function", "mcp", "assistant", "service"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One call of a tool by the assistant; `arguments` as the model wrote them, parsed where they parse."""
 
@@ -39,7 +56,14 @@ class ToolCall:
     name: str
     arguments: JSON
     output: JSON = None
+    #: What the model was told instead of a result.
     error: str | None = None
+    failure: ToolFailure | None = None
+    #: None: the call was not answered, or by somebody else.
+    source: ToolSource | None = None
+    attachments: tuple[Attachment, ...] = ()
+    #: How the result differs from the recorded one, where that was compared.
+    drift: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +75,9 @@ class Message:
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    #: What the service says a message rests on: `{type, text, file or url, ...}`.
+    annotations: tuple[Mapping[str, JSON], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +85,10 @@ class Turn:
     """What is said to the assistant before it answers once. The first turn of a trial carries the rendered prompt."""
 
     messages: tuple[Message, ...]
+    #: Instructions for this turn alone, instead of the prompt's.
+    instructions: str | None = None
+    #: A thread (or conversation) of the service's to go on with, instead of a new one.
+    thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +131,8 @@ class TurnRecord:
     finish_reason: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
+    #: Model steps, one for each time that the model was asked.
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +159,8 @@ class Transcript:
     response_ids: tuple[str, ...] = ()
     state: JSON = None
     extra: Mapping[str, JSON] = field(default_factory=dict)
+    #: Files that the assistant made; they are kept beside the run.
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +250,8 @@ class Result:
     cassette: CassetteRef | None = None
     finish_reason: str | None = None
     response_ids: tuple[str, ...] = ()
+    #: Files that the assistant made: path below the run's folder, and content. They are no part of the row.
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from harness.assistants.conversation import Turns
 from harness.assistants.session import Session
 from harness.functions import Functions, Place
-from harness.records import Transcript, Turn
+from harness.records import Transcript
 from harness.suites.suite import AssistantSpec
 
 
 class Driver(Protocol):
     """Holds one conversation and tells what happened."""
 
-    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
+    async def run(self, session: Session, turns: Turns) -> Transcript:
         """Say every turn.
 
         Raises:
@@ -35,10 +35,22 @@ def open_driver(spec: AssistantSpec, *, functions: Functions, place: Place) -> D
 
         name = spec.target or ""
         return LocalDriver(functions.load(name, place=place), name=name, args=spec.args)
+    if spec.api == "threads":
+        from harness.assistants.threads import ThreadsDriver
+
+        return ThreadsDriver(spec, place=place)
+    if spec.api == "http":
+        from harness.assistants.http import HttpDriver
+
+        return HttpDriver(spec)
+    if spec.api == "outputs":
+        from harness.assistants.outputs import OutputsDriver
+
+        return OutputsDriver(spec)
     if spec.api == "chat":
         from harness.assistants.chat import ChatDriver
 
         return ChatDriver(spec)
     from harness.assistants.responses import ResponsesDriver
 
-    return ResponsesDriver(spec)
+    return ResponsesDriver(spec, place=place)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from harness.assistants import wire
-from harness.assistants.conversation import Answer, converse
+from harness.assistants.conversation import Answer, Turns, converse
 from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
-from harness.records import Message, ToolCall, Transcript, Turn
+from harness.records import Attachment, Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
+from harness.tools import Definition
 
 _PATH = "/chat/completions"
 
@@ -23,7 +24,7 @@ class ChatDriver:
     def __init__(self, spec: AssistantSpec) -> None:
         self._step = ChatStep(spec)
 
-    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
+    async def run(self, session: Session, turns: Turns) -> Transcript:
         return await converse(session, turns, self._step)
 
 
@@ -35,10 +36,15 @@ class ChatStep:
         self._stream = spec.stream
         self._settings = chat_settings(spec)
 
-    async def __call__(self, session: Session, messages: Sequence[Message]) -> Answer:
-        payload = {"messages": [_message(message) for message in messages], **self._settings}
+    async def __call__(self, session: Session, messages: Sequence[Message], turn: Turn) -> Answer:
+        payload = {"messages": list(_messages(messages, turn)), **self._settings}
+        if session.toolbox.definitions:
+            payload["tools"] = [*map(_function, session.toolbox.definitions), *self._settings.get("tools", ())]
         async with wire.posted(session, _PATH, payload, stream=self._stream) as reply:
             return await _read_stream(reply) if reply.streamed else await _read_answer(reply)
+
+    async def abandon(self, session: Session) -> None:
+        """The service waits for nothing: every step is a request of its own."""
 
 
 def chat_settings(spec: AssistantSpec) -> dict[str, Any]:
@@ -61,22 +67,66 @@ def chat_settings(spec: AssistantSpec) -> dict[str, Any]:
     return wire.merged(settings, spec.request)
 
 
+def _function(definition: Definition) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": definition.name, "parameters": definition.parameters}
+    if definition.description:
+        function["description"] = definition.description
+    if definition.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _messages(messages: Sequence[Message], turn: Turn) -> Iterator[dict[str, Any]]:
+    """Write a conversation as this API takes it; a turn's own instructions stand in the place of the prompt's."""
+    if turn.instructions is not None:
+        yield {"role": "system", "content": turn.instructions}
+    shown: list[Attachment] = []
+    for message in messages:
+        if message.role != "tool" and shown:
+            # A result can only be text here; what a tool showed follows all results as the user's.
+            yield {"role": "user", "content": _parts("", shown)}
+            shown = []
+        if message.role == "system" and turn.instructions is not None:
+            continue
+        yield _message(message)
+        if message.role == "tool":
+            shown.extend(message.attachments)
+    if shown:
+        yield {"role": "user", "content": _parts("", shown)}
+
+
 def _message(message: Message) -> dict[str, Any]:
-    shown: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.name is not None:
+    calls = [call for call in message.tool_calls if call.source != "service"]
+    content: Any = message.content
+    if message.role == "user" and message.attachments:
+        content = _parts(message.content, message.attachments)
+    elif calls and not content:
+        content = None
+    shown: dict[str, Any] = {"role": message.role, "content": content}
+    if message.name is not None and message.role != "tool":
         shown["name"] = message.name
     if message.tool_call_id is not None:
         shown["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
+    if calls:
         shown["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": wire.arguments_text(call.arguments)},
             }
-            for call in message.tool_calls
+            for call in calls
         ]
     return shown
+
+
+def _parts(said: str, attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [{"type": "text", "text": said}] if said else []
+    for one in attachments:
+        if one.kind == "image":
+            parts.append({"type": "image_url", "image_url": {"url": wire.data_url(one)}})
+        else:
+            parts.append({"type": "file", "file": {"filename": one.name, "file_data": wire.data_url(one)}})
+    return parts
 
 
 async def _read_answer(reply: wire.Reply) -> Answer:

@@ -1,9 +1,10 @@
 """`api: python`: a function, coroutine, generator or async generator as the assistant under test.
 
 Its arguments are found by name: `input` (the text of the turn; also given to a first parameter of any other name),
-`messages` (the conversation so far, as dicts), `session`, and whatever `args:` holds. It answers with a text, with
-pieces of text (a generator), or with a mapping that has `output` and perhaps `tool_calls`, `usage`, `extra`.
-Synchronous functions run in a thread of their own.
+`messages` (the conversation so far, as dicts), `session`, `files` and `images` (of the turn), `instructions` and
+`thread` (where a turn has them), and whatever `args:` holds. It answers with a text, with pieces of text (a generator),
+or with a mapping that has `output` and perhaps `tool_calls`, `usage`, `extra`. Synchronous functions run in a thread of
+their own.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.assistants.conversation import Turns
 from harness.assistants.failures import service_failure
 from harness.assistants.session import Session
-from harness.assistants.usage import read_usage, recorded_usage
+from harness.assistants.usage import paid, read_usage
 from harness.errors import HarnessError, TrialError
 from harness.functions import Function, awaited, in_thread, own_line, told
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
 
-_OFFERED = ("messages", "session")
+_OFFERED = ("messages", "session", "files", "images", "instructions", "thread")
 
 
 class LocalDriver:
@@ -39,16 +41,17 @@ class LocalDriver:
         self._args = dict(args)
         self._takes = _parameters(target)
 
-    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
+    async def run(self, session: Session, turns: Turns) -> Transcript:
         messages: list[Message] = []
         records: list[TurnRecord] = []
         calls: list[ToolCall] = []
         extra: dict[str, Any] = {}
         stated = Usage()
-        for turn in turns:
+        while (turn := turns.next(records[-1] if records else None)) is not None:
             messages.extend(turn.messages)
             begun = _ended(session) or 0.0
-            given = await self._call(session, turn, messages)
+            heard = _Heard(session)
+            given = await self._call(session, turn, messages, heard)
             answer = _answer(given, self._name)
             calls.extend(answer.calls)
             extra.update(answer.extra)
@@ -60,6 +63,8 @@ class LocalDriver:
                     input=_said(turn),
                     output=answer.text,
                     latency=None if ended is None else round(ended - begun, 6),
+                    # Without a call there is nothing that time could be measured by, on replay.
+                    ttft=None if heard.first is None or ended is None else round(max(heard.first - begun, 0.0), 6),
                     usage=answer.usage,
                     tool_calls=answer.calls,
                 )
@@ -72,26 +77,49 @@ class LocalDriver:
             tool_calls=tuple(calls),
             usage=seen if seen.total is not None else stated,
             latency=session.tape.latency,
+            ttft=records[-1].ttft,
             model=model,
             attempts=session.tape.attempts,
+            state=session.toolbox.state(),
             extra=extra,
         )
 
-    async def _call(self, session: Session, turn: Turn, messages: Sequence[Message]) -> Any:
-        offered = {"messages": [{"role": one.role, "content": one.content} for one in messages], "session": session}
+    async def _call(self, session: Session, turn: Turn, messages: Sequence[Message], heard: _Heard) -> Any:
+        attachments = [one for message in turn.messages for one in message.attachments]
+        offered = {
+            "messages": [{"role": one.role, "content": one.content} for one in messages],
+            "session": session,
+            "files": [one for one in attachments if one.kind == "file"],
+            "images": [one for one in attachments if one.kind == "image"],
+            "instructions": turn.instructions,
+            "thread": turn.thread,
+        }
         keywords = {name: offered[name] for name in _OFFERED if name in self._takes} | self._args
         text = "\n".join(_said(turn))
         target = self._target
         try:
             if inspect.isasyncgenfunction(target):
-                return await awaited(_joined(target(text, **keywords)))
+                return await awaited(_joined(target(text, **keywords), heard))
             if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__):
                 return await awaited(target(text, **keywords))
-            return await in_thread(lambda: _finish(target(text, **keywords)))
+            return await in_thread(lambda: _finish(target(text, **keywords), heard))
         except HarnessError:
             raise
         except Exception as error:
             raise _failure(error, self._name, self._target) from error
+
+
+class _Heard:
+    """When the first piece of an answer came, seconds from trial start; None where it did not come in pieces."""
+
+    def __init__(self, session: Session) -> None:
+        self._clock = session.clock
+        self.first: float | None = None
+
+    def piece(self, given: Any) -> str:
+        if self.first is None and given not in (None, ""):
+            self.first = self._clock.now()
+        return str(given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +180,14 @@ def _stated(usage: Any) -> Usage:
     return read_usage(usage)
 
 
-async def _joined(pieces: AsyncIterable[Any]) -> str:
-    return "".join([str(piece) async for piece in pieces])
+async def _joined(pieces: AsyncIterable[Any], heard: _Heard) -> str:
+    return "".join([heard.piece(piece) async for piece in pieces])
 
 
-def _finish(value: Any) -> Any:
+def _finish(value: Any, heard: _Heard) -> Any:
     """Exhaust a generator inside the thread that runs it."""
     if inspect.isgenerator(value):
-        return "".join(str(piece) for piece in value)
+        return "".join(heard.piece(piece) for piece in value)
     if inspect.isawaitable(value):
         raise TrialError("target", "a plain function returned something to await; make it `async def`")
     return value
@@ -192,8 +220,7 @@ def _seen(session: Session) -> tuple[str | None, Usage]:
     """The last model that answered and the tokens of all recorded calls."""
     model: str | None = None
     usage = Usage()
-    for one in session.tape.interactions:
-        answered, took = recorded_usage(one)
+    for answered, took in paid(session.tape.interactions):
         model = answered or model
         usage = usage + took
     return model, usage

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from harness.assistants import wire
-from harness.assistants.conversation import Answer, converse
+from harness.assistants.conversation import Answer, Turns, converse
+from harness.assistants.resources import own_files, searchable, uploaded
 from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
-from harness.records import JSON, Message, ToolCall, Transcript, Turn
+from harness.functions import Place
+from harness.records import JSON, Attachment, Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
+from harness.tools import Definition, ToolSpec
 
 _PATH = "/responses"
 #: The events that end a stream; each holds the whole response.
@@ -21,6 +25,8 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 #: Why an answer was cut, in the words of Chat Completions, so that checks and comparisons read one language.
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _RATE_LIMITED = "rate_limit_exceeded"
+#: What the service's own tools found is only told when asked for.
+_TRACES = {"file_search": "file_search_call.results", "code_interpreter": "code_interpreter_call.outputs"}
 #: Codes of errors that are the request's own, such as `invalid_prompt` and `image_too_large`.
 _OF_REQUESTS = re.compile(r"^(invalid|unsupported)_|image|context_length|content_policy")
 
@@ -28,12 +34,18 @@ _OF_REQUESTS = re.compile(r"^(invalid|unsupported)_|image|context_length|content
 class ResponsesDriver:
     """Runs a trial against Responses."""
 
-    def __init__(self, spec: AssistantSpec) -> None:
+    def __init__(self, spec: AssistantSpec, *, place: Place) -> None:
+        """
+        Args:
+            spec: The assistant.
+            place: Where the files of its tools are looked up.
+        """
         self._spec = spec
         self._settings = responses_settings(spec)
+        self._files = {name: own_files(spec, name, place) for name in ("file_search", "code_interpreter")}
 
-    async def run(self, session: Session, turns: Sequence[Turn]) -> Transcript:
-        return await converse(session, turns, ResponsesStep(self._spec, self._settings))
+    async def run(self, session: Session, turns: Turns) -> Transcript:
+        return await converse(session, turns, ResponsesStep(self._spec, self._settings, self._files))
 
 
 class ResponsesStep:
@@ -44,8 +56,20 @@ class ResponsesStep:
     - `conversation`: what is new, in a conversation that is created first.
     """
 
-    def __init__(self, spec: AssistantSpec, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, spec: AssistantSpec, settings: Mapping[str, Any], files: Mapping[str, Sequence[Attachment]]
+    ) -> None:
+        """
+        Args:
+            spec: The assistant.
+            settings: What every request says besides.
+            files: What the service's own tools work on, by the tool's name.
+        """
         self.model = spec.model or ""
+        self._files = files
+        self._services = [one for one in spec.tools if one.kind == "builtin"]
+        #: The service's own tools as this API takes them; None: what they need is not there yet.
+        self._built: list[JSON] | None = None
         self._stream = spec.stream
         self._settings = settings
         self._chain = spec.chain or "input"
@@ -55,7 +79,9 @@ class ResponsesStep:
         self._items: list[JSON] = []
         self._previous: dict[str, JSON] = {}
 
-    async def __call__(self, session: Session, messages: Sequence[Message]) -> Answer:
+    async def __call__(self, session: Session, messages: Sequence[Message], turn: Turn) -> Answer:
+        if turn.thread is not None:
+            self._follow(turn.thread)
         if self._chain == "conversation" and not self._previous:
             self._previous = {"conversation": await self._conversation(session)}
         instructions, rest = _instructions(messages)
@@ -63,6 +89,13 @@ class ResponsesStep:
         new = rest[max(self._seen - len(messages) + len(rest), 0) :]
         items = [item for message in new for item in _items(message)]
         payload = {"input": [*self._items, *items], **self._previous, **self._settings}
+        if self._built is None:
+            self._built = [await self._service(session, one) for one in self._services]
+        tools = [*map(_function, session.toolbox.definitions), *self._built]
+        if tools:
+            # What `request:` says of tools stays beside those of the suite.
+            payload["tools"] = [*tools, *self._settings.get("tools", ())]
+        instructions = instructions if turn.instructions is None else turn.instructions
         if instructions:
             payload.setdefault("instructions", instructions)
         async with wire.posted(session, _PATH, payload, stream=self._stream) as reply:
@@ -75,7 +108,26 @@ class ResponsesStep:
             if answer.response_id is None:
                 raise ServiceError("protocol", "the answer has no id that the next turn could follow")
             self._previous = {"previous_response_id": answer.response_id}
-        return answer
+        return replace(answer, extra=dict(self._previous) if self._chain == "conversation" else {})
+
+    async def _service(self, session: Session, tool: ToolSpec) -> JSON:
+        """Return a tool of the service's own as this API takes it, once its files are there."""
+        found: dict[str, JSON] = {"type": tool.name}
+        files = self._files.get(tool.name or "", ())
+        if tool.name == "code_interpreter":
+            ids = [await uploaded(session, one) for one in files]
+            found["container"] = {"type": "auto", **({"file_ids": ids} if ids else {})}
+        elif tool.name == "file_search" and files:
+            found["vector_store_ids"] = [await searchable(session, files)]
+        return {**found, **tool.options}
+
+    def _follow(self, thread: str) -> None:
+        """Go on with what a service keeps already; its id says whether that is a conversation or a response."""
+        self._chain = "conversation" if thread.startswith("conv_") else "response"
+        self._previous = {"conversation" if self._chain == "conversation" else "previous_response_id": thread}
+
+    async def abandon(self, session: Session) -> None:
+        """The service waits for nothing: every step is a request of its own."""
 
     async def _conversation(self, session: Session) -> str:
         async with wire.posted(session, "/conversations", {}, stream=False) as reply:
@@ -100,7 +152,22 @@ def responses_settings(spec: AssistantSpec) -> dict[str, Any]:
         if "reasoning" in spec.request:
             # What a model thought is kept nowhere then; sealed, it can be handed back with the next turn.
             settings["include"] = ["reasoning.encrypted_content"]
+    wanted = [_TRACES[one.name] for one in spec.tools if one.kind == "builtin" and one.name in _TRACES]
+    if wanted:
+        settings["include"] = [*settings.get("include", ()), *wanted]
     return wire.merged(settings, spec.request)
+
+
+def _function(definition: Definition) -> JSON:
+    described = {"description": definition.description} if definition.description else {}
+    return {
+        "type": "function",
+        "name": definition.name,
+        **described,
+        "parameters": definition.parameters,
+        # This API takes a schema for strict unless it is told.
+        "strict": definition.strict,
+    }
 
 
 def _format(given: JSON) -> JSON:
@@ -118,17 +185,31 @@ def _instructions(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
 
 def _items(message: Message) -> Iterator[JSON]:
     if message.role == "tool":
-        yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}
+        output: JSON = message.content
+        if message.attachments:
+            output = [{"type": "input_text", "text": message.content}, *map(_attached, message.attachments)]
+        yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": output}
         return
     if message.role != "assistant":
-        yield {"role": message.role, "content": message.content}
+        said: JSON = message.content
+        if message.attachments:
+            text = [{"type": "input_text", "text": message.content}] if message.content else []
+            said = [*text, *map(_attached, message.attachments)]
+        yield {"role": message.role, "content": said}
         return
     if message.content:
         content: JSON = [{"type": "output_text", "text": message.content}]
         yield {"type": "message", "role": "assistant", "content": content}
     for call in message.tool_calls:
-        arguments = wire.arguments_text(call.arguments)
-        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
+        if call.source != "service":
+            arguments = wire.arguments_text(call.arguments)
+            yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
+
+
+def _attached(one: Attachment) -> JSON:
+    if one.kind == "image":
+        return {"type": "input_image", "image_url": wire.data_url(one)}
+    return {"type": "input_file", "filename": one.name, "file_data": wire.data_url(one)}
 
 
 def _kept(body: Mapping[str, Any], answer: Answer) -> Iterator[JSON]:
@@ -219,6 +300,7 @@ def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: f
     calls = tuple(_tool_call(item) for item in items if item.get("type") == "function_call")
     said = "".join(wire.text(part.get("text")) for part in parts if part.get("type") == "output_text")
     refusal = "".join(wire.text(part.get("refusal")) for part in parts if part.get("type") == "refusal")
+    done = tuple(call for item in items if (call := _done(item)) is not None)
     return Answer(
         # Some compatible services leave the output out of a stream's last event.
         text=said or deltas,
@@ -232,7 +314,43 @@ def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: f
         model=wire.word(body.get("model")),
         response_id=wire.word(body.get("id")),
         tool_calls=calls,
+        done=done,
+        annotations=tuple(_annotations(parts)),
     )
+
+
+def _done(item: Mapping[str, Any]) -> ToolCall | None:
+    """What a tool of the service's own did, as a call that is answered; None for anything else."""
+    kind = wire.text(item.get("type"))
+    if not kind.endswith("_call") or kind == "function_call":
+        return None
+    name = kind.removesuffix("_call")
+    arguments: JSON
+    output: JSON
+    if name == "code_interpreter":
+        arguments, output = {"code": item.get("code")}, item.get("outputs")
+    elif name == "mcp":
+        name, arguments, output = wire.text(item.get("name")), wire.arguments(wire.text(item.get("arguments"))), None
+        output = item.get("output")
+    else:
+        given = {key: item[key] for key in ("queries", "action", "input") if item.get(key) is not None}
+        arguments, output = given, item.get("results") if name == "file_search" else item.get("output")
+    error = item.get("error")
+    return ToolCall(
+        id=wire.text(item.get("call_id")) or wire.text(item.get("id")),
+        name=name,
+        arguments=arguments,
+        output=output,
+        error=None if error is None else str(error),
+        source="service",
+    )
+
+
+def _annotations(parts: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, JSON]]:
+    for part in parts:
+        for one in part.get("annotations") or ():
+            if isinstance(one, Mapping):
+                yield {key: value for key, value in one.items() if value is not None}
 
 
 def _finish(body: Mapping[str, Any], *, calls: bool) -> str:

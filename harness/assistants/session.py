@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import Clock
-from harness.errors import CredentialsError
+from harness.errors import CredentialsError, TrialError
 from harness.events import Event
 from harness.recording import (
     AsyncRecordingTransport,
@@ -22,7 +22,9 @@ from harness.recording import (
     Redactor,
     Tape,
 )
+from harness.records import Usage
 from harness.settings import Retry
+from harness.tools import Toolbox
 
 C = TypeVar("C", "AsyncOpenAI", "OpenAI")
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, OpenAI
 
+    from harness.assistants.shared import Shared
 
 #: Sent where no key is needed: on replay, and to loopback.
 PLACEHOLDER_KEY = "none-needed"
@@ -115,6 +118,7 @@ class Clients:
         self._async: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
         self._sync: dict[tuple[Endpoint, bool], OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
+        self._shared: Shared | None = None
 
     @property
     def redactor(self) -> Redactor:
@@ -157,6 +161,7 @@ class Clients:
                 **self._settings(endpoint, live=live),
                 max_retries=0,
                 http_client=httpx2.Client(transport=transport, follow_redirects=False),
+                websocket_base_url=no_websockets(),
             )
             self._sync[endpoint, live] = _without_ambient(client, endpoint)
         return self._sync[endpoint, live]
@@ -174,7 +179,18 @@ class Clients:
             "timeout": httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
         }
 
+    @property
+    def shared(self) -> Shared:
+        """What the trials of the run share at a service."""
+        if self._shared is None:
+            from harness.assistants.shared import Shared
+
+            self._shared = Shared()
+        return self._shared
+
     async def aclose(self) -> None:
+        if self._shared is not None:
+            await self._shared.aclose()
         for client in self._async.values():
             await client.close()
         for sync_client in self._sync.values():
@@ -200,9 +216,40 @@ def async_client(transport: httpx2.AsyncBaseTransport, **settings: Any) -> Async
     from openai._base_client import get_platform
 
     http_client = httpx2.AsyncClient(transport=transport, follow_redirects=False)
-    client = AsyncOpenAI(max_retries=0, http_client=http_client, **settings)
+    client = AsyncOpenAI(max_retries=0, http_client=http_client, websocket_base_url=no_websockets(), **settings)
     client._platform = get_platform()
     return client
+
+
+def no_websockets() -> httpx2.URL:
+    """Return the address of an SDK client's WebSocket connections, which refuses to be used.
+
+    They would go past the transport that records, without a word.
+    """
+    import httpx2
+
+    class Nowhere(httpx2.URL):
+        @property
+        def raw_path(self) -> bytes:
+            raise TrialError(
+                "unrecordable",
+                "connections over WebSocket (`responses.connect`, `realtime`) can be neither recorded nor replayed, so "
+                "none is opened. Use the same calls over HTTP, such as `responses.create(stream=True)`.",
+            )
+
+    return Nowhere("wss://no-websockets.invalid/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How far a trial may go."""
+
+    #: Model steps of one turn.
+    steps: int = 10
+    #: Seconds that one call of a tool may take.
+    tool_timeout: float = 30.0
+    #: Tools that run at the same time.
+    parallel_tools: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +262,11 @@ class Session:
     clients: Clients
     tape: Tape
     emit: Callable[[Event], None]
+    #: The tools of the assistant under test, ready for this trial.
+    toolbox: Toolbox
+    limits: Limits = Limits()
+    #: What assistants that serve as tools used, beside the model steps of the conversation itself.
+    spent: list[Usage] = field(default_factory=list)
 
     @property
     def client(self) -> AsyncOpenAI:
@@ -225,6 +277,10 @@ class Session:
     def sync_client(self) -> OpenAI:
         """The same for synchronous code, which runs in a thread of its own."""
         return self.clients.sync_client(self.endpoint, live=not self.tape.replays)
+
+    def at(self, endpoint: Endpoint) -> Session:
+        """Return the same session for an assistant at another endpoint; it records onto the same tape."""
+        return replace(self, endpoint=endpoint)
 
     @property
     def clock(self) -> Clock:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.recording import Interaction, sse
+from harness.recording.cassette import resource
 from harness.records import Usage
+
+#: What a service keeps without being paid for the request.
+_FREE = frozenset({"assistants", "conversations", "files", "models", "moderations", "uploads", "vector_stores"})
 
 
 def read_usage(reported: Any) -> Usage:
@@ -29,6 +34,8 @@ def recorded_usage(interaction: Interaction) -> tuple[str | None, Usage]:
     model: str | None = None
     usage = Usage()
     for body in _objects(interaction):
+        if str(body.get("object", "")).startswith("thread.run.step"):
+            continue  # its tokens are counted again in its run's
         inner = body.get("response")
         for part in (body, inner if isinstance(inner, Mapping) else {}):
             if isinstance(part.get("model"), str):
@@ -36,6 +43,31 @@ def recorded_usage(interaction: Interaction) -> tuple[str | None, Usage]:
             if isinstance(part.get("usage"), Mapping):
                 usage = read_usage(part["usage"])
     return model, usage
+
+
+def paid(interactions: Iterable[Interaction]) -> Iterator[tuple[str | None, Usage]]:
+    """Yield model and tokens of every answered call that a service asks money for.
+
+    A run is looked at many times and paid for once: its last look is the one that counts. Threads, files, stores and
+    conversations cost nothing to make.
+    """
+    runs: dict[str, Interaction] = {}
+    for one in interactions:
+        if one.error is not None or one.status >= 400:
+            continue
+        names = resource(urlsplit(one.request.uri).path).split("/")
+        if names[0] == "threads":
+            run = _run_id(one)
+            if run is not None:
+                runs[run] = one
+        elif names[0] not in _FREE and not (names[0] == "responses" and one.request.method != "POST"):
+            yield recorded_usage(one)
+    yield from map(recorded_usage, runs.values())
+
+
+def _run_id(interaction: Interaction) -> str | None:
+    """Return the id of the run that an answer is, or streams."""
+    return next((body["id"] for body in _objects(interaction) if body.get("object") == "thread.run"), None)
 
 
 def _objects(interaction: Interaction) -> list[Mapping[str, Any]]:

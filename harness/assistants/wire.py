@@ -7,6 +7,7 @@ a name and not an exception from inside a library.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,9 +18,11 @@ from harness.assistants.failures import service_failure
 from harness.assistants.session import Session
 from harness.errors import ServiceError
 from harness.recording import STEP, sse
+from harness.records import Attachment
 
 if TYPE_CHECKING:
     import httpx2
+    from openai import RequestOptions
 
 _SHOWN = 200
 
@@ -53,6 +56,10 @@ class Reply:
         """
         return parsed(await self.response.aread(), self.response.headers.get("content-type", ""))
 
+    async def content(self) -> bytes:
+        """Read an answer that is a file's content."""
+        return await self.response.aread()
+
     async def events(self) -> AsyncGenerator[tuple[float, str], None]:
         """Yield when each event of a stream was complete, and its data."""
         splitter = sse.Splitter()
@@ -70,7 +77,34 @@ class Reply:
 
 @asynccontextmanager
 async def posted(session: Session, path: str, payload: Mapping[str, Any], *, stream: bool) -> AsyncIterator[Reply]:
+    """Post JSON and hand over the answer; see `sent`."""
+    async with sent(session, "POST", path, body=payload, stream=stream) as reply:
+        yield reply
+
+
+@asynccontextmanager
+async def sent(
+    session: Session,
+    method: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    query: Mapping[str, Any] | None = None,
+    upload: tuple[str, bytes, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: bool = False,
+) -> AsyncIterator[Reply]:
     """Send a request and hand over the answer; whatever goes wrong until the block ends is told as what it means.
+
+    Args:
+        session: The trial's.
+        method: GET, POST or DELETE.
+        path: Below the endpoint's address.
+        body: Sent as JSON, or with `upload` as the fields of a form.
+        query: Parameters of the address.
+        upload: A file's name, content and media type.
+        headers: Further headers.
+        stream: The answer may come as server-sent events.
 
     Raises:
         ServiceError: There was no answer, or it is not what the API promises.
@@ -79,14 +113,25 @@ async def posted(session: Session, path: str, payload: Mapping[str, Any], *, str
     import httpx2
     import openai
 
+    more = {"Content-Type": "multipart/form-data"} if upload is not None else {}
+    options: RequestOptions = {"headers": {**(headers or {}), **more}, "params": dict(query or {})}
+    client = session.client
     try:
-        given: Any = await session.client.post(
-            path,
-            cast_to=httpx2.Response,
-            body=payload,
-            stream=stream,
-            stream_cls=openai.AsyncStream[Any] if stream else None,
-        )
+        given: Any
+        if method == "GET":
+            given = await client.get(path, cast_to=httpx2.Response, options=options)
+        elif method == "DELETE":
+            given = await client.delete(path, cast_to=httpx2.Response, options=options)
+        else:
+            given = await client.post(
+                path,
+                cast_to=httpx2.Response,
+                body=body,
+                files=None if upload is None else {"file": upload},
+                options=options,
+                stream=stream,
+                stream_cls=openai.AsyncStream[Any] if stream else None,
+            )
         # Asked for the response itself, the SDK hands it over unread, streamed or not.
         response: httpx2.Response = given
         content_type = response.headers.get("content-type", "")
@@ -147,11 +192,27 @@ def word(value: Any) -> str | None:
 
 
 def arguments(written: str) -> Any:
-    """Return a tool call's arguments: parsed where they parse, else as the model wrote them."""
+    """Return a tool call's arguments: parsed where they are sound JSON, else as the model wrote them."""
     try:
-        return json.loads(written)
+        return json.loads(written, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return written
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def data_url(one: Attachment) -> str:
+    """Return a file as an address that holds it."""
+    return f"data:{one.media_type};base64,{base64.b64encode(one.data).decode('ascii')}"
 
 
 def arguments_text(given: Any) -> str:

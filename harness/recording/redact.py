@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from harness.records import JSON
+
 #: Headers that say something about an answer and nothing about an account.
 ALLOWED_HEADERS = frozenset(
     {
@@ -29,6 +31,7 @@ ALLOWED_HEADERS = frozenset(
         "x-ratelimit-remaining-requests",
         "x-ratelimit-remaining-tokens",
         "x-should-retry",
+        "x-simulated",
     }
 )
 #: Query parameters that the APIs use; any other is dropped, since some gateways take keys there.
@@ -88,6 +91,20 @@ class Redactor:
             return body
         clean = self.text(text)
         return body if clean is text or clean == text else clean.encode("utf-8")
+
+    def data(self, value: JSON) -> JSON:
+        """Redact every text in plain data, keys and numbers included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self.data(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.data(one) for one in value]
+        if isinstance(value, bool) or value is None:
+            return value
+        shown = json.dumps(value)
+        clean = self.text(shown)
+        return value if clean == shown else clean
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Keep what the allow-list names, in lower case, redacted."""

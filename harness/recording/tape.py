@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -82,6 +82,20 @@ class RecordingTape:
             self._open -= 1
             if interaction is not None:
                 self._entries.append(interaction)
+
+    def adopt(self, interactions: Iterable[Interaction], *, start: float) -> None:
+        """Add what was sent once for several trials, so that this recording is whole by itself.
+
+        Args:
+            interactions: What was sent, as another tape has it.
+            start: When this trial began to need it, seconds from its start; it ends now.
+        """
+        end = self.now()
+        with self._lock:
+            for one in interactions:
+                call = (id(interactions), one.slot)
+                slot = self._slots.setdefault(call, len(self._slots) + 1)
+                self._entries.append(replace(one, slot=slot, start=start, first_byte=end, end=end))
 
     @property
     def attempts(self) -> int:

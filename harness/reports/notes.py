@@ -33,8 +33,14 @@ def answers(suite: SuiteSummary) -> str:
     spans = [variant.recorded for variant in suite.variants if variant.recorded]
     span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
     scripted = sum(variant.simulated for variant in suite.variants)
-    told = f"simulated by a script in {phrases.count(scripted, 'trial')}" if scripted else ""
-    return ", ".join(part for part in (" and ".join(models), words.recorded(span), told) if part)
+    staged = sum(variant.staged for variant in suite.variants)
+    gone = sum(variant.unrenewable for variant in suite.variants)
+    told = [
+        f"simulated by a script in {phrases.count(scripted, 'trial')}" if scripted else "",
+        f"through a simulated protocol in {phrases.count(staged, 'trial')}" if staged else "",
+        f"from recordings that cannot be made again in {phrases.count(gone, 'trial')}" if gone else "",
+    ]
+    return ", ".join(part for part in (" and ".join(models), words.recorded(span), *told) if part)
 
 
 def of_trial(result: Result) -> str:

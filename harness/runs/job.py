@@ -157,7 +157,7 @@ class Job:
 def slim(result: Result) -> Result:
     """Return a result without what only its row on disk needs: ten thousand of these must fit into memory."""
     if result.outcome is not Outcome.PASSED:
-        return replace(result, messages=(), turns=(), tool_calls=(), state=None)
+        return replace(result, messages=(), turns=(), tool_calls=(), state=None, files={})
     cassette = result.cassette and replace(result.cassette, path="")
     return replace(
         result,
@@ -168,6 +168,7 @@ def slim(result: Result) -> Result:
         output=None,
         state=None,
         prompt=None,
+        files={},
         cassette=cassette,
         response_ids=(),
     )

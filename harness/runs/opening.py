@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from harness.errors import TrialError, UsageError
 from harness.events import Event, Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 #: Trials at the same time: live, where the service sets the pace, and on replay.
 LIVE_CONCURRENCY = 16
 REPLAY_CONCURRENCY = 64
+_OPENAI = "https://api.openai.com/v1"
 
 
 @asynccontextmanager
@@ -44,6 +47,7 @@ async def opened(
     settings = project.settings
     mode = settings.record_mode
     live = live_trials(trials, mode, rewrite=rewrite)
+    _keep_unrenewable(live)
     check_credentials(live)
     clients = open_clients(project, trials, live=bool(live))
     try:
@@ -97,13 +101,48 @@ def named_secrets(trials: Iterable[Trial]) -> list[str]:
 
 
 def check_credentials(trials: Iterable[Trial]) -> None:
-    """Look up every key that recording these trials may need, before anything is sent.
+    """Look up every address and key that recording these trials may need, before anything is sent.
 
     Raises:
-        CredentialsError: One is missing.
+        UsageError: An address no longer answers.
+        CredentialsError: A key is missing.
     """
+    trials = tuple(trials)
+    for trial in trials:
+        if trial.variant.assistant.api == "threads":
+            _refuse_openai(trial)
     for endpoint in _endpoints(trials):
         endpoint.key(os.environ)
+
+
+def _keep_unrenewable(live: Iterable[Trial]) -> None:
+    """Refuse to record over what cannot be recorded again.
+
+    Raises:
+        UsageError: A trial that would go live has such a recording.
+    """
+    from harness.recording import read_cassette
+
+    for trial in live:
+        if trial.variant.assistant.api != "threads" or not trial.cassette.exists():
+            continue
+        with suppress(TrialError):
+            if read_cassette(trial.cassette, shown=trial.cassette.name).facts.source.get("renewable") is False:
+                raise UsageError(
+                    f"the recording of {trial.id} cannot be made again: OpenAI switched the Assistants API off on "
+                    f"2026-08-26. Move {trial.cassette.name} away first if it should go, or select other variants."
+                )
+
+
+def _refuse_openai(trial: Trial) -> None:
+    base_url = trial.variant.assistant.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    if urlsplit(base_url).hostname == urlsplit(_OPENAI).hostname:
+        raise UsageError(
+            f"{trial.variant.where}: variant '{trial.variant.name}' cannot be recorded: OpenAI switched the Assistants "
+            f"API (`api: threads`) off on 2026-08-26. Recordings of it still replay (`harness run`); `base_url:` can name "
+            f"a compatible server; the same assistant on `api: responses` is compared with the old recordings by "
+            f"`harness compare`."
+        )
 
 
 def _assistants(trials: Iterable[Trial]) -> Iterable[AssistantSpec]:
@@ -111,10 +150,18 @@ def _assistants(trials: Iterable[Trial]) -> Iterable[AssistantSpec]:
 
 
 def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
-    """Where drivers will send; what a Python function sends, and whether, is its own affair."""
+    """Where drivers will send models' requests; what a Python function sends, and whether, is its own affair."""
     from harness.assistants.session import Endpoint
+    from harness.suites.suite import MODEL_APIS
 
-    return {Endpoint(spec.base_url, spec.api_key_env) for spec in _assistants(trials) if spec.api != "python"}
+    found: set[Endpoint] = set()
+    waiting = list(_assistants(trials))
+    while waiting:
+        spec = waiting.pop()
+        if spec.api in MODEL_APIS:
+            found.add(Endpoint(spec.base_url, spec.api_key_env))
+        waiting += [one.spec for one in spec.assistants.values()]
+    return found
 
 
 def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from urllib.parse import urlsplit
 
-from harness.assistants.usage import recorded_usage
+from harness.assistants.usage import paid
 from harness.costs import PriceTable
 from harness.recording import ReplayTape, Tape
-from harness.recording.cassette import resource
 
 
 def recorded_cost(tape: Tape) -> Decimal | None:
@@ -32,12 +30,7 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
     if not tape.interactions:
         return None
     total = Decimal(0)
-    for one in tape.interactions:
-        if one.error is not None or one.status >= 400:
-            continue
-        answered, usage = recorded_usage(one)
-        if answered is None and usage.total is None and resource(urlsplit(one.request.uri).path) == "conversations":
-            continue  # creating one is free
+    for answered, usage in paid(tape.interactions):
         known = (prices.cost(name, usage) for name in (model, answered) if name and usage.total is not None)
         cost = next((found for found in known if found is not None), None)
         if cost is None:

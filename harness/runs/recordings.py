@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -20,9 +20,11 @@ from harness.errors import CassetteDamaged, TrialError
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, emit, read_cassette
 from harness.recording.read import LARGEST
-from harness.records import CassetteRef, Message, PromptRef, Transcript, Turn
+from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript
 from harness.runs.workshop import Workshop
+from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
+from harness.tools import Toolbox
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
@@ -34,10 +36,23 @@ class Held:
 
     trial: Trial
     tape: Tape | None = None
-    turns: tuple[Turn, ...] = ()
-    prompt: PromptRef | None = None
+    dialogue: Dialogue | None = None
+    #: Those of the assistant under test and of the assistants that serve it.
+    toolboxes: list[Toolbox] = field(default_factory=list)
+    #: What MCP servers said of their tools, for the recording.
+    definitions: dict[str, JSON] = field(default_factory=dict)
     transcript: Transcript | None = None
     failure: TrialError | None = None
+
+    @property
+    def prompt(self) -> PromptRef | None:
+        """The prompt that the first turn was rendered from; None where it never was."""
+        return self.dialogue.prompt if self.dialogue is not None and self.dialogue.turns else None
+
+    @property
+    def saved(self) -> Mapping[str, JSON]:
+        """What turns saved."""
+        return self.dialogue.saved if self.dialogue is not None else {}
 
 
 class Recordings:
@@ -95,23 +110,27 @@ class Recordings:
     def _facts(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
         trial, transcript = held.trial, held.transcript
         interactions = tape.interactions
+        turns = held.dialogue.turns if held.dialogue is not None else []
         source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
         model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
         if model:
             source["model"] = model
-        if simulated(tape):
-            source["simulated"] = True
+        source |= provenance(trial, tape)
+        latency = transcript.latency if transcript is not None else None
+        kept = [call for toolbox in held.toolboxes for call in toolbox.kept()]
         return Facts(
             count=len(interactions),
-            end=tape.latency or 0.0,
+            end=tape.latency or 0.0 if latency is None else latency,
             recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=source,
             harness=__version__,
             openai=_sdk(),
-            case_hash=_digest([_plain(message) for turn in held.turns for message in turn.messages]),
+            case_hash=_digest([_plain(message) for turn in turns for message in turn.messages]),
             assistant_hash=self._assistant_hash(trial.variant),
             prices=self._workshop.prices.id,
             cost=cost,
+            tools=tuple(call.plain() for call in kept),
+            definitions=held.definitions,
         )
 
     def _assistant_hash(self, variant: Variant) -> str:
@@ -121,9 +140,25 @@ class Recordings:
         return self._hashes[id(variant)]
 
 
-def simulated(tape: Tape) -> bool:
-    """Whether a script answered, if only once, and no model; simulators say so in a header."""
-    return any("x-harness-simulated" in one.headers for one in tape.interactions)
+def provenance(trial: Trial, tape: Tape) -> dict[str, JSON]:
+    """Return what has to be said of where a trial's answers come from.
+
+    `simulated` is true where a script answered, if only once, and `protocol` where a model answered through a
+    simulator; simulators say so in a header. `renewable` is false where the recording cannot be made again.
+    """
+    found: dict[str, JSON] = {}
+    told = {
+        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "")
+        for one in tape.interactions
+    }
+    if "true" in told:
+        found["simulated"] = True
+    elif told - {""}:
+        found["simulated"] = "protocol"
+    if trial.variant.assistant.api == "threads" and tape.interactions:
+        # The service that answered, or the one that it stands for, answers no more.
+        found["renewable"] = False
+    return found
 
 
 def _missing(trial: Trial) -> str:
@@ -131,6 +166,8 @@ def _missing(trial: Trial) -> str:
 
 
 def _stale(trial: Trial, cassette: Cassette) -> str:
+    if cassette.facts.source.get("renewable") is False:
+        return "This recording cannot be made again: OpenAI switched the Assistants API off on 2026-08-26."
     calls = len({one.slot for one in cassette.interactions})
     cost = cassette.facts.cost
     price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"

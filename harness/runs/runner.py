@@ -7,11 +7,9 @@ with one trial is that trial's result; only a refused key, a full disk or a bug 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.assistants import Driver, open_driver
-from harness.assistants.session import Endpoint, Session
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, HarnessError, TrialError
 from harness.events import RunFinished, RunStarted, TrialFinished, TrialStarted
@@ -31,13 +29,15 @@ from harness.records import (
     PromptRef,
     Result,
     Transcript,
-    Turn,
 )
+from harness.runs.equipped import Equipped
+from harness.runs.outcome import made_files
 from harness.runs.pricing import cost_today, recorded_cost
-from harness.runs.recordings import Held, Recordings, simulated
+from harness.runs.recordings import Held, Recordings, provenance
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.scorers import evaluate, settle
+from harness.suites.rendering import Dialogue
 from harness.suites.suite import Case, Suite, Variant
 
 
@@ -47,7 +47,7 @@ class Runner:
     def __init__(self, run: str, workshop: Workshop) -> None:
         self._run = run
         self._workshop = workshop
-        self._drivers: dict[tuple[str, str], Driver] = {}
+        self._equipped = Equipped(workshop)
         self._recordings = Recordings(workshop)
 
     async def run(
@@ -126,6 +126,7 @@ class Runner:
             # Not cancelled with the others: these hold whole answers, which are about to reach the disk.
             if finishing:
                 await asyncio.wait(finishing)
+            await self._equipped.aclose()
             ordered.flush()
         emit(RunFinished(run=self._run, interrupted=stop.requested))
         if failures:
@@ -144,8 +145,11 @@ class Runner:
             return Held(trial=trial, failure=error)
         held = Held(trial=trial, tape=tape)
         try:
-            held.turns, held.prompt = self._workshop.renderer.turns(*_parts(trial))
-            held.transcript = await self._talk(trial, tape, held.turns)
+            if isinstance(tape, RecordingTape) and await self._equipped.prepare(trial):
+                # A trial's time begins when what it needs is there.
+                held.tape = tape = self._recordings.tape(trial)
+            held.dialogue = self._workshop.renderer.dialogue(*_parts(trial))
+            held.transcript = await self._talk(held, tape, held.dialogue)
         except TrialError as error:
             held.failure = error
         except HarnessError:
@@ -166,7 +170,7 @@ class Runner:
         if tape is None:
             return self._failed(trial, held.failure)
         cost = recorded_cost(tape)
-        facts: dict[str, JSON] = {"simulated": True} if simulated(tape) else {}
+        facts = provenance(trial, tape)
         if cost is None:
             cost = cost_today(tape, model=trial.variant.assistant.model, prices=self._workshop.prices)
             if cost is not None and tape.replays:
@@ -180,44 +184,39 @@ class Runner:
                 prompt=held.prompt,
                 cassette=cassette,
             )
-        transcript = replace(held.transcript, cost=cost, extra={**held.transcript.extra, **facts})
-        return await self._scored(trial, transcript, prompt=held.prompt, cassette=cassette)
+        transcript = replace(held.transcript, cost=held.transcript.cost or cost)
+        transcript = replace(transcript, extra={**transcript.extra, **facts})
+        return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=cassette)
 
-    async def _talk(self, trial: Trial, tape: Tape, turns: Sequence[Turn]) -> Transcript:
+    async def _talk(self, held: Held, tape: Tape, dialogue: Dialogue) -> Transcript:
+        trial = held.trial
         spec = trial.variant.assistant
-        session = Session(
-            trial=trial.id,
-            endpoint=Endpoint(spec.base_url, spec.api_key_env),
-            clients=self._workshop.clients,
-            tape=tape,
-            emit=self._workshop.emit,
-        )
         seconds = spec.timeout or self._workshop.timeout
         # A replayed model answers at once; only somebody's own function can hang then. (A timer that is never waited for
         # would also keep its trial in memory until the loop next looks at its timers.)
-        limit = None if tape.replays and spec.api != "python" else seconds
+        limit = None if tape.replays and spec.api != "python" and not spec.tools else seconds
         try:
             with use_tape(tape), use_clock(tape.clock):
                 async with asyncio.timeout(limit):
-                    return await self._driver(trial).run(session, turns)
+                    return await self._equipped.talk(held, tape, dialogue)
         except TimeoutError:
             raise TrialError("timeout", f"the trial took longer than {seconds:g} s") from None
         finally:
             if isinstance(tape, RecordingTape):
                 tape.close()
 
-    def _driver(self, trial: Trial) -> Driver:
-        key = (trial.suite.name, trial.variant.name)
-        if key not in self._drivers:
-            place = Place(root=self._workshop.root, folder=trial.suite.path.parent)
-            self._drivers[key] = open_driver(
-                trial.variant.assistant, functions=self._workshop.registry.functions, place=place
-            )
-        return self._drivers[key]
-
     async def _scored(
-        self, trial: Trial, transcript: Transcript, *, prompt: PromptRef | None, cassette: CassetteRef | None
+        self,
+        trial: Trial,
+        transcript: Transcript,
+        *,
+        saved: Mapping[str, JSON],
+        prompt: PromptRef | None,
+        cassette: CassetteRef | None,
     ) -> Result:
+        files = made_files(trial, transcript.files)
+        if files:
+            transcript = replace(transcript, extra={**transcript.extra, "files": list(files)})
         workshop = self._workshop
         case = workshop.renderer.case(*_parts(trial))
         place = Place(root=workshop.root, folder=trial.suite.path.parent)
@@ -227,11 +226,11 @@ class Runner:
             case=case,
             place=place,
             registry=workshop.registry,
-            render=workshop.renderer.argument(*_parts(trial)),
+            render=workshop.renderer.argument(*_parts(trial), saved=saved),
         )
         outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
         return replace(
-            self._blank(trial, outcome),
+            self._blank(trial, outcome, saved=saved),
             score=score,
             checks=tuple(checks),
             error=failure,
@@ -251,6 +250,7 @@ class Runner:
             cassette=cassette,
             finish_reason=transcript.finish_reason,
             response_ids=transcript.response_ids,
+            files=files,
         )
 
     def _failed(self, trial: Trial, error: TrialError | None) -> Result:
@@ -262,7 +262,7 @@ class Runner:
     def _skipped(self, trial: Trial) -> Result:
         return self._blank(trial, Outcome.SKIPPED)
 
-    def _blank(self, trial: Trial, outcome: Outcome) -> Result:
+    def _blank(self, trial: Trial, outcome: Outcome, *, saved: Mapping[str, JSON] | None = None) -> Result:
         return Result(
             run=self._run,
             suite=trial.suite.name,
@@ -272,7 +272,7 @@ class Runner:
             tags=trial.case.tags,
             metadata=trial.case.metadata,
             outcome=outcome,
-            input=self._workshop.renderer.input(*_parts(trial)),
+            input=self._workshop.renderer.input(*_parts(trial), saved=saved),
         )
 
 

@@ -12,10 +12,10 @@ from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_
 from harness.plugins import ScoreContext, Scorer, hookimpl, preparing
 from harness.records import JSON, Score
 from harness.scorers.arguments import ArgumentModel, Text, shown, unscored, verdict
-from harness.scorers.patterns import Pattern
+from harness.patterns import Pattern
 
 if TYPE_CHECKING:
-    from harness.scorers.paths import JSONPath
+    from harness.jsonpath import JSONPath
     from harness.scorers.schemas import Schema
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n", re.MULTILINE)
@@ -122,7 +122,7 @@ class JsonPathArgument(ArgumentModel):
     _regex: Pattern | None = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any) -> None:
-        from harness.scorers.paths import JSONPath
+        from harness.jsonpath import JSONPath
 
         self._path = JSONPath(self.path)
         self._regex = None if self.regex is None else Pattern(self.regex)

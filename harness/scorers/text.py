@@ -18,7 +18,7 @@ from harness.scorers.arguments import (
     unscored,
     verdict,
 )
-from harness.scorers.patterns import Pattern
+from harness.patterns import Pattern
 
 
 class Equals:

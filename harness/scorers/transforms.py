@@ -65,7 +65,7 @@ def _prepared(value: Any, info: ValidationInfo) -> Change:
 
 
 def _selected(source: str) -> Change:
-    from harness.scorers.paths import JSONPath
+    from harness.jsonpath import JSONPath
 
     path = JSONPath(source)
 

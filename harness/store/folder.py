@@ -145,12 +145,22 @@ class RunFolder:
         Raises:
             StorageError: The file cannot be written.
         """
+        for name, content in result.files.items():
+            self._keep(name, content)
         line = encode(result)
         if self._redact is not None:
             line = _redacted(line, self._redact)
         self._waiting.append(line.encode("ascii") + b"\n")
         if len(self._waiting) >= _BATCH or time.monotonic() - self._flushed > _PATIENCE:
             self.flush()
+
+    def _keep(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise StorageError.of(path, error) from error
 
     def touch(self) -> None:
         """Make the file of rows where there is none, as of a run that was stopped before its first result.

@@ -6,6 +6,7 @@ Money is a decimal string, durations are seconds rounded to the microsecond.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 from harness.records import (
     JSON,
     SCHEMA,
+    Attachment,
     CassetteRef,
     CheckResult,
     Failure,
@@ -133,17 +135,32 @@ def _message(message: Message) -> dict[str, JSON]:
         row["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         row["tool_call_id"] = message.tool_call_id
+    if message.attachments:
+        row["attachments"] = [_attachment(one) for one in message.attachments]
+    if message.annotations:
+        row["annotations"] = message.annotations
     return row
 
 
 def _tool_call(call: ToolCall) -> dict[str, JSON]:
-    return {
+    row: dict[str, JSON] = {
         "id": call.id,
         "name": call.name,
         "arguments": call.arguments,
         "output": call.output,
         "error": call.error,
     }
+    told = {"failure": call.failure, "source": call.source, "drift": call.drift}
+    row |= {name: value for name, value in told.items() if value is not None}
+    if call.attachments:
+        row["attachments"] = [_attachment(one) for one in call.attachments]
+    return row
+
+
+def _attachment(one: Attachment) -> dict[str, JSON]:
+    """A row holds no bytes: what a file is called, what it is, and its digest."""
+    digest = hashlib.sha256(one.data).hexdigest()[:16]
+    return {"kind": one.kind, "name": one.name, "media_type": one.media_type, "bytes": len(one.data), "sha256": digest}
 
 
 def _usage(usage: Usage) -> dict[str, JSON]:
@@ -165,7 +182,14 @@ def _turn(turn: TurnRecord) -> dict[str, JSON]:
         "finish_reason": turn.finish_reason,
         "tool_calls": [_tool_call(call) for call in turn.tool_calls],
         "refusal": turn.refusal,
+        "steps": turn.steps,
     }
+
+
+def plain_turn(turn: TurnRecord) -> dict[str, JSON]:
+    """Return what came back in a turn as plain data, as it stands in a row."""
+    found: dict[str, JSON] = plain(_turn(turn))
+    return found
 
 
 def _cassette(cassette: CassetteRef | None) -> dict[str, JSON] | None:
@@ -274,6 +298,8 @@ def _read_message(row: dict[str, Any]) -> Message:
         name=row.get("name"),
         tool_calls=tuple(_read_tool_call(call) for call in row.get("tool_calls", ())),
         tool_call_id=row.get("tool_call_id"),
+        attachments=_read_attachments(row),
+        annotations=tuple(row.get("annotations", ())),
     )
 
 
@@ -284,6 +310,18 @@ def _read_tool_call(row: dict[str, Any]) -> ToolCall:
         arguments=row["arguments"],
         output=row["output"],
         error=row["error"],
+        failure=row.get("failure"),
+        source=row.get("source"),
+        attachments=_read_attachments(row),
+        drift=row.get("drift"),
+    )
+
+
+def _read_attachments(row: dict[str, Any]) -> tuple[Attachment, ...]:
+    """Return what a row tells of attachments; their bytes are not in it."""
+    return tuple(
+        Attachment(kind=one["kind"], name=one["name"], media_type=one["media_type"], data=b"")
+        for one in row.get("attachments", ())
     )
 
 
@@ -306,6 +344,7 @@ def _read_turn(row: dict[str, Any]) -> TurnRecord:
         finish_reason=row["finish_reason"],
         tool_calls=tuple(_read_tool_call(call) for call in row["tool_calls"]),
         refusal=row["refusal"],
+        steps=row.get("steps", 1),
     )
 
 

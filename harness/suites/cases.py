@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 from harness.errors import Problem, SourceLocation, did_you_mean
 from harness.functions import Place, ReferenceProblem
 from harness.located import Document
-from harness.records import JSON, Message
+from harness.records import JSON, Attachment, Message
 from harness.suites.checks import CheckReader, CheckSpec
 from harness.suites.datasets import Row, capped, read_rows
-from harness.suites.fields import CaseFields, DatasetFields, check_name, check_tags, must_pass, said
+from harness.suites.fields import CaseFields, DatasetFields, TurnFields, check_name, check_tags, must_pass, said
 from harness.suites.names import derived_id
 from harness.suites.suite import Case, TurnSpec
+from harness.tools.mocks import Mocks, read_mocks
 from harness.validation import sentence, validate
 
 Path_: TypeAlias = tuple[str | int, ...]
 
+#: Bytes of a file that goes with a message.
+_LARGEST = 20_000_000
 _EMPTY = "Quote it, if it starts with # or holds a comma."
 
 
@@ -85,6 +90,7 @@ class CaseReader:
         known = len(self._document.problems)
         found = validate(self._document, CaseFields, loc, value)
         own = self._expect(value, loc)
+        mocks = self._mocks(value, loc)
         turns = value.get("turns")
         by_turn = [
             check
@@ -99,6 +105,9 @@ class CaseReader:
             # Where something is wrong with what is said, that has been said.
             if len(self._document.problems) == known:
                 self._no_input(value, loc)
+            return None
+        if found.turns and (found.files or found.images or found.thread):
+            self._document.complain(loc, "with `turns:`, files, images and threads stand beside a turn's input.")
             return None
         inputs = [spec.inputs[0] if len(spec.inputs) == 1 else list(spec.inputs) for spec in specs]
         return Case(
@@ -117,15 +126,65 @@ class CaseReader:
             required=found.required,
             must_pass=None if found.must_pass is None else must_pass(found.must_pass),
             pass_score=found.pass_score,
+            mocks=mocks,
             where=self._document.where(loc),
         )
 
+    def _mocks(self, value: Mapping[str, JSON], loc: Path_) -> Mocks | None:
+        if "mocks" not in value:
+            return None
+
+        def complain(inner: Path_, message: str, hint: str | None = None) -> None:
+            self._document.complain((*loc, "mocks", *inner), message, hint=hint)
+
+        return read_mocks(value["mocks"], complain)
+
     def _turns(self, case: CaseFields, loc: Path_) -> tuple[TurnSpec, ...]:
         if case.input is not None:
-            spoken = [(case.input, (*loc, "input"))]
-        else:
-            spoken = [(turn.input, (*loc, "turns", index, "input")) for index, turn in enumerate(case.turns)]
-        return tuple(TurnSpec(inputs=_texts(text), where=self._document.where(at)) for text, at in spoken)
+            where = self._document.where((*loc, "input"))
+            attachments = self._attachments(case, loc)
+            return (TurnSpec(inputs=_texts(case.input), attachments=attachments, thread=case.thread, where=where),)
+        return tuple(self._turn(turn, (*loc, "turns", index)) for index, turn in enumerate(case.turns))
+
+    def _turn(self, turn: TurnFields, loc: Path_) -> TurnSpec:
+        for name, path in turn.save.items():
+            if not name.isidentifier():
+                self._document.complain((*loc, "save", name), f"'{name}' is no name that a template can use.", key=True)
+            self._check_path(path, (*loc, "save", name))
+        return TurnSpec(
+            inputs=_texts(turn.input),
+            instructions=turn.instructions,
+            save=dict(turn.save),
+            attachments=self._attachments(turn, loc),
+            thread=turn.thread,
+            where=self._document.where((*loc, "input")),
+        )
+
+    def _check_path(self, path: str, at: Path_) -> None:
+        from harness.jsonpath import BadPath, JSONPath
+
+        try:
+            JSONPath(path)
+        except BadPath as error:
+            self._document.complain(at, sentence(error))
+
+    def _attachments(self, given: CaseFields | TurnFields, loc: Path_) -> tuple[Attachment, ...]:
+        found: list[Attachment] = []
+        kinds: list[tuple[Literal["file", "image"], str, tuple[str, ...]]] = [
+            ("file", "files", given.files),
+            ("image", "images", given.images),
+        ]
+        for kind, key, paths in kinds:
+            for index, path in enumerate(paths):
+                try:
+                    one = attached(kind, self._place.file(path))
+                except (ReferenceProblem, OSError, ValueError) as error:
+                    at = (*loc, key, index) if self._document.holds(loc, (key, index)) == (key, index) else (*loc, key)
+                    self._document.complain(at, sentence(error))
+                    continue
+                self.contents.append(one.data)
+                found.append(one)
+        return tuple(found)
 
     def _no_input(self, value: Mapping[str, JSON], loc: Path_) -> None:
         if value.get("input") is not None:
@@ -214,6 +273,21 @@ class CaseReader:
                 message, hint = f"the id '{case.id}' stands {place} already.", "Ids are unique in a suite."
             problems.append(self._document.sourced(Problem(message=message, location=case.where, hint=hint)))
         self._document.problems.extend(capped(problems, SourceLocation(self._document.path)))
+
+
+def attached(kind: Literal["file", "image"], path: Path) -> Attachment:
+    """Read a file that goes with a message.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is too large, or no image where one is asked for.
+    """
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if kind == "image" and not media_type.startswith("image/"):
+        raise ValueError(f"'{path.name}' is no image; write it under `files:`")
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"'{path.name}' has more than {_LARGEST:,} bytes")
+    return Attachment(kind=kind, name=path.name, media_type=media_type, data=path.read_bytes())
 
 
 def _texts(value: JSON) -> tuple[str, ...]:

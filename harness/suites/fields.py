@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from harness.records import JSON
 from harness.settings import Duration
 from harness.suites.gates import Gates
-from harness.suites.suite import API, MOST_REPEATS, Chain
+from harness.suites.suite import API, MOST_REPEATS, Chain, Lifecycle, Preset
 from harness.validation import Flag, Number, Whole
 
 #: pytest's own markers; a tag is registered as one, so it cannot have such a name.
@@ -131,6 +131,15 @@ Share: TypeAlias = Annotated[
 ]
 
 
+#: One path, or a list of them.
+Files: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=str | list[str]
+    ),
+]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -138,7 +147,11 @@ class _Strict(BaseModel):
 class AssistantFields(_Strict):
     """Settings of an assistant; a variant's win over the suite's, the suite's over the prompt's defaults."""
 
-    api: API | None = Field(None, description="responses (the default), chat (Chat Completions) or python (a function)")
+    api: API | None = Field(
+        None,
+        description="responses (the default), chat (Chat Completions), threads (Assistants), python (a function), "
+        "http (a service of your own) or outputs (answers that exist already)",
+    )
     model: str | None = Field(None, min_length=1, description="Model to ask")
     base_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None,
@@ -166,6 +179,48 @@ class AssistantFields(_Strict):
     timeout: Duration | None = Field(None, description="Longest time that a trial may take")
     target: str | None = Field(None, description="For api python: ./agent.py:answer")
     args: Mapping[str, JSON] | None = Field(None, description="For api python: further keyword arguments")
+    preset: Preset | None = Field(
+        None,
+        description="Settings for a kind of task (creative, analytical, factual or code); what is written beside it wins",
+    )
+    tools: tuple[JSON, ...] | None = Field(
+        None, description="Functions (./tools.py:search), env:METHOD, tools of the service, MCP servers, assistants"
+    )
+    env: str | None = Field(
+        None, min_length=1, description="World that tools act on, ./shop.py:Shop; made anew for each trial"
+    )
+    max_steps: Whole | None = Field(None, ge=1, description="Most model steps of one turn; default 10")
+    tool_timeout: Duration | None = Field(
+        None, description="Longest time that one call of a tool may take; default 30s"
+    )
+    parallel_tools: Whole | None = Field(None, ge=1, description="Most tools that run at the same time; default 8")
+    assistant_id: str | None = Field(
+        None, min_length=1, description="For api threads: an assistant that is there already, instead of a new one"
+    )
+    lifecycle: Lifecycle | None = Field(
+        None,
+        description="For api threads, how long a new assistant lives: lazy (for a trial), run (for a run; the default) "
+        "or kept",
+    )
+    poll_interval: Duration | None = Field(
+        None, description="For api threads: time between two looks at a run; default 1s"
+    )
+    url: str | None = Field(None, min_length=1, description="For api http: where the service is; a template")
+    method: str | None = Field(None, description="For api http: GET, POST (the default), PUT or PATCH")
+    headers: Mapping[str, str] | None = Field(
+        None, description="For api http: headers; ${NAME} is a variable of the environment"
+    )
+    body: JSON = Field(None, description="For api http: what is sent; templates")
+    output: str | None = Field(None, description="For api http: JSONPath of the answer's text")
+    thread: str | None = Field(None, description="For api http: JSONPath of the conversation's id, for later turns")
+    tool_calls: str | None = Field(None, description="For api http: JSONPath of the tool calls")
+    usage: str | None = Field(None, description="For api http: JSONPath of the token counts")
+    sse: JSON = Field(None, description="For api http: true, or {event: .., delta: JSONPath}, where the answer streams")
+    outputs: str | None = Field(
+        None,
+        min_length=1,
+        description="File of answers that exist already (JSONL or CSV); they are scored, not asked for",
+    )
 
 
 class VariantFields(AssistantFields):
@@ -181,6 +236,13 @@ class TurnFields(_Strict):
 
     input: Said = Field(description="What the user says: a text, or a list of messages")
     expect: JSON = Field(None, description="Checks of this turn's answer")
+    instructions: str | None = Field(None, description="Instructions for this turn alone, instead of the prompt's")
+    save: Mapping[str, str] = Field(
+        default_factory=dict, description="Values for later turns and checks: name to JSONPath over this turn's record"
+    )
+    files: Files = Field((), description="Files that go with what the user says")
+    images: Files = Field((), description="Images that go with what the user says")
+    thread: str | None = Field(None, description="A thread, conversation or response of the service to go on with")
 
 
 class CaseFields(_Strict):
@@ -195,6 +257,10 @@ class CaseFields(_Strict):
     history: tuple[Annotated[Mapping[str, str], AfterValidator(_one_message)], ...] = Field(
         (), description="What was said before: [{user: ..}, {assistant: ..}]"
     )
+    files: Files = Field((), description="Files that go with the input")
+    images: Files = Field((), description="Images that go with the input")
+    thread: str | None = Field(None, description="A thread, conversation or response of the service to go on with")
+    mocks: JSON = Field(None, description="Results of tools: {TOOL: result}, or a list of them, one for each call")
     expected: JSON = Field(None, description="The right answer, as {{ expected }} in checks")
     expect: JSON = Field(None, description="Checks of the last answer")
     required: Flag = Field(default=False, description="Always decides, whatever the gates")
@@ -221,6 +287,9 @@ class SuiteFields(AssistantFields):
     description: str | None = Field(None, description="What it is about")
     assistant: AssistantFields | None = Field(
         None, description="Settings for all variants; may also stand at top level"
+    )
+    assistants: JSON = Field(
+        None, description="Further assistants by name, for tools: {analyst: {model: .., system: ..}}"
     )
     variants: JSON = Field(
         None, description="What is compared: a list of prompt references or variants, or a mapping by name"

@@ -6,12 +6,15 @@ that a template puts in: nothing is rendered twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from harness.errors import SourceLocation
+from harness.errors import ConfigError, SourceLocation, TrialError
 from harness.prompts.library import PromptLibrary
-from harness.records import JSON, Message, PromptRef, Turn
-from harness.suites.suite import Case, Suite, Variant
+from harness.records import JSON, Attachment, Message, PromptRef, Turn, TurnRecord
+from harness.store.rows import plain_turn
+from harness.suites.suite import Case, Suite, TurnSpec, Variant
 from harness.templates.engine import Templates, has_template
 
 
@@ -33,63 +36,218 @@ class Renderer:
             "tags": list(case.tags),
         }
 
-    def input(self, suite: Suite, case: Case, variant: Variant) -> JSON:
-        """Return what the user says: a text, or with several turns or messages a list."""
-        said = self._said(case, self._variables(suite, case, variant))
-        shown = [texts[0] if len(texts) == 1 else list(texts) for texts in said]
+    def input(self, suite: Suite, case: Case, variant: Variant, *, saved: Mapping[str, JSON] | None = None) -> JSON:
+        """Return what the user says: a text, or with several turns or messages a list.
+
+        What depends on values that were not saved, because the trial did not come so far, is the template itself.
+        """
+        variables = self._variables(suite, case, variant) | dict(saved or {})
+        shown: list[JSON] = []
+        for turn in case.turns:
+            try:
+                texts = self._said(case, turn, variables)
+            except ConfigError:
+                texts = turn.inputs
+            shown.append(texts[0] if len(texts) == 1 else list(texts))
         return shown[0] if len(shown) == 1 else shown
 
+    def dialogue(self, suite: Suite, case: Case, variant: Variant) -> Dialogue:
+        """Return the turns of a trial, one at a time: what was saved from one can be said in the next."""
+        return Dialogue(self, suite, case, variant)
+
     def turns(self, suite: Suite, case: Case, variant: Variant) -> tuple[tuple[Turn, ...], PromptRef]:
-        """Return the turns of a trial, the first one with the rendered prompt and history.
+        """Return all turns of a trial as they would be if whatever they save were there.
 
         Raises:
             ConfigError: A variable is missing, or a template fails.
         """
-        variables = self._variables(suite, case, variant)
-        said = self._said(case, variables)
-        opening = self._prompts.opening(
-            variant.prompt,
-            system=variant.system,
-            input=said[0],
-            history=case.history,
-            variables=variables,
-            assistant={"name": variant.name, "model": variant.assistant.model, "tools": []},
-            where=case.where,
+        dialogue = Dialogue(self, suite, case, variant, rehearsal=True)
+        return tuple(dialogue), dialogue.prompt
+
+    def turn(
+        self, suite: Suite, case: Case, variant: Variant, number: int, *, saved: Mapping[str, JSON]
+    ) -> tuple[Turn, PromptRef | None]:
+        """Return one turn of a trial, and with the first the prompt that it was rendered from.
+
+        Args:
+            suite: The suite.
+            case: One of its cases.
+            variant: One of its variants.
+            number: Which turn, from 0.
+            saved: What earlier turns saved.
+
+        Raises:
+            ConfigError: A variable is missing, or a template fails.
+        """
+        spec = case.turns[number]
+        variables = self._variables(suite, case, variant) | dict(saved)
+        said = self._said(case, spec, variables)
+        if number:
+            messages: tuple[Message, ...] = tuple(Message(role="user", content=text) for text in said)
+            prompt = None
+        else:
+            opening = self._prompts.opening(
+                variant.prompt,
+                system=variant.system,
+                input=said,
+                history=case.history,
+                variables=variables,
+                assistant={
+                    "name": variant.name,
+                    "model": variant.assistant.model,
+                    "tools": [dict(one) for one in variant.offered],
+                },
+                where=case.where,
+            )
+            messages, prompt = opening.messages, PromptRef(ref=opening.ref, hash=opening.hash)
+        turn = Turn(
+            messages=_with_attachments(messages, spec.attachments),
+            instructions=self._text(spec.instructions, case, spec, variables),
+            thread=self._text(spec.thread, case, spec, variables),
         )
-        later = (Turn(messages=tuple(Message(role="user", content=text) for text in texts)) for texts in said[1:])
-        return (Turn(messages=opening.messages), *later), PromptRef(ref=opening.ref, hash=opening.hash)
+        return turn, prompt
 
     def argument(
-        self, suite: Suite, case: Case, variant: Variant, *, where: SourceLocation | None = None
+        self,
+        suite: Suite,
+        case: Case,
+        variant: Variant,
+        *,
+        where: SourceLocation | None = None,
+        saved: Mapping[str, JSON] | None = None,
     ) -> Callable[[JSON], JSON]:
-        """Return what fills in the templates of a check's argument.
+        """Return what fills in the templates of a check's argument, or of a mock.
 
         Args:
             suite: The suite.
             case: One of its cases.
             variant: One of its variants.
             where: The place of the check, for messages; default: that of the case.
+            saved: What turns saved; None: whatever they would save, as in a rehearsal.
         """
-        variables = self._all_variables(suite, case, variant)
+        variables = self._variables(suite, case, variant) | (_anything(case) if saved is None else dict(saved))
+        said = self._said(case, case.turns[-1], variables)
+        variables["input"] = said[0] if len(said) == 1 else list(said)
         return lambda value: self._templates.render_value(value, variables, where=where or case.where)
 
     def _variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
         names = {**suite.vars, **case.columns, **case.vars, **variant.vars}
         return {**names, "vars": names, "expected": case.expected, "metadata": dict(case.metadata)}
 
-    def _all_variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
-        variables = self._variables(suite, case, variant)
-        said = self._said(case, variables)
-        last = said[-1]
-        return {**variables, "input": last[0] if len(last) == 1 else list(last)}
-
-    def _said(self, case: Case, variables: Mapping[str, JSON]) -> list[Sequence[str]]:
+    def _said(self, case: Case, turn: TurnSpec, variables: Mapping[str, JSON]) -> Sequence[str]:
         if case.literal:
-            return [turn.inputs for turn in case.turns]
+            return turn.inputs
         return [
-            [
-                self._templates.render(text, variables, where=turn.where or case.where) if has_template(text) else text
-                for text in turn.inputs
-            ]
-            for turn in case.turns
+            self._templates.render(text, variables, where=turn.where or case.where) if has_template(text) else text
+            for text in turn.inputs
         ]
+
+    def _text(self, text: str | None, case: Case, turn: TurnSpec, variables: Mapping[str, JSON]) -> str | None:
+        if text is None or not has_template(text):
+            return text
+        return self._templates.render(text, variables, where=turn.where or case.where)
+
+
+class Dialogue:
+    """The turns of one trial as they are said."""
+
+    def __init__(
+        self, renderer: Renderer, suite: Suite, case: Case, variant: Variant, *, rehearsal: bool = False
+    ) -> None:
+        """
+        Args:
+            renderer: Fills in templates.
+            suite: The suite.
+            case: One of its cases.
+            variant: One of its variants.
+            rehearsal: Nothing is asked: whatever would be saved is there.
+        """
+        self._renderer = renderer
+        self._parts = (suite, case, variant)
+        self._number = 0
+        self._prompt: PromptRef | None = None
+        #: What turns saved so far, by name.
+        self.saved: dict[str, JSON] = dict(_anything(case)) if rehearsal else {}
+        #: What was said so far.
+        self.turns: list[Turn] = []
+
+    @property
+    def prompt(self) -> PromptRef:
+        """The prompt of the first turn; only there once that was rendered."""
+        assert self._prompt is not None
+        return self._prompt
+
+    def __iter__(self) -> Iterator[Turn]:
+        while (turn := self._following()) is not None:
+            yield turn
+
+    def next(self, last: TurnRecord | None) -> Turn | None:
+        """Return the next turn, or None after the last.
+
+        Args:
+            last: What came back in the turn before; None for the first.
+
+        Raises:
+            TrialError: A path of `save:` matches nothing in `last`.
+            ConfigError: A variable is missing, or a template fails.
+        """
+        if last is not None:
+            self._save(last)
+        return self._following()
+
+    def _following(self) -> Turn | None:
+        if self._number == len(self._parts[1].turns):
+            return None
+        turn, prompt = self._renderer.turn(*self._parts, self._number, saved=self.saved)
+        self._prompt = self._prompt or prompt
+        self._number += 1
+        self.turns.append(turn)
+        return turn
+
+    def _save(self, last: TurnRecord) -> None:
+        spec = self._parts[1].turns[self._number - 1]
+        for name, path in spec.save.items():
+            self.saved[name] = _first(path, last, name=name, turn=self._number, where=spec.where)
+
+
+class _Anything(str):
+    """Stands for a value that is not known yet: whatever a template asks of it is there."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> _Anything:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, key: Any) -> _Anything:
+        return self
+
+
+def _anything(case: Case) -> dict[str, JSON]:
+    return {name: _Anything("...") for turn in case.turns for name in turn.save}
+
+
+def _first(path: str, record: TurnRecord, *, name: str, turn: int, where: SourceLocation | None) -> JSON:
+    # The library loads slowly, and few suites save anything.
+    from harness.jsonpath import JSONPath
+
+    found = JSONPath(path).find(plain_turn(record))
+    if not found:
+        called = ", ".join(call.name for call in record.tool_calls) or "none"
+        raise TrialError(
+            "save",
+            f"`save: {{{name}: {path}}}` matches nothing in turn {turn} (tools called: {called})",
+            where=None if where is None else str(where),
+        )
+    return found[0]
+
+
+def _with_attachments(messages: tuple[Message, ...], attachments: tuple[Attachment, ...]) -> tuple[Message, ...]:
+    """Files go with the last thing that the user says."""
+    if not attachments:
+        return messages
+    last = max((n for n, message in enumerate(messages) if message.role == "user"), default=None)
+    if last is None:
+        return (*messages, Message(role="user", content="", attachments=attachments))
+    return (*messages[:last], replace(messages[last], attachments=attachments), *messages[last + 1 :])

@@ -14,16 +14,24 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from harness.errors import SourceLocation
-from harness.records import JSON, Message
+from harness.records import JSON, Attachment, Message
 from harness.suites.checks import CheckSpec
 from harness.suites.gates import Gates
 from harness.suites.names import slug
+from harness.tools.mocks import Mocks
+from harness.tools.spec import ToolSpec
 
 #: Trials of one case and variant in one run.
 MOST_REPEATS = 1000
 
 #: What speaks to the assistant.
-API: TypeAlias = Literal["responses", "chat", "python"]
+API: TypeAlias = Literal["responses", "chat", "threads", "python", "http", "outputs"]
+#: The APIs that are asked for model steps, with tools between them.
+MODEL_APIS = frozenset({"responses", "chat", "threads"})
+#: How long an assistant that was created for a suite lives: for a trial, for a run, or until somebody deletes it.
+Lifecycle: TypeAlias = Literal["lazy", "run", "kept"]
+#: Settings for a kind of task.
+Preset: TypeAlias = Literal["creative", "analytical", "factual", "code"]
 #: Everything that was said; what is new after the last response's id; what is new in a conversation at the service.
 Chain: TypeAlias = Literal["input", "response", "conversation"]
 
@@ -58,13 +66,55 @@ class AssistantSpec:
     timeout: float | None = None
     target: str | None = None
     args: Mapping[str, JSON] = field(default_factory=dict)
+    tools: tuple[ToolSpec, ...] = ()
+    #: A class or factory of the world that tools act on: made anew for each trial.
+    env: str | None = None
+    #: Model steps of one turn.
+    max_steps: int | None = None
+    #: Seconds that one call of a tool may take.
+    tool_timeout: float | None = None
+    #: Tools that run at the same time.
+    parallel_tools: int | None = None
+    #: `api: threads` only: an assistant that is there already; None: one is created.
+    assistant_id: str | None = None
+    lifecycle: Lifecycle | None = None
+    #: `api: threads` only: seconds between two looks at a run.
+    poll_interval: float | None = None
+    #: `api: http` only; see `assistants.http`.
+    url: str | None = None
+    method: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: JSON = None
+    output: str | None = None
+    thread: str | None = None
+    tool_calls: str | None = None
+    usage: str | None = None
+    sse: JSON = None
+    #: `api: outputs` only: the file of answers that exist already.
+    outputs: str | None = None
+    #: Assistants that tools name, by name.
+    assistants: Mapping[str, NamedAssistant] = field(default_factory=dict)
 
     def plain(self) -> dict[str, JSON]:
         """Return the settings that say something, as plain data."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        found["tools"] = [tool.plain() for tool in self.tools] or None
+        found["assistants"] = {name: one.plain() for name, one in self.assistants.items()}
         return {
             name: value for name, value in found.items() if value is not None and value is not False and value != {}
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAssistant:
+    """An assistant of `assistants:`, which others use as a tool: its settings and its instructions, rendered."""
+
+    spec: AssistantSpec
+    system: str | None = None
+
+    def plain(self) -> dict[str, JSON]:
+        """Return what it is, as plain data."""
+        return {**self.spec.plain(), **({"system": self.system} if self.system else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +127,8 @@ class Variant:
     assistant: AssistantSpec = AssistantSpec()
     report_only: bool = False
     vars: Mapping[str, JSON] = field(default_factory=dict)
+    #: What `self_.tools` is in prompts: name and description of each tool that is known before a run.
+    offered: tuple[Mapping[str, JSON], ...] = ()
     where: SourceLocation
     #: Where each setting was written; those that are not here have their defaults.
     origins: Mapping[str, SourceLocation] = field(default_factory=dict, compare=False)
@@ -87,6 +139,13 @@ class TurnSpec:
     """What the user says in one turn, as templates (or data, in a literal case)."""
 
     inputs: tuple[str, ...]
+    #: Instructions for this turn alone; a template.
+    instructions: str | None = None
+    #: Name to JSONPath over what came back in this turn.
+    save: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    #: A thread of the service's to go on with; a template.
+    thread: str | None = None
     #: None: it came from a dataset's row.
     where: SourceLocation | None = None
 
@@ -114,6 +173,8 @@ class Case:
     unnamed: bool = False
     #: Further columns of its row, for templates.
     columns: Mapping[str, JSON] = field(default_factory=dict)
+    #: Results of tools, by the tool's name; templates.
+    mocks: Mocks | None = None
 
     @property
     def input(self) -> JSON:

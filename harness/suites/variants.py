@@ -14,10 +14,12 @@ from harness.located import Document
 from harness.plugins import Registry
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
-from harness.suites.apis import LACKING, TAKEN
+from harness.suites.apis import LACKING, PRESETS, TAKEN, TAKES
+from harness.suites.equipment import EquipmentReader
 from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
 from harness.suites.matrix import Cell, MatrixReader
-from harness.suites.suite import AssistantSpec, Variant
+from harness.suites.named import NamedReader
+from harness.suites.suite import MODEL_APIS, AssistantSpec, Variant
 from harness.validation import sentence, validate
 
 Path_: TypeAlias = tuple[str | int, ...]
@@ -57,6 +59,8 @@ class VariantReader:
         self._place = place
         self._registry = registry
         self._prompts = prompts
+        self._equipment = EquipmentReader(document, place=place, functions=registry.functions)
+        self._named = NamedReader(document, equipment=self._equipment)
         #: Every variant's name as written ("" where there is none), also of those that could not be read.
         self.names: list[str] = []
         #: What each variant that was read comes to, whatever names it uses for it.
@@ -68,6 +72,7 @@ class VariantReader:
         """Return the variants of a suite that can be read; two that are the same are a problem."""
         found: list[Variant] = []
         self._written_twice(suite)
+        self._named.read(suite)
         for entry in self._entries(suite):
             own = self._fields(entry)
             called = (own and own.name) or entry.name or entry.value.get("prompt")
@@ -146,7 +151,9 @@ class VariantReader:
         return validate(self._document, VariantFields, entry.loc, entry.value)
 
     def _variant(self, suite: SuiteFields, own: VariantFields, entry: _Entry) -> Variant | None:
-        settings = _merged([suite, *([suite.assistant] if suite.assistant else []), own])
+        settings = self._settings([suite, *([suite.assistant] if suite.assistant else []), own], entry)
+        if settings is None:
+            return None
         origins = {name: self._document.where(self._at(entry, name)[0], key=True) for name in settings}
         prompt, system = settings.pop("prompt", None), settings.pop("system", None)
         if prompt is not None and system is not None:
@@ -177,6 +184,7 @@ class VariantReader:
             assistant=spec,
             report_only=own.report_only,
             vars=dict(own.vars),
+            offered=self._equipment.offered(spec),
             where=self._document.where(entry.loc, key=True),
             origins=origins,
         )
@@ -200,15 +208,47 @@ class VariantReader:
                 self._document.complain(entry.loc, message, hint="Change or remove one.", key=True)
                 return
 
+    def _settings(self, layers: Sequence[AssistantFields], entry: _Entry) -> dict[str, Any] | None:
+        """Merge the settings of a variant; what its API does not take and others wrote for other variants is left out."""
+        own = layers[-1]
+        settings = _merged(layers)
+        if own.outputs is not None and own.api is None:
+            settings["api"] = "outputs"
+        api = settings.get("api", AssistantSpec().api)
+        takes = TAKES.get(api)
+        if takes is not None:
+            strange = [name for name in own.model_fields_set if name in AssistantFields.model_fields]
+            strange = [name for name in strange if name not in takes and getattr(own, name) is not None]
+            for name in strange:
+                message = f"`{name}:` cannot be used with `api: {api}`."
+                self._document.complain(
+                    entry.place(name), message, hint=f"It takes {', '.join(sorted(takes))}.", key=True
+                )
+            return None if strange else {name: value for name, value in settings.items() if name in takes}
+        written = {name for layer in layers for name in layer.model_fields_set}
+        lacks = LACKING.get(api, {})
+        return {name: value for name, value in settings.items() if name in written or name not in lacks}
+
     def _assistant(self, settings: dict[str, Any], entry: _Entry) -> AssistantSpec | None:
         if isinstance(settings.get("stop"), list):
             settings["stop"] = tuple(settings["stop"])
+        tools = settings.pop("tools", None)
         spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
-        if spec.api == "python":
-            return spec if self._has_target(spec, entry) else None
         if not self._is_sendable(spec, entry):
             return None
-        if spec.model is None:
+        at = {name: self._at(entry, name)[0] for name in ("tools", "env", "api", "outputs", "url")}
+        equipped = self._equipment.equip(spec, tools, at)
+        if equipped is None:
+            return None
+        spec = self._named.joined(equipped, at["tools"])
+        if spec.api == "python":
+            return spec if self._has_target(spec, entry) else None
+        needed = {"http": "url", "outputs": "outputs"}.get(spec.api)
+        if needed is not None and getattr(spec, needed) is None:
+            place, key = self._at(entry, "api")
+            self._document.complain(place, f"`api: {spec.api}` needs `{needed}:`.", key=key)
+            return None
+        if spec.api in MODEL_APIS and spec.model is None and spec.assistant_id is None:
             self._document.complain(entry.loc, "no `model:` is set for this variant.", key=True)
             return None
         return self._with_format(spec, entry)
@@ -216,11 +256,11 @@ class VariantReader:
     def _is_sendable(self, spec: AssistantSpec, entry: _Entry) -> bool:
         """Whether the API knows every setting; what it lacks is noted."""
         said: list[tuple[tuple[str, ...], str]] = [
-            ((name,), hint) for name, hint in LACKING[spec.api].items() if name in spec.plain()
+            ((name,), hint) for name, hint in LACKING.get(spec.api, {}).items() if name in spec.plain()
         ]
         if spec.chain not in (None, "input") and spec.request.get("store") is False:
             said.append((("request", "store"), f"`chain: {spec.chain}` needs what the service keeps."))
-        said += [(("request", key), hint) for key, hint in TAKEN[spec.api].items() if key in spec.request]
+        said += [(("request", key), hint) for key, hint in TAKEN.get(spec.api, {}).items() if key in spec.request]
         for names, hint in said:
             place, key = self._at(entry, names[0])
             asked = ": ".join(names)
@@ -273,12 +313,16 @@ class VariantReader:
 
 
 def _merged(layers: Sequence[AssistantFields]) -> dict[str, Any]:
-    """Merge settings, the last layer wins; whoever names instructions replaces both kinds of them."""
+    """Merge settings, the last layer wins; whoever names instructions replaces both kinds of them.
+
+    A preset stands for settings of the layer that names it; what is written beside it wins.
+    """
     merged: dict[str, Any] = {}
     for layer in layers:
         given = {key: getattr(layer, key) for key in layer.model_fields_set if key in AssistantFields.model_fields}
         if "prompt" in given or "system" in given:
             merged.pop("prompt", None)
             merged.pop("system", None)
+        merged.update(PRESETS.get(given.pop("preset", None) or "", {}))
         merged.update({key: value for key, value in given.items() if value is not None})
     return merged

@@ -52,6 +52,10 @@ class VariantSummary:
     unpriced: int
     #: Trials in which a script answered, and no model.
     simulated: int = 0
+    #: Trials that a model answered through a simulated protocol.
+    staged: int = 0
+    #: Trials whose recordings cannot be made again.
+    unrenewable: int = 0
     usage: Usage
     #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
     recorded: tuple[str, str] | None

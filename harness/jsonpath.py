@@ -14,7 +14,7 @@ from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
 
 from harness.jsontext import MAX_DEPTH, JSONTooLarge
 from harness.records import JSON
-from harness.scorers.patterns import BadPattern, Pattern
+from harness.patterns import BadPattern, Pattern
 
 #: Matches of one path that are looked at.
 MAX_MATCHES = 100_000

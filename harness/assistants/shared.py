@@ -1,0 +1,102 @@
+"""What the trials of a run share at a service: assistants, uploaded files, vector stores.
+
+Each is made once, by the trial that needs it first. Every trial's recording holds the requests that made it, so that
+each can be replayed by itself, and be kept when others are recorded anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from harness.assistants.session import Session
+from harness.recording import Interaction, RecordingTape, use_tape
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    value: Any
+    interactions: Sequence[Interaction]
+
+
+class Shared:
+    """One run's."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, asyncio.Task[_Made]] = {}
+        self._undoing: list[Callable[[], Awaitable[None]]] = []
+
+    async def once(
+        self,
+        session: Session,
+        key: str,
+        make: Callable[[Session], Awaitable[T]],
+        *,
+        undo: Callable[[Session, T], Awaitable[None]] | None = None,
+    ) -> T:
+        """Return what `make` returns, made by whoever asks first.
+
+        Args:
+            session: The trial's.
+            key: What it is; equal keys are the same thing.
+            make: Sends what is needed through the session that it is given.
+            undo: Sends what takes it away again, when the run is over.
+
+        Raises:
+            HarnessError: `make` raised it; everybody who asked is told, and the next one tries again.
+        """
+        tape = session.tape
+        if not isinstance(tape, RecordingTape):
+            return await make(session)
+        start = tape.now()
+        task = self._made.get(key)
+        if task is None:
+            task = self._made[key] = asyncio.create_task(self._make(session, make, undo))
+        try:
+            # Who asked first may be stopped; the others still need it.
+            made = await asyncio.shield(task)
+        except Exception:
+            if self._made.get(key) is task:
+                del self._made[key]
+            raise
+        tape.adopt(made.interactions, start=start)
+        value: T = made.value
+        return value
+
+    async def aclose(self) -> None:
+        """Take everything away again, the last first; what cannot be taken away stays."""
+        for task in self._made.values():
+            task.cancel()
+        for undo in reversed(self._undoing):
+            await undo()
+        self._undoing.clear()
+
+    async def _make(
+        self,
+        session: Session,
+        make: Callable[[Session], Awaitable[T]],
+        undo: Callable[[Session, T], Awaitable[None]] | None,
+    ) -> _Made:
+        tape = RecordingTape()
+        own = replace(session, tape=tape)
+        with use_tape(tape):
+            value = await make(own)
+        if undo is not None:
+            self._undoing.append(lambda: _undo(session, undo, value))
+        return _Made(value, tape.interactions)
+
+
+async def _undo(session: Session, undo: Callable[[Session, T], Awaitable[None]], value: T) -> None:
+    from harness.errors import HarnessError
+
+    tape = RecordingTape()
+    with use_tape(tape):
+        try:
+            async with asyncio.timeout(10):
+                await undo(replace(session, tape=tape), value)
+        except (HarnessError, TimeoutError):
+            return

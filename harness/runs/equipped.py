@@ -1,0 +1,196 @@
+"""Each trial's assistant, equipped: the driver of its variant, and a toolbox with a world of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.assistants import Driver, open_driver
+from harness.assistants.conversation import Turns
+from harness.assistants.nested import assistant_tools
+from harness.assistants.session import Endpoint, Limits, Session
+from harness.errors import TrialError
+from harness.functions import Place, told
+from harness.plan import Trial
+from harness.recording import ReplayTape, Tape
+from harness.records import Transcript, Usage
+from harness.runs.recordings import Held
+from harness.runs.servers import Servers
+from harness.runs.workshop import Workshop
+from harness.suites.rendering import Dialogue
+from harness.suites.suite import AssistantSpec
+from harness.tools import RecordedCall, Tool, Toolbox, load_tools, recorded_tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kit:
+    """What the trials of one assistant share."""
+
+    driver: Driver
+    tools: tuple[Tool, ...]
+
+
+class Equipped:
+    """Holds conversations with the assistants of a run."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._kits: dict[int, _Kit] = {}
+        self._servers = Servers()
+
+    async def prepare(self, trial: Trial) -> bool:
+        """Open what a trial's tools need before its clock starts; return whether that may have taken time.
+
+        Raises:
+            TrialError: A server cannot be used.
+            UsageError: Something that the server needs is missing on this machine.
+        """
+        needed = [one for spec in _all(trial.variant.assistant) for one in spec.tools if one.kind == "mcp"]
+        for one in needed:
+            await self._servers.open(one, folder=trial.suite.path.parent)
+        return bool(needed)
+
+    async def aclose(self) -> None:
+        await self._servers.aclose()
+
+    async def talk(self, held: Held, tape: Tape, dialogue: Dialogue) -> Transcript:
+        """Hold the conversation of a trial.
+
+        Raises:
+            TrialError: There was no answer.
+            CredentialsError: The service refused the key.
+        """
+        return await _Trial(self._workshop, held, tape, dialogue, kit=self._kit, servers=self._servers).talk()
+
+    def _kit(self, trial: Trial, spec: AssistantSpec) -> _Kit:
+        # Assistants live as long as their suites, which the trials of this run hold.
+        if id(spec) not in self._kits:
+            functions = self._workshop.registry.functions
+            place = _place(self._workshop, trial)
+            world = None if spec.env is None else functions.load(spec.env, place=place)
+            self._kits[id(spec)] = _Kit(
+                driver=open_driver(spec, functions=functions, place=place),
+                tools=load_tools(spec.tools, functions=functions, place=place, world_class=world),
+            )
+        return self._kits[id(spec)]
+
+
+class _Trial:
+    """The assistants of one trial: the one under test, and those that serve it as tools, on one world and one tape."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        held: Held,
+        tape: Tape,
+        dialogue: Dialogue,
+        *,
+        kit: Callable[[Trial, AssistantSpec], _Kit],
+        servers: Servers,
+    ) -> None:
+        self._workshop = workshop
+        self._held = held
+        self._tape = tape
+        self._dialogue = dialogue
+        self._kit = kit
+        self._servers = servers
+        self._spec = held.trial.variant.assistant
+        self._spent: list[Usage] = []
+        self._world = self._made(self._spec)
+
+    async def talk(self) -> Transcript:
+        return await self._talk(self._spec, self._dialogue)
+
+    async def _talk(self, spec: AssistantSpec, turns: Turns) -> Transcript:
+        kit = self._kit(self._held.trial, spec)
+        return await kit.driver.run(self._session(spec, kit), turns)
+
+    async def _ask(self, spec: AssistantSpec, turns: Turns) -> Transcript:
+        transcript = await self._talk(spec, turns)
+        self._spent.append(transcript.usage)
+        return transcript
+
+    def _session(self, spec: AssistantSpec, kit: _Kit) -> Session:
+        workshop, trial, tape = self._workshop, self._held.trial, self._tape
+        limits = limits_of(spec)
+        own = spec is self._spec
+        toolbox = Toolbox(
+            (*kit.tools, *assistant_tools(spec, self._ask), *self._served(spec)),
+            mocks=trial.case.mocks,
+            world=self._world if own or spec.env is None else self._made(spec),
+            clock=tape.clock,
+            timeout=limits.tool_timeout,
+            parallel=limits.parallel_tools,
+            recorded=self._recorded(),
+            render=self._render,
+        )
+        session = Session(
+            trial=trial.id,
+            endpoint=Endpoint(spec.base_url, spec.api_key_env),
+            clients=workshop.clients,
+            tape=tape,
+            emit=workshop.emit,
+            toolbox=toolbox,
+            limits=limits,
+            spent=self._spent if own else [],
+        )
+        toolbox.serve(session)
+        self._held.toolboxes.append(toolbox)
+        return session
+
+    def _served(self, spec: AssistantSpec) -> Iterator[Tool]:
+        """The tools of an assistant's MCP servers: of the servers themselves, or as they were recorded."""
+        for one in spec.tools:
+            if one.kind != "mcp":
+                continue
+            if isinstance(self._tape, ReplayTape):
+                facts = self._tape.cassette.facts if self._tape.cassette is not None else None
+                yield from recorded_tools(one, facts.definitions if facts is not None else {})
+            else:
+                yield from self._servers.tools(one)
+                self._held.definitions |= self._servers.definitions(one)
+
+    def _made(self, spec: AssistantSpec) -> Any:
+        """Make the world of an assistant anew; None where it has none."""
+        if spec.env is None:
+            return None
+        place = _place(self._workshop, self._held.trial)
+        try:
+            return self._workshop.registry.functions.load(spec.env, place=place)()
+        except Exception as error:
+            raise TrialError("env", f"{spec.env} raised {told(error)}") from error
+
+    def _recorded(self) -> tuple[RecordedCall, ...] | None:
+        """What tools gave when the trial was recorded; None where it is being recorded now."""
+        if not isinstance(self._tape, ReplayTape):
+            return None
+        kept = self._tape.cassette.facts.tools if self._tape.cassette is not None else ()
+        return tuple(map(RecordedCall.read, kept))
+
+    def _render(self, value: Any) -> Any:
+        """Fill in the templates of mocks, with all that was saved when they are needed."""
+        trial = self._held.trial
+        render = self._workshop.renderer.argument(trial.suite, trial.case, trial.variant, saved=self._dialogue.saved)
+        return render(value)
+
+
+def _all(spec: AssistantSpec) -> Iterator[AssistantSpec]:
+    """Yield an assistant, and those that serve it as tools."""
+    yield spec
+    for one in spec.assistants.values():
+        yield from _all(one.spec)
+
+
+def _place(workshop: Workshop, trial: Trial) -> Place:
+    return Place(root=workshop.root, folder=trial.suite.path.parent)
+
+
+def limits_of(spec: AssistantSpec) -> Limits:
+    """Return how far a trial of an assistant may go."""
+    default = Limits()
+    return Limits(
+        steps=spec.max_steps or default.steps,
+        tool_timeout=spec.tool_timeout or default.tool_timeout,
+        parallel_tools=spec.parallel_tools or default.parallel_tools,
+    )
