@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness import __version__
-from harness.cli import looking, prompts, running, runs
+from harness.cli import looking, prompts, running, runs, simulate
 from harness.cli.commands import Root
 
 
@@ -27,5 +27,6 @@ for _command in (
     looking.list_things,
     looking.doctor,
     prompts.prompts,
+    simulate.simulate,
 ):
     main.add_command(_command)

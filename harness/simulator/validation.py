@@ -8,7 +8,7 @@ that property is absent, by another one that is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -49,6 +49,19 @@ class Form:
         wrong = [error for error in self._check.iter_errors(body) if strict or not _is_unknown(error)]
         if wrong:
             raise self._told(min(wrong, key=_rank))
+
+    def problem(self, value: JSON) -> tuple[list[str | int], str] | None:
+        """Return where something is wrong first, and what; None: nothing is."""
+        wrong = list(self._check.iter_errors(value))
+        if not wrong:
+            return None
+        error = min(wrong, key=_rank)
+        path = list(error.absolute_path)
+        if _is_unknown(error):
+            known = error.schema["properties"]
+            name = next(name for name in error.instance if name not in known)
+            return [*path, str(name)], f"there is no '{name}' here: there are {', '.join(known)}."
+        return path, self._told(error).message
 
     def _told(self, error: Any) -> ApiError:
         if _is_unknown(error):
@@ -105,8 +118,13 @@ def _rank(error: Any) -> tuple[Any, ...]:
 
 
 def _path(error: Any) -> str:
+    return join(list(error.absolute_path))
+
+
+def join(path: Sequence[str | int]) -> str:
+    """Return a path as the API writes it, such as `messages[0].role`."""
     found = ""
-    for part in error.absolute_path:
+    for part in path:
         found = f"{found}[{part}]" if isinstance(part, int) else _join(found, str(part))
     return found
 
