@@ -240,7 +240,7 @@ MISTAKES = [
     "timeout: -1\n",
     "timeout: 4 sec\n",
     "base_url: example.org\n",
-    "tools: []\n",
+    "tools: [5]\n",
     "vars: [a]\n",
     "request: high\n",
     "prompt: faq\nsystem: Hi\n",

@@ -131,13 +131,15 @@ class _Conversation:
         for _ in range(self._session.limits.steps):
             answer = await self._ask(turn)
             calls += answer.done
-            results = await self._session.toolbox.run(answer.tool_calls) if answer.tool_calls else ()
+            # Without a tool of its own, an assistant's calls are somebody else's to answer: they are its answer.
+            runs = bool(answer.tool_calls and self._session.toolbox.definitions)
+            results = await self._session.toolbox.run(answer.tool_calls) if runs else answer.tool_calls
             calls += results
-            self._heard(answer, results)
+            self._heard(answer, results, answered=runs)
             self.ended = self._session.toolbox.ended
-            if self.ended is not None:
+            if self.ended is not None or (answer.tool_calls and not runs):
                 await self._step.abandon(self._session)
-            if self.ended is not None or not answer.tool_calls:
+            if self.ended is not None or not runs:
                 self._records.append(_record(turn, self._answers[first:], calls, begun=begun, ended=self.ended))
                 return self._records[-1]
             if self._session.toolbox.invalid_rounds >= _WRONG_ROUNDS:
@@ -183,7 +185,7 @@ class _Conversation:
             ),
         )
 
-    def _heard(self, answer: Answer, results: Sequence[ToolCall]) -> None:
+    def _heard(self, answer: Answer, results: Sequence[ToolCall], *, answered: bool) -> None:
         self._answers.append(answer)
         self._messages.append(
             Message(
@@ -202,7 +204,7 @@ class _Conversation:
                 tool_call_id=call.id,
                 attachments=call.attachments,
             )
-            for call in results
+            for call in (results if answered else ())
         )
 
     async def _ask(self, turn: Turn) -> Answer:
@@ -227,7 +229,9 @@ class _Conversation:
 def _record(
     turn: Turn, answers: Sequence[Answer], calls: Sequence[ToolCall], *, begun: float, ended: EndRun | None
 ) -> TurnRecord:
-    first, last = answers[0], answers[-1]
+    last = answers[-1]
+    # A step that only calls tools shows nothing; who waits for the answer waits on.
+    first = next((answer.first_content for answer in answers if answer.first_content is not None), None)
     usage = Usage()
     for answer in answers:
         usage = usage + answer.usage
@@ -235,7 +239,7 @@ def _record(
         input=tuple(message.content for message in turn.messages if message.role == "user"),
         output=last.text,
         latency=round(last.end - begun, 6),
-        ttft=None if first.first_content is None else round(first.first_content - first.start, 6),
+        ttft=None if first is None else round(first - answers[0].start, 6),
         usage=usage,
         finish_reason=last.finish_reason if ended is None else ENDED,
         tool_calls=tuple(calls),

@@ -17,6 +17,7 @@ from harness.suites.checkschema import CHECKS, check_definitions
 from harness.suites.fields import AssistantFields, CaseFields, DatasetFields, SuiteFields, VariantFields
 from harness.suites.matrix import AXES, LARGEST
 from harness.suites.modelschema import JSONSchema, definitions, without_null
+from harness.tools import ToolEntry
 
 Kind: TypeAlias = Literal["suite", "prompt", "settings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -61,7 +62,7 @@ def write(folder: Path, kinds: Sequence[Kind], registry: Registry) -> list[Path]
 
 
 def _suite(registry: Registry) -> JSONSchema:
-    defs = definitions([SuiteFields, AssistantFields, VariantFields, CaseFields, DatasetFields])
+    defs = definitions([SuiteFields, AssistantFields, VariantFields, CaseFields, DatasetFields, ToolEntry])
     for name in _CHECKED:
         _put(defs, name, "expect", CHECKS)
     for name in ("SuiteFields", "AssistantFields", "VariantFields"):
@@ -74,6 +75,10 @@ def _suite(registry: Registry) -> JSONSchema:
     _conversation(defs["CaseFields"])
     _put(defs, "SuiteFields", "variants", _VARIANTS)
     _put(defs, "SuiteFields", "matrix", _matrix())
+    _put(defs, "SuiteFields", "assistants", _NAMED)
+    for name in ("SuiteFields", "AssistantFields", "VariantFields"):
+        _put(defs, name, "tools", {"type": "array", "items": {"$ref": "#/$defs/ToolEntry"}})
+    _put(defs, "CaseFields", "mocks", _MOCKS)
     _put(defs, "SuiteFields", "cases", _CASES)
     top = defs.pop("SuiteFields")
     return {"title": "Suite", **top, "$defs": {**defs, **check_definitions(registry)}}
@@ -112,6 +117,11 @@ _VARIANTS: JSONSchema = {
         },
     ]
 }
+_NAMED: JSONSchema = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [{"$ref": "#/$defs/AssistantFields"}, {"type": "null"}]},
+}
+_MOCKS: JSONSchema = {"type": "object", "description": "Results of tools, by the tool's name"}
 _DATASET: JSONSchema = {"$ref": "#/$defs/DatasetFields"}
 _CASES: JSONSchema = {
     "anyOf": [
