@@ -18,8 +18,8 @@ def default_registry(*, entry_points: bool = True) -> Registry:
     Raises:
         ConfigError: a plugin cannot be used.
     """
-    from harness.scorers import limits, numbers, python, structure, text
+    from harness.scorers import limits, numbers, python, states, structure, text, toolcalls, trajectory
     from harness.scorers.transforms import Transform
 
-    builtins = (text, numbers, structure, limits, python)
+    builtins = (text, numbers, structure, limits, toolcalls, trajectory, states, python)
     return registry_of(builtins, transform=Transform, entry_points=entry_points)
