@@ -16,7 +16,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.simulator import chat, containers, conversations, models, responses
+from harness.simulator import (
+    assistants,
+    chat,
+    containers,
+    conversations,
+    embeddings,
+    files,
+    models,
+    moderations,
+    responses,
+    runs,
+    steps,
+    threads,
+    vector_files,
+    vectors,
+)
 from harness.simulator.brain import Brain, Failure
 from harness.simulator.errors import ApiError, failed
 from harness.simulator.http import answer
@@ -26,7 +41,23 @@ from harness.simulator.transport import InProcess, SyncInProcess
 JSON: TypeAlias = Any
 
 #: Each has `routes(simulator)`.
-_MODULES = (chat, responses, conversations, containers, models)
+_MODULES = (
+    chat,
+    responses,
+    conversations,
+    containers,
+    models,
+    assistants,
+    # Before threads: `/v1/threads/runs` is no thread named `runs`.
+    runs,
+    steps,
+    threads,
+    files,
+    vectors,
+    vector_files,
+    embeddings,
+    moderations,
+)
 
 
 class Simulator:
@@ -68,6 +99,10 @@ class Simulator:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def expire_runs(self) -> int:
+        """Let runs that wait for tool outputs expire, as after ten minutes; return how many did."""
+        return runs.expire(self)
 
     async def aclose(self) -> None:
         """End what still runs, and the brain."""
