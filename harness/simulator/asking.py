@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ async def collect(simulator: Simulator, ask: Ask) -> Step:
     return step
 
 
-async def pieces(simulator: Simulator, ask: Ask) -> AsyncIterator[Piece]:
+async def pieces(simulator: Simulator, ask: Ask) -> AsyncGenerator[Piece, None]:
     """Ask for a step and yield its pieces as they come, cut where the service would cut them.
 
     Every call has an id; the last piece is an `End` with its usage and the reason that holds after all cutting.

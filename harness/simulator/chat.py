@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.requests import Request
@@ -139,15 +140,16 @@ class _Chunks:
         self._with_usage = usage
         self._calls = 0
 
-    async def of(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    async def of(self, pieces: AsyncGenerator[Piece, None]) -> AsyncIterator[bytes]:
         begun = False
         try:
-            async for piece in pieces:
-                if not begun:
-                    begun = True
-                    yield self._chunk({"role": "assistant", "content": "", "refusal": None})
-                for chunk in self._said(piece):
-                    yield chunk
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if not begun:
+                        begun = True
+                        yield self._chunk({"role": "assistant", "content": "", "refusal": None})
+                    for chunk in self._said(piece):
+                        yield chunk
         except Failure as failure:
             if not begun and not failure.partial:
                 raise

@@ -35,8 +35,14 @@ class FunctionBrain:
         """Answer one step; what the function raises is raised."""
         said = self._answer(ask)
         if isinstance(said, AsyncIterator):
-            async for one in said:
-                yield Text(one) if isinstance(one, str) else one
+            try:
+                async for one in said:
+                    yield Text(one) if isinstance(one, str) else one
+            finally:
+                # Whoever leaves early ends the function too.
+                close = getattr(said, "aclose", None)
+                if close is not None:
+                    await close()
             yield End()
             return
         whole = await said if inspect.isawaitable(said) else said

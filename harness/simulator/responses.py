@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -89,9 +90,10 @@ def routes(simulator: Simulator) -> list[Route]:
     ]
 
 
-async def _written(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    async for event in events:
-        yield sse.event(event, event["type"])
+async def _written(events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        async for event in events:
+            yield sse.event(event, event["type"])
 
 
 def found(simulator: Simulator, request: Request) -> Kept:
@@ -147,7 +149,7 @@ class _Making:
             )
         return [*kept.context, *kept.input, *kept.response["output"]]
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Ask the brain and yield the events of the stream.
 
         Raises:
@@ -159,19 +161,18 @@ class _Making:
         )
         begun = False
         try:
-            async for piece in asking.pieces(self._simulator, self._ask):
-                if not begun:
-                    begun = True
-                    self.kept.response["status"] = "in_progress"
-                    for event in unfolding.begun():
+            async with aclosing(asking.pieces(self._simulator, self._ask)) as pieces:
+                async for piece in pieces:
+                    if not begun:
+                        begun = True
+                        self.kept.response["status"] = "in_progress"
+                        for event in unfolding.begun():
+                            yield event
+                    events = unfolding.took(piece)
+                    if isinstance(piece, End):
+                        self._finish()
+                    for event in events:
                         yield event
-                if isinstance(piece, End):
-                    events = unfolding.took(piece)
-                    self._finish()
-                else:
-                    events = unfolding.took(piece)
-                for event in events:
-                    yield event
         except Failure as failure:
             background = bool(self._body.get("background"))
             if not begun and not failure.partial and not background:
@@ -272,7 +273,7 @@ def _response(simulator: Simulator, body: Mapping[str, JSON], id: str, tools: li
         "top_logprobs": given("top_logprobs", 0),
         "top_p": given("top_p", 1.0),
         "truncation": given("truncation", "disabled"),
-        "usage": None,
+        # `usage` comes at the end: by its description it is never null.
         **({"user": body["user"]} if "user" in body else {}),
     }
 
