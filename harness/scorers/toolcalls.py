@@ -37,7 +37,7 @@ class ToolCalled:
     """The assistant called a tool: `tool_called: search`, or all tools of a list, or `{name: search, times: 2}`, or with
     `min` and `max`.
 
-    A tool is called at least once unless `times: 0` or `max: 0` says never. A call counts even where the tool failed;
+    A tool is called at least once unless `times`, `min` or `max` is 0. A call counts even where the tool failed;
     `tool_valid` looks at that. The value is the share of the names for which it holds. `not` with a list asks that one of
     them was not called; that none was is `{name: [a, b], times: 0}`. Calls of the last turn count, or of the turn that the
     check stands under; with `scope: all` those of the whole conversation.
@@ -149,7 +149,8 @@ class ToolValid:
     contrary.
 
     The value is the share of such calls, so that `threshold: 0.9` lets one in ten be wrong. A tool that raised or took too
-    long was called validly. Calls that an agent of yours answered itself are valid where their arguments are an object.
+    long was called validly. Calls that were not answered here (by an agent of yours, or by nobody) are valid where their
+    arguments are an object.
     Without a call it holds (and `false` does not); `tool_called` asks for one. With `scope: all` the calls are those of
     the whole conversation, else those of one turn.
     """
