@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -195,7 +195,10 @@ def check(body: Mapping[str, JSON], *, strict: bool) -> None:
     """
     _form().check(body, strict=strict)
     _check_together(body)
-    check_tools(body.get("tools") or (), choice=body.get("tool_choice"))
+    tools = enumerate(body.get("tools") or ())
+    check_tools(
+        ((f"tools[{number}].function", tool["function"]) for number, tool in tools), choice=body.get("tool_choice")
+    )
     _check_format(body)
     _check_history(body["messages"])
 
@@ -214,31 +217,24 @@ def _check_together(body: Mapping[str, JSON]) -> None:
         raise ApiError(400, "The simulator gives one answer: 'n' must be 1.", param="n", code="unsupported_value")
 
 
-def check_tools(tools: Sequence[Mapping[str, JSON]], *, choice: JSON) -> None:
+def check_tools(functions: Iterable[tuple[str, Mapping[str, JSON]]], *, choice: JSON) -> None:
     """Refuse functions that share a name, have parameters that cannot be, or are chosen and not there.
 
     Args:
-        tools: In the form of Chat Completions.
+        functions: Where each stands in the request, and what it is: name, parameters, strict.
         choice: As in Chat Completions.
 
     Raises:
         ApiError: 400.
     """
     seen = set()
-    for number, tool in enumerate(tools):
-        function = tool["function"]
-        param = f"tools[{number}].function"
-        if function["name"] in seen:
-            raise ApiError(
-                400, f"Tool names must be unique: there are two '{function['name']}'.", param=f"{param}.name"
-            )
-        seen.add(function["name"])
-        check_parameters(
-            function.get("parameters"),
-            name=function["name"],
-            strict=bool(function.get("strict")),
-            param=f"{param}.parameters",
-        )
+    for param, function in functions:
+        name = function["name"]
+        if name in seen:
+            raise ApiError(400, f"Tool names must be unique: there are two '{name}'.", param=f"{param}.name")
+        seen.add(name)
+        strict = bool(function.get("strict"))
+        check_parameters(function.get("parameters"), name=name, strict=strict, param=f"{param}.parameters")
     if isinstance(choice, dict) and choice["function"]["name"] not in seen:
         raise ApiError(400, f"Tool choice '{choice['function']['name']}' is none of the 'tools'.", param="tool_choice")
 

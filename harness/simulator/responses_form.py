@@ -306,7 +306,9 @@ def check(body: Mapping[str, JSON], *, strict: bool) -> None:
         if body.get(name) is not None:
             raise ApiError(400, f"The simulator does not simulate '{name}'.", param=name, code="unsupported_parameter")
     _check_together(body)
-    chat_form.check_tools(functions(body.get("tools") or ()), choice=_chosen(body.get("tool_choice")))
+    tools = enumerate(body.get("tools") or ())
+    named = ((f"tools[{number}]", tool) for number, tool in tools if tool["type"] == "function")
+    chat_form.check_tools(named, choice=chosen(body))
     _check_format((body.get("text") or {}).get("format") or {"type": "text"}, body)
 
 
@@ -339,16 +341,12 @@ def functions(tools: Sequence[Mapping[str, JSON]]) -> list[dict[str, JSON]]:
     ]
 
 
-def _chosen(choice: JSON) -> JSON:
-    """Return the choice of a tool in the form of Chat Completions."""
+def chosen(body: Mapping[str, JSON]) -> JSON:
+    """Return a request's choice of a tool in the form of Chat Completions."""
+    choice = body.get("tool_choice")
     if not isinstance(choice, dict):
         return choice
     return {"type": "function", "function": {"name": choice["name"]}} if choice["type"] == "function" else "auto"
-
-
-def chosen(body: Mapping[str, JSON]) -> JSON:
-    """Return the choice of a request in the form of Chat Completions."""
-    return _chosen(body.get("tool_choice"))
 
 
 def _check_format(format: Mapping[str, JSON], body: Mapping[str, JSON]) -> None:

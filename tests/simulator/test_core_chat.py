@@ -148,9 +148,7 @@ async def test_only_so_many_calls_are_made_as_the_request_allows(settings: dict[
 @awaited
 async def test_an_answer_is_cut_at_its_limit_of_real_tokens(limit: str, stream: bool) -> None:
     async with client_of(brain("one two", " three four")) as client:
-        answer: Any = await client.chat.completions.create(
-            model="any", messages=HELLO, stream=stream, **{limit: 3}
-        )
+        answer: Any = await client.chat.completions.create(model="any", messages=HELLO, stream=stream, **{limit: 3})
         if stream:
             chunks = [chunk async for chunk in answer]
             said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
@@ -180,7 +178,9 @@ async def test_arguments_are_cut_at_the_limit_too() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("stop", "said"), [("four", "one two three "), (["ee fo", "x"], "one two thr"), ("zz", "one two three four")])
+@pytest.mark.parametrize(
+    ("stop", "said"), [("four", "one two three "), (["ee fo", "x"], "one two thr"), ("zz", "one two three four")]
+)
 @awaited
 async def test_a_text_ends_before_a_stop_text_even_across_pieces(stop: Any, said: str, stream: bool) -> None:
     async with client_of(brain("one tw", "o thre", "e f", "our")) as client:
@@ -269,7 +269,9 @@ async def test_the_models_are_those_of_the_brain() -> None:
 @awaited
 async def test_what_is_not_simulated_is_told() -> None:
     async with client_of(brain("yes")) as client:
-        with pytest.raises(openai.NotFoundError, match=r"Not simulated: POST /v1/images/generations.* /chat,.*/responses"):
+        with pytest.raises(
+            openai.NotFoundError, match=r"Not simulated: POST /v1/images/generations.* /chat,.*/responses"
+        ):
             await client.images.generate(prompt="a fish")
 
 
