@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -56,7 +56,6 @@ class Toolbox:
         parallel: int = 8,
         recorded: Sequence[RecordedCall] | None = None,
         render: Render | None = None,
-        discovered: Mapping[str, JSON] | None = None,
     ) -> None:
         """
         Args:
@@ -69,7 +68,6 @@ class Toolbox:
             parallel: Calls of one step that run at the same time, from 1.
             recorded: The calls of the recording that is replayed; None: the trial is live.
             render: Fills in the templates in mocks, at the time of the call.
-            discovered: What MCP servers said of their tools, by their keys; the recording keeps it.
 
         Raises:
             UsageError: Two tools have one name, or one acts on a world and there is none.
@@ -89,8 +87,6 @@ class Toolbox:
         self._parallel = max(parallel, 1)
         self._recording = None if recorded is None else Recording(recorded)
         self._kept: list[RecordedCall] = []
-        #: What MCP servers said of their tools, by their keys: `definitions` of a recording.
-        self.discovered: Mapping[str, JSON] = dict(discovered or {})
         #: What a tool said when it ended the run; None while it goes on.
         self.ended: EndRun | None = None
         #: Steps in a row in which no call had arguments that its tool takes.
@@ -103,10 +99,6 @@ class Toolbox:
 
     def serve(self, session: object) -> None:
         """Hand `session` to functions that take one, where it was made after this box."""
-        self._session = session
-
-    def serve(self, session: object) -> None:
-        """Say which session functions that take `session` get."""
         self._session = session
 
     async def run(self, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
@@ -162,11 +154,7 @@ class Toolbox:
         elif self._recording is not None and job.tool.replay != "execute" and job.tool.kind != "assistant":
             self._recorded(job, job.tool, self._recording.take(call, job.arguments))
         elif not job.tool.runs:
-            raise TrialError(
-                "tool_without_result",
-                f"the tool '{call.name}' has no code, and the case has no mock of it; "
-                f"write `mocks: {{{call.name}: result}}`",
-            )
+            raise _without_result(job.tool)
         return job
 
     def _mock(self, job: _Job, mock: Mock | None) -> None:
@@ -180,6 +168,8 @@ class Toolbox:
             self._settle(job, read_result(mock.result), "mock")
 
     def _recorded(self, job: _Job, tool: Tool, found: RecordedCall | None) -> None:
+        if found is None and tool.kind == "declared":
+            raise _without_result(tool)
         if found is None:
             raise TrialError(
                 "tool_not_recorded",
@@ -206,8 +196,10 @@ class Toolbox:
 
     async def _work(self, jobs: Sequence[_Job]) -> None:
         places = asyncio.Semaphore(self._parallel)
-        worldly = [job for job in jobs if job.tool is not None and job.tool.uses_world]
-        others = [job for job in jobs if job not in worldly]
+        worldly: list[_Job] = []
+        others: list[_Job] = []
+        for job in jobs:
+            (worldly if job.tool is not None and job.tool.uses_world else others).append(job)
 
         async def one_by_one() -> None:
             for job in worldly:
@@ -302,6 +294,15 @@ def _distinct(calls: Sequence[ToolCall]) -> list[ToolCall]:
         seen.add(name)
         found.append(call if name == call.id else replace(call, id=name))
     return found
+
+
+def _without_result(tool: Tool) -> TrialError:
+    if tool.kind == "mcp":
+        message = f"the tool '{tool.name}' of an MCP server is to run, and the server was not started"
+    else:
+        hint = f"write `mocks: {{{tool.name}: result}}`"
+        message = f"the tool '{tool.name}' has no code, and the case has no mock of it; {hint}"
+    return TrialError("tool_without_result", message)
 
 
 def _failed(call: ToolCall, error: str, failure: ToolFailure, *, source: ToolSource | None = None) -> ToolCall:

@@ -12,10 +12,11 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from harness.errors import HarnessError, TrialError, UsageError, did_you_mean
@@ -103,7 +104,9 @@ class McpSource:
         ready: asyncio.Future[Any] = loop.create_future()
         leave = asyncio.Event()
         # A connection must be closed in the task that opened it, and nobody knows in which task this context ends.
-        owner = asyncio.create_task(_serve(parameters, ready, leave))
+        # What a server says on its standard error is shown only where it cannot be used.
+        heard = tempfile.TemporaryFile()  # noqa: SIM115 (closed below, after the server)
+        owner = asyncio.create_task(_serve(parameters, ready, leave, heard))
         try:
             try:
                 client, self._listed = await asyncio.wait_for(asyncio.shield(ready), _START)
@@ -112,7 +115,7 @@ class McpSource:
             except HarnessError:
                 raise
             except Exception as error:  # noqa: BLE001 (programs and connections fail in many ways)
-                message = f"the MCP server `{self.key}` cannot be used: {_innermost(error)}"
+                message = f"the MCP server `{self.key}` cannot be used: {_innermost(error)}{_last_line(heard)}"
                 raise TrialError("mcp", message) from None
             allowed = _allowed(self._listed, self._spec.allow, self.key)
             yield tuple(
@@ -128,6 +131,7 @@ class McpSource:
                 ready.cancelled() or ready.exception()
             if owner.done() and not owner.cancelled():
                 owner.exception()
+            heard.close()
 
     def _parameters(self) -> Any:
         options = self._spec.options
@@ -158,12 +162,14 @@ class McpSource:
         return _VARIABLE.sub(known, value)
 
 
-async def _serve(parameters: Any, ready: asyncio.Future[Any], leave: asyncio.Event) -> None:
+async def _serve(parameters: Any, ready: asyncio.Future[Any], leave: asyncio.Event, heard: IO[bytes]) -> None:
     """Hold a connection until it is to be left; `ready` gets the client and what it listed, or what went wrong."""
-    from mcp import Client
+    from mcp import Client, stdio_client
 
     try:
-        async with Client(parameters) as client:
+        errors: Any = heard
+        server = parameters if isinstance(parameters, str) else stdio_client(parameters, errlog=errors)
+        async with Client(server) as client:
             listed = await _list(client)
             if not ready.done():
                 ready.set_result((client, listed))
@@ -269,6 +275,13 @@ def _allowed(listed: Sequence[Mapping[str, JSON]], allow: Sequence[str] | None, 
             hint = did_you_mean(name, names) or f"It has: {', '.join(names) or 'none'}."
             raise TrialError("mcp", f"the MCP server `{key}` has no tool '{name}', which `allow:` names. {hint}")
     return [one for one in listed if one["name"] in allow]
+
+
+def _last_line(heard: IO[bytes]) -> str:
+    """Return the last thing that a server said on its standard error, which is often why it ended."""
+    heard.seek(0)
+    lines = heard.read()[-2_000:].decode("utf-8", "replace").strip().splitlines()
+    return f" ({lines[-1].strip()})" if lines else ""
 
 
 def _innermost(error: BaseException) -> str:

@@ -40,7 +40,7 @@ def plain(value: Any) -> JSON:
 
 def public(value: object) -> dict[str, JSON]:
     """Return an object's public attributes as plain JSON."""
-    return _public(value, ())
+    return _public(value, (id(value),))
 
 
 def clean(text: str) -> str:
