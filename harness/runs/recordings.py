@@ -118,6 +118,7 @@ class Recordings:
         source |= provenance(trial, tape)
         latency = transcript.latency if transcript is not None else None
         kept = [call for toolbox in held.toolboxes for call in toolbox.kept()]
+        redacted = self._workshop.clients.redactor.data
         return Facts(
             count=len(interactions),
             end=tape.latency or 0.0 if latency is None else latency,
@@ -129,8 +130,8 @@ class Recordings:
             assistant_hash=self._assistant_hash(trial.variant),
             prices=self._workshop.prices.id,
             cost=cost,
-            tools=tuple(call.plain() for call in kept),
-            definitions=held.definitions,
+            tools=tuple(redacted(call.plain()) for call in kept),
+            definitions=redacted(held.definitions),
         )
 
     def _assistant_hash(self, variant: Variant) -> str:
