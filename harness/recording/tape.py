@@ -8,6 +8,8 @@ and its last attempt is the answer: failed attempts are time that has passed, no
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +32,8 @@ REPLAYED = "harness.replayed"
 STEP = "harness.step"
 
 _DIGITS = 6
+#: What stands in every answer about something that is not finished.
+_UNFINISHED = re.compile(rb"queued|in_progress|cancelling")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class RecordingTape:
         self._slots: dict[object, int] = {}
         self._first_start: dict[int, float] = {}
         self._entries: list[Interaction] = []
+        #: What was last seen of things that were not finished.
+        self._polls: dict[Key, bytes] = {}
         self._open = 0
         self._closed = False
 
@@ -77,11 +83,19 @@ class RecordingTape:
             self._closed = True
 
     def end(self, interaction: Interaction | None) -> None:
-        """Close an attempt; None where it was abandoned before anything was known about it."""
+        """Close an attempt; None where it was abandoned before anything was known about it.
+
+        Looking again at something that is not finished, and has not changed, is not kept: replay goes on at once to the
+        moment at which it had changed.
+        """
+        poll = None if interaction is None else _poll(interaction)
         with self._lock:
             self._open -= 1
-            if interaction is not None:
-                self._entries.append(interaction)
+            if interaction is None or (poll is not None and self._polls.get(poll) == interaction.body):
+                return
+            if poll is not None:
+                self._polls[poll] = interaction.body
+            self._entries.append(interaction)
 
     def adopt(self, interactions: Iterable[Interaction], *, start: float) -> None:
         """Add what was sent once for several trials, so that this recording is whole by itself.
@@ -119,6 +133,18 @@ class RecordingTape:
     def latency(self) -> float | None:
         """Trial start to the end of the last call, seconds; None if none was made."""
         return max((one.end for one in self._entries), default=None)
+
+
+def _poll(interaction: Interaction) -> Key | None:
+    """Return what was looked at, where the answer is that it is not finished."""
+    if interaction.request.method != "GET" or interaction.status != 200 or not _UNFINISHED.search(interaction.body):
+        return None
+    try:
+        body = json.loads(interaction.body)
+    except (ValueError, RecursionError):
+        return None
+    unfinished = isinstance(body, dict) and body.get("status") in ("queued", "in_progress", "cancelling")
+    return request_key(interaction.request) if unfinished else None
 
 
 class ReplayTape:

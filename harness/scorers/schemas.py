@@ -22,8 +22,8 @@ from referencing.jsonschema import DRAFT202012, specification_with
 
 from harness.functions import Place, ReferenceProblem
 from harness.jsontext import JSONTooLarge, NotJSON, parse_json
-from harness.records import JSON
 from harness.patterns import BadPattern, Pattern
+from harness.records import JSON
 
 #: Keywords that are evaluated before a check is given up: about a second.
 MAX_STEPS = 200_000

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo
 
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_json
+from harness.patterns import Pattern
 from harness.plugins import ScoreContext, Scorer, hookimpl, preparing
 from harness.records import JSON, Score
 from harness.scorers.arguments import ArgumentModel, Text, shown, unscored, verdict
-from harness.patterns import Pattern
 
 if TYPE_CHECKING:
     from harness.jsonpath import JSONPath

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json, same_json
+from harness.patterns import Pattern
 from harness.plugins import ScoreContext, Scorer, hookimpl
 from harness.records import JSON, Score
 from harness.scorers.arguments import (
@@ -18,7 +19,6 @@ from harness.scorers.arguments import (
     unscored,
     verdict,
 )
-from harness.patterns import Pattern
 
 
 class Equals:
