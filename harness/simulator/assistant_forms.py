@@ -305,7 +305,10 @@ def check_choice(choice: JSON, tools: Sequence[Mapping[str, JSON]]) -> None:
 
 
 def _check_tools(tools: Sequence[Mapping[str, JSON]]) -> None:
-    check_tools([tool for tool in tools if tool["type"] == "function"], choice=None)
+    functions = [
+        (f"tools[{number}].function", tool["function"]) for number, tool in enumerate(tools) if tool["type"] == "function"
+    ]
+    check_tools(functions, choice=None)
     own = [tool["type"] for tool in tools if tool["type"] != "function"]
     twice = next((name for name in own if own.count(name) > 1), None)
     if twice is not None:

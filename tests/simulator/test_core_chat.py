@@ -250,9 +250,11 @@ async def test_a_stream_that_fails_in_the_middle_tells_so_after_what_was_said() 
     rules = [{"reply": "half of", "fail": {"status": 500, "message": "broken", "partial": True}}]
     async with client_of(ScriptBrain(rules)) as client:
         said = []
+        stream = aiter(await client.chat.completions.create(model="any", messages=HELLO, stream=True))
+        for _ in range(3):
+            said.append((await anext(stream)).choices[0].delta.content)
         with pytest.raises(openai.APIError, match="broken"):
-            async for chunk in await client.chat.completions.create(model="any", messages=HELLO, stream=True):
-                said.append(chunk.choices[0].delta.content)
+            await anext(stream)
     assert said == ["", "half", " of"]
 
 
