@@ -45,7 +45,7 @@ class Attachment:
 #: Why a tool gave no result.
 ToolFailure = Literal["unknown", "arguments", "timeout", "raised", "mock"]
 #: What gave a tool's result.
-ToolSource = Literal["mock", "recorded", "function", "mcp", "assistant", "service"]
+ToolSource = Literal["mock", "function", "mcp", "assistant", "service"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

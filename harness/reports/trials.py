@@ -18,6 +18,9 @@ _REASON = 2_000
 
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "–"}
 
+#: What gave a tool's result, where the reader would not think of it.
+_SOURCES = {"mock": "mocked", "service": "run by the service", "mcp": "over MCP", "assistant": "another assistant"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckView:
@@ -56,6 +59,10 @@ class Call:
     #: None: the result is a message of its own.
     output: Cut | None
     error: str
+    #: What gave the result, where it was not simply the tool.
+    source: str = ""
+    #: How the result differs from the recorded one.
+    drift: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,8 @@ class Line:
     text: Cut | None = None
     above: str = ""
     calls: tuple[Call, ...] = ()
+    #: Files and images that go with the message, and what it cites.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,8 @@ class Transcript:
     lines: tuple[Line, ...]
     #: Model, attempts, recording and the like.
     facts: tuple[tuple[str, str], ...]
+    #: Files that the assistant made: name, and path beside the page.
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +202,7 @@ def _transcript(result: Result, limit: int, start: int, prompt: openings.Gatheri
         opening=sizes if opening else "",
         lines=tuple(lines),
         facts=tuple((term, clean.line(text)) for term, text in _facts(result) if text),
+        files=tuple(_files(result)),
     )
 
 
@@ -214,10 +226,28 @@ def _line(message: Message, above: dict[str, str], own: set[str], limit: int) ->
     role = f"{message.role} {message.name}" if message.name else message.role
     calls = tuple(_call(call, own, limit) for call in message.tool_calls)
     text = clean.block(message.content)
+    notes = tuple(clean.line(note) for note in _notes(message))
     if len(text) > min(AGAIN, limit) and text in above:
-        return Line(role=clean.line(role), above=above[text], calls=calls)
+        return Line(role=clean.line(role), above=above[text], calls=calls, notes=notes)
     shown = cut(message.content, limit) if message.content else None
-    return Line(role=clean.line(role), text=shown, calls=calls)
+    return Line(role=clean.line(role), text=shown, calls=calls, notes=notes)
+
+
+def _notes(message: Message) -> Iterator[str]:
+    for one in message.attachments:
+        yield f"{one.kind}: {one.name} ({one.media_type})"
+    for cited in message.annotations:
+        named = (cited.get(key) for key in ("filename", "title", "url", "text", "file_id"))
+        shown = [str(one) for one in named if isinstance(one, str) and one]
+        yield f"cites: {', '.join(dict.fromkeys(shown)) or cited.get('type', '')}"
+
+
+def _files(result: Result) -> Iterator[tuple[str, str]]:
+    kept = result.extra.get("files")
+    for path in kept if isinstance(kept, list | tuple) else ():
+        # A target may say anything under `extra`; only what a run keeps itself is linked.
+        if isinstance(path, str) and path.startswith("files/") and ".." not in path and ":" not in path:
+            yield clean.line(path.rpartition("/")[2]), clean.line(path)
 
 
 def _call(call: ToolCall, own: set[str], limit: int) -> Call:
@@ -226,6 +256,8 @@ def _call(call: ToolCall, own: set[str], limit: int) -> Call:
         arguments=cut(json_text(call.arguments), limit),
         output=None if call.id in own or call.output is None else cut(json_text(call.output), limit),
         error=clean.line(call.error or "", _REASON),
+        source=_SOURCES.get(call.source or "", ""),
+        drift=clean.line(call.drift or "", _REASON),
     )
 
 

@@ -9,18 +9,18 @@ from typing import Any
 from harness.assistants import Driver, open_driver
 from harness.assistants.conversation import Turns
 from harness.assistants.nested import assistant_tools
-from harness.assistants.session import Endpoint, Limits, Session
-from harness.errors import TrialError
-from harness.functions import Place, told
+from harness.assistants.session import About, Endpoint, Limits, Session
+from harness.functions import Place
 from harness.plan import Trial
 from harness.recording import ReplayTape, Tape
 from harness.records import Transcript, Usage
 from harness.runs.recordings import Held
 from harness.runs.servers import Servers
 from harness.runs.workshop import Workshop
+from harness.suites.apis import TAKES
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import AssistantSpec
-from harness.tools import RecordedCall, Tool, Toolbox, load_tools, recorded_tools
+from harness.tools import RecordedCall, Tool, Toolbox, load_tools, new_world, recorded_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,28 +97,29 @@ class _Trial:
         self._servers = servers
         self._spec = held.trial.variant.assistant
         self._spent: list[Usage] = []
-        self._world = self._made(self._spec)
+        self._world: object | None = None
 
     async def talk(self) -> Transcript:
+        self._world = await self._made(self._spec)
         return await self._talk(self._spec, self._dialogue)
 
     async def _talk(self, spec: AssistantSpec, turns: Turns) -> Transcript:
         kit = self._kit(self._held.trial, spec)
-        return await kit.driver.run(self._session(spec, kit), turns)
+        return await kit.driver.run(await self._session(spec, kit), turns)
 
     async def _ask(self, spec: AssistantSpec, turns: Turns) -> Transcript:
         transcript = await self._talk(spec, turns)
         self._spent.append(transcript.usage)
         return transcript
 
-    def _session(self, spec: AssistantSpec, kit: _Kit) -> Session:
+    async def _session(self, spec: AssistantSpec, kit: _Kit) -> Session:
         workshop, trial, tape = self._workshop, self._held.trial, self._tape
         limits = limits_of(spec)
         own = spec is self._spec
         toolbox = Toolbox(
             (*kit.tools, *assistant_tools(spec, self._ask), *self._served(spec)),
             mocks=trial.case.mocks,
-            world=self._world if own or spec.env is None else self._made(spec),
+            world=self._world if own or spec.env is None else await self._made(spec),
             clock=tape.clock,
             timeout=limits.tool_timeout,
             parallel=limits.parallel_tools,
@@ -134,10 +135,19 @@ class _Trial:
             toolbox=toolbox,
             limits=limits,
             spent=self._spent if own else [],
+            about=self._about(spec),
         )
         toolbox.serve(session)
         self._held.toolboxes.append(toolbox)
         return session
+
+    def _about(self, spec: AssistantSpec) -> About | None:
+        """The facts of the case, for assistants that take them from there instead of a prompt."""
+        if spec.api not in TAKES:
+            return None
+        trial = self._held.trial
+        facts = self._workshop.renderer.case(trial.suite, trial.case, trial.variant)
+        return About(case=trial.case, repeat=trial.repeat, vars=facts["vars"], metadata=facts["metadata"])
 
     def _served(self, spec: AssistantSpec) -> Iterator[Tool]:
         """The tools of an assistant's MCP servers: of the servers themselves, or as they were recorded."""
@@ -151,15 +161,12 @@ class _Trial:
                 yield from self._servers.tools(one)
                 self._held.definitions |= self._servers.definitions(one)
 
-    def _made(self, spec: AssistantSpec) -> Any:
+    async def _made(self, spec: AssistantSpec) -> object | None:
         """Make the world of an assistant anew; None where it has none."""
         if spec.env is None:
             return None
         place = _place(self._workshop, self._held.trial)
-        try:
-            return self._workshop.registry.functions.load(spec.env, place=place)()
-        except Exception as error:
-            raise TrialError("env", f"{spec.env} raised {told(error)}") from error
+        return await new_world(self._workshop.registry.functions.load(spec.env, place=place))
 
     def _recorded(self) -> tuple[RecordedCall, ...] | None:
         """What tools gave when the trial was recorded; None where it is being recorded now."""

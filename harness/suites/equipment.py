@@ -55,6 +55,12 @@ class EquipmentReader:
         world = self._world(spec, at["env"])
         for index, one in enumerate(specs):
             self._check(one, spec, (*place, index), world)
+        if len(self._document.problems) == known:
+            try:
+                load_tools(specs, functions=self._functions, place=self._place, world_class=world)
+            except ReferenceProblem as error:
+                # Each is sound, and two of them have one name.
+                self._document.complain(place, sentence(error))
         if len(self._document.problems) > known:
             return None
         return replace(spec, tools=specs)

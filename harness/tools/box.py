@@ -189,7 +189,8 @@ class Toolbox:
             error=found.error,
             failure=found.failure,
             attachments=found.attachments,
-            source="recorded",
+            # The same as when it was recorded: a replayed transcript is the recorded one.
+            source=found.source,
             drift=drifted,
         )
         job.ended = EndRun(found.output) if found.ended else None

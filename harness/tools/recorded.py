@@ -9,7 +9,7 @@ from typing import cast
 
 from harness.errors import CassetteDamaged
 from harness.jsontext import json_text, same_json
-from harness.records import JSON, Attachment, ToolCall, ToolFailure
+from harness.records import JSON, Attachment, ToolCall, ToolFailure, ToolSource
 from harness.tools.endrun import EndRun
 from harness.tools.plain import plain
 
@@ -28,6 +28,8 @@ class RecordedCall:
     output: JSON = None
     error: str | None = None
     failure: ToolFailure | None = None
+    #: What gave it then.
+    source: ToolSource | None = "function"
     #: The tool ended the run; `output` is its data.
     ended: bool = False
     attachments: tuple[Attachment, ...] = ()
@@ -42,6 +44,7 @@ class RecordedCall:
             output=call.output,
             error=call.error,
             failure=call.failure,
+            source=call.source,
             ended=ended is not None,
             attachments=call.attachments,
         )
@@ -73,6 +76,7 @@ class RecordedCall:
             output=data.get("output"),
             error=data.get("error"),
             failure=cast("ToolFailure | None", failure),
+            source=cast("ToolSource", data.get("source", "function")),
             ended=bool(data.get("ended", False)),
             attachments=tuple(
                 Attachment(
@@ -92,6 +96,8 @@ class RecordedCall:
             found["output"] = self.output
         else:
             found |= {"error": self.error, "failure": self.failure}
+        if self.source not in (None, "function"):
+            found["source"] = self.source
         if self.ended:
             found["ended"] = True
         if self.attachments:

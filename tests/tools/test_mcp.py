@@ -64,7 +64,7 @@ def test_a_servers_tools_are_listed_called_and_replayed_without_it() -> None:
     replayed = asyncio.run(box.run(calls))
     assert [one.output for one in replayed] == [one.output for one in answers]
     assert replayed[2].attachments == picture.attachments
-    assert [one.source for one in replayed] == ["recorded", "recorded", "recorded", None]
+    assert [one.source for one in replayed] == ["mcp", "mcp", "mcp", None]
 
 
 def test_a_tool_that_fails_on_the_server_tells_the_model_why() -> None:

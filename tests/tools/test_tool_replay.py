@@ -66,7 +66,7 @@ def test_recorded_results_come_back_without_running_the_code() -> None:
     again, box = replay([counter.tool()], kept, calls)
     assert counter.calls == 3
     assert [one.output for one in again] == [one.output for one in live]
-    assert [one.source for one in again] == ["recorded"] * 3
+    assert [one.source for one in again] == ["function"] * 3
     assert box.kept() == ()
 
 
@@ -108,7 +108,7 @@ def test_verify_runs_the_code_says_what_differs_and_keeps_to_the_recording() -> 
     [live], kept = record([verified], [call("count", "call_abc")])
     [again], _ = replay([verified], kept, [call("count", "call_abc")])
     assert counter.calls == 2
-    assert (again.output, again.error, again.source) == (live.output, None, "recorded")
+    assert (again.output, again.error, again.source) == (live.output, None, "function")
     assert again.drift == "tool count, call_abc: $.list[1] 1 -> 2; $.n 1 -> 2"
 
 
