@@ -20,16 +20,14 @@ _Path: TypeAlias = tuple[str | int, ...]
 _TEXTS: Schema = {"type": ["string", "array"], "minItems": 1, "items": STRING}
 _SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 3600}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_MATCH = closed(
-    {
-        **dict.fromkeys(("contains", "system", "model", "tools"), _TEXTS),
-        "regex": STRING,
-        "api": {"enum": ["chat", "responses", "threads"]},
-        "tool": STRING,
-        **dict.fromkeys(("turn", "after"), _COUNT),
-        "last": {"enum": ["system", "developer", "user", "assistant", "tool"]},
-    }
-)
+MATCH: Mapping[str, Schema] = {
+    **dict.fromkeys(("contains", "system", "model", "tools"), _TEXTS),
+    "regex": STRING,
+    "api": {"enum": ["chat", "responses", "threads"]},
+    "tool": STRING,
+    **dict.fromkeys(("turn", "after"), _COUNT),
+    "last": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+}
 _CALL = closed({"name": STRING, "arguments": {"type": ["object", "string"]}, "id": STRING}, "name")
 _RUN = closed(
     {
@@ -80,7 +78,7 @@ ANSWER: Mapping[str, Schema] = {
 }
 #: What an answer cannot do without: one of these.
 _SPEAKS = ("reply", "chunks", "call", "refuse", "run_code", "search", "reason", "fail")
-_RULE = closed({**ANSWER, "match": _MATCH, "times": {"type": "integer", "minimum": 1}})
+_RULE = closed({**ANSWER, "match": closed(MATCH), "times": {"type": "integer", "minimum": 1}})
 _SCRIPT = closed(
     {
         "rules": {"type": "array", "items": _RULE},
