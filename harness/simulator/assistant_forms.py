@@ -94,7 +94,17 @@ def _resources(*, new: bool) -> Schema:
     return nullable(closed({"code_interpreter": closed(code), "file_search": closed(search)}))
 
 
-_FORMAT: Schema = {"anyOf": [{"type": "string", "enum": ["auto"]}, RESPONSE_FORMAT, {"type": "null"}]}
+def _word_or(words: Sequence[str], form: Schema) -> Schema:
+    """One of some words, an object of a form, or null."""
+    return {
+        **form,
+        "type": ["string", "object", "null"],
+        "if": {"type": "string"},
+        "then": {"enum": list(words)},
+    }
+
+
+_FORMAT = _word_or(["auto"], RESPONSE_FORMAT)
 
 
 def _assistant(*, new: bool) -> Schema:
@@ -181,25 +191,19 @@ _THREAD = closed(
         "metadata": METADATA,
     }
 )
-_CHOICE: Schema = {
-    "anyOf": [
-        {"type": "string", "enum": ["none", "auto", "required"]},
-        {
-            "type": "object",
-            "tagged": {
-                "on": "type",
-                "forms": {
-                    "function": closed(
-                        {"type": STRING, "function": closed({"name": STRING}, "name")}, "type", "function"
-                    ),
-                    "code_interpreter": closed({"type": STRING}, "type"),
-                    "file_search": closed({"type": STRING}, "type"),
-                },
+_CHOICE = _word_or(
+    ["none", "auto", "required"],
+    {
+        "tagged": {
+            "on": "type",
+            "forms": {
+                "function": closed({"type": STRING, "function": closed({"name": STRING}, "name")}, "type", "function"),
+                "code_interpreter": closed({"type": STRING}, "type"),
+                "file_search": closed({"type": STRING}, "type"),
             },
-        },
-        {"type": "null"},
-    ]
-}
+        }
+    },
+)
 _BUDGET: Schema = {"type": ["integer", "null"], "minimum": 256}
 _RUN: Mapping[str, Schema] = {
     "assistant_id": STRING,
@@ -306,7 +310,9 @@ def check_choice(choice: JSON, tools: Sequence[Mapping[str, JSON]]) -> None:
 
 def _check_tools(tools: Sequence[Mapping[str, JSON]]) -> None:
     functions = [
-        (f"tools[{number}].function", tool["function"]) for number, tool in enumerate(tools) if tool["type"] == "function"
+        (f"tools[{number}].function", tool["function"])
+        for number, tool in enumerate(tools)
+        if tool["type"] == "function"
     ]
     check_tools(functions, choice=None)
     own = [tool["type"] for tool in tools if tool["type"] != "function"]
