@@ -220,7 +220,7 @@ def _seen(session: Session) -> tuple[str | None, Usage]:
     """The last model that answered and the tokens of all recorded calls."""
     model: str | None = None
     usage = Usage()
-    for answered, took in paid(session.tape.interactions):
-        model = answered or model
-        usage = usage + took
+    for one in paid(session.tape.interactions):
+        model = one.model or model
+        usage = usage + one.usage
     return model, usage

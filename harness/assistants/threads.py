@@ -46,10 +46,12 @@ class ThreadsDriver:
         step = ThreadsStep(self._spec, self._files)
         try:
             transcript = await converse(session, turns, step)
-        except asyncio.CancelledError:
-            # Told once; nobody waits for what it says.
+        except BaseException as error:
+            # A run that nobody waits for would go on, and be paid for. Told once; nobody waits for what it says.
             with suppress(HarnessError, TimeoutError):
                 await asyncio.wait_for(step.abandon(session), _FAREWELL)
+                if isinstance(error, HarnessError):
+                    await step.leave(session)
             raise
         with suppress(HarnessError):
             await step.leave(session)
@@ -116,7 +118,7 @@ class ThreadsStep:
     async def leave(self, session: Session) -> None:
         """Delete what was made for this trial alone."""
         gone = [f"/threads/{self._thread}"] if self._own_thread and self._spec.lifecycle != "kept" else []
-        if self._spec.lifecycle == "lazy" and self._spec.assistant_id is None:
+        if self._spec.lifecycle == "lazy" and self._spec.assistant_id is None and self._assistant is not None:
             gone.append(f"/assistants/{self._assistant}")
         for path in gone:
             async with wire.sent(session, "DELETE", path, headers=BETA) as reply:

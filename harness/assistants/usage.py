@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,8 +46,17 @@ def recorded_usage(interaction: Interaction) -> tuple[str | None, Usage]:
     return model, usage
 
 
-def paid(interactions: Iterable[Interaction]) -> Iterator[tuple[str | None, Usage]]:
-    """Yield model and tokens of every answered call that a service asks money for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """A call that costs something: the model that was asked for, where the request says so, and what answered."""
+
+    asked: str | None
+    model: str | None
+    usage: Usage
+
+
+def paid(interactions: Iterable[Interaction]) -> Iterator[Paid]:
+    """Yield every answered call that a service asks money for.
 
     A run is looked at many times and paid for once: its last look is the one that counts. Threads, files, stores and
     conversations cost nothing to make.
@@ -61,8 +71,18 @@ def paid(interactions: Iterable[Interaction]) -> Iterator[tuple[str | None, Usag
             if run is not None:
                 runs[run] = one
         elif names[0] not in _FREE and not (names[0] == "responses" and one.request.method != "POST"):
-            yield recorded_usage(one)
-    yield from map(recorded_usage, runs.values())
+            yield _paid(one)
+    yield from map(_paid, runs.values())
+
+
+def _paid(interaction: Interaction) -> Paid:
+    try:
+        body = json.loads(interaction.request.body or b"{}")
+    except (ValueError, RecursionError):
+        body = {}
+    asked = body.get("model") if isinstance(body, Mapping) else None
+    model, usage = recorded_usage(interaction)
+    return Paid(asked=asked if isinstance(asked, str) else None, model=model, usage=usage)
 
 
 def _run_id(interaction: Interaction) -> str | None:

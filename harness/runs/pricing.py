@@ -21,7 +21,8 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
 
     Args:
         tape: What was sent and answered.
-        model: The model that was asked for; its price goes before that of the model which the answer names.
+        model: The model of requests that name none, such as those of a run. The price of the model that was asked for goes
+            before that of the model which the answer names.
         prices: Where prices are looked up.
 
     Returns:
@@ -30,8 +31,9 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
     if not tape.interactions:
         return None
     total = Decimal(0)
-    for answered, usage in paid(tape.interactions):
-        known = (prices.cost(name, usage) for name in (model, answered) if name and usage.total is not None)
+    for one in paid(tape.interactions):
+        names = (one.asked or model, one.model) if one.usage.total is not None else ()
+        known = (prices.cost(name, one.usage) for name in names if name)
         cost = next((found for found in known if found is not None), None)
         if cost is None:
             return None
