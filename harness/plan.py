@@ -52,6 +52,11 @@ class Trial:
         )
 
     @property
+    def answered(self) -> bool:
+        """Whether its answer is there already: in a recording, or in the file that its variant's answers come from."""
+        return self.variant.assistant.api == "outputs" or self.cassette.exists()
+
+    @property
     def id(self) -> str:
         """`<suite>/<case>/<variant>/<n>`"""
         return f"{self.suite.name}/{self.case.id}/{self.variant.name}/{self.repeat}"
@@ -87,7 +92,7 @@ def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path
     planned: dict[tuple[str, str], int] = {}
     for suite in suites:
         for variant in suite.variants:
-            planned[suite.name, variant.name] = len(suite.cases) * suite.repeats
+            planned[suite.name, variant.name] = sum(suite.repeats_of(variant, case) for case in suite.cases)
         cases = [case for case in suite.cases if _case_selected(case, selection)]
         found = list(_trials(suite, cases, selection, wanted, cassettes))
         first = list(dict.fromkeys(trial.case.id for trial in found))[: selection.limit]
@@ -119,6 +124,8 @@ def _trials(
     for case in cases:
         for repeat in range(1, suite.repeats + 1):
             for variant in variants:
+                if repeat > suite.repeats_of(variant, case):
+                    continue
                 words = " ".join((suite.name, case.id, variant.name, *case.tags)).lower()
                 if wanted is None or wanted(words):
                     yield Trial(suite=suite, case=case, variant=variant, repeat=repeat, cassettes=cassettes)

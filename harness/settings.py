@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from harness.errors import (
     ConfigError,
@@ -25,6 +25,7 @@ from harness.records import JSON
 RecordMode = Literal["none", "once", "rewrite", "all"]
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\Z")
+_HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:]+\Z")
 _HEADER = re.compile(r"^\s*\[\s*tool\s*\.\s*harness\b", re.MULTILINE)
 _FOLDERS = ("suites", "prompts", "cassettes", "reports")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
@@ -74,6 +75,20 @@ Money = Annotated[
 ]
 
 
+def host(value: str) -> str:
+    """Return the name of a host, in lower case.
+
+    Raises:
+        ValueError: It is more than a name, or no name.
+    """
+    if not _HOST.match(value):
+        raise ValueError(f"{value!r} is no host; write its name alone, such as api.example.com")
+    return value.lower()
+
+
+Host = Annotated[str, AfterValidator(host), Field(json_schema_extra={"pattern": r"^[A-Za-z0-9._:-]+$"})]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -114,6 +129,9 @@ class Settings(_Strict):
     retry: Retry = Field(Retry(), description="When a failed request is sent again")
     prices: Mapping[str, Price] = Field(
         default_factory=dict, description="Prices by model name, before the price table"
+    )
+    trusted_hosts: tuple[Host, ...] = Field(
+        (), description="Hosts that may get your OPENAI_API_KEY where a suite names them, and keys over http://"
     )
 
     def shown(self) -> dict[str, JSON]:

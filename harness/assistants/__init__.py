@@ -46,7 +46,7 @@ def open_driver(spec: AssistantSpec, *, functions: Functions, place: Place) -> D
     if spec.api == "outputs":
         from harness.assistants.outputs import OutputsDriver
 
-        return OutputsDriver(spec)
+        return OutputsDriver(spec, place=place)
     if spec.api == "chat":
         from harness.assistants.chat import ChatDriver
 

@@ -6,12 +6,11 @@ trial would cost more than all the rest of a trial.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+from harness.assistants.addresses import check_headers, host_of, is_loopback, refuse_plain
 from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import Clock
 from harness.errors import CredentialsError, TrialError
@@ -22,8 +21,9 @@ from harness.recording import (
     Redactor,
     Tape,
 )
-from harness.records import Usage
+from harness.records import JSON, Usage
 from harness.settings import Retry
+from harness.suites.suite import AssistantSpec, Case
 from harness.tools import Toolbox
 
 C = TypeVar("C", "AsyncOpenAI", "OpenAI")
@@ -49,23 +49,25 @@ class Endpoint:
 
     @property
     def loopback(self) -> bool:
-        host = urlsplit(self.base_url).hostname if self.base_url else None
-        if host is None:
-            return False
-        try:
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.base_url)
 
-    def key(self, environ: Mapping[str, str]) -> str:
+    def key(self, environ: Mapping[str, str], *, trusted: Collection[str] = ()) -> str:
         """Return the key for live calls.
 
-        A base URL that a suite names never gets the ambient OPENAI_API_KEY: the suite must name the variable, so that
-        nobody's key is sent to an address that came with a pull request.
+        A base URL that a suite names never gets the ambient OPENAI_API_KEY, unless the user trusts its host: the suite
+        must name the variable, so that nobody's key is sent to an address that came with a pull request.
+
+        Args:
+            environ: Where keys are looked up.
+            trusted: Hosts of `trusted_hosts`.
 
         Raises:
-            CredentialsError: There is none; the message names the variable.
+            CredentialsError: There is none, and the message names the variable; or it would go out unencrypted.
         """
+        if self.base_url is not None and not self.loopback:
+            named = self.api_key_env or "OPENAI_API_KEY"
+            if self.api_key_env is not None or host_of(self.base_url) in trusted:
+                refuse_plain(self.base_url, trusted=trusted, secret=f"the key in {named}")
         if self.api_key_env is not None:
             found = environ.get(self.api_key_env)
             if not found:
@@ -76,10 +78,10 @@ class Endpoint:
             return found
         if self.loopback:
             return PLACEHOLDER_KEY
-        if self.base_url is not None:
+        if self.base_url is not None and host_of(self.base_url) not in trusted:
             raise CredentialsError(
                 f"no key is named for {self.base_url}: set `api_key_env:` beside `base_url:` to the name of the "
-                "environment variable that holds it"
+                "environment variable that holds it, or name the host in `trusted_hosts` of [tool.harness]"
             )
         found = environ.get("OPENAI_API_KEY")
         if not found:
@@ -99,6 +101,7 @@ class Clients:
         concurrency: int,
         live: bool,
         secrets: Sequence[str] = (),
+        trusted: Collection[str] = (),
     ) -> None:
         """
         Args:
@@ -108,16 +111,19 @@ class Clients:
             concurrency: Trials at the same time.
             live: Whether anything may be sent; if not, no key is looked up.
             secrets: Values to keep out of recordings, besides those whose variables' names say that they are secret.
+            trusted: Hosts that may get the user's key (`trusted_hosts`).
         """
         self._environ = environ
         self._retry = retry
         self._timeout = timeout
         self._concurrency = concurrency
         self._live = live
+        self._trusted = trusted
         self._redactor = Redactor.from_environment(environ, also=secrets)
         self._async: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
         self._sync: dict[tuple[Endpoint, bool], OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
+        self._raw: httpx2.AsyncClient | None = None
         self._shared: Shared | None = None
 
     @property
@@ -146,6 +152,39 @@ class Clients:
             self.client(endpoint)
             self._transports[endpoint].open()
 
+    def raw(self) -> httpx2.AsyncClient:
+        """Return a client for services that speak no OpenAI protocol; it records, replays and sends again as the others do.
+
+        It knows no address, no key and no cookie: a request must bring what it needs.
+        """
+        if self._raw is None:
+            import httpx2
+
+            limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
+            recording = AsyncRecordingTransport(
+                lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
+            )
+            if self._live:
+                recording.open()
+            self._raw = httpx2.AsyncClient(
+                transport=AsyncRetryTransport(recording, retry=self._retry), follow_redirects=False, trust_env=False
+            )
+        return self._raw
+
+    @property
+    def timeouts(self) -> dict[str, float | None]:
+        """What a request of `raw` carries as its extension `timeout`, seconds."""
+        return {**dict.fromkeys(("read", "write", "pool"), self._timeout), "connect": CONNECT_TIMEOUT}
+
+    def headers_checked(self, spec: AssistantSpec) -> Mapping[str, str]:
+        """Return the environment for the headers of an `api: http` assistant.
+
+        Raises:
+            CredentialsError: A variable is not set, or would go where it should not.
+        """
+        check_headers(spec, self._environ, self._trusted)
+        return self._environ
+
     def sync_client(self, endpoint: Endpoint, *, live: bool = True) -> OpenAI:
         """Return the synchronous client of an endpoint, for code that runs in a thread."""
         if (endpoint, live) not in self._sync:
@@ -172,7 +211,7 @@ class Clients:
         environ = self._environ
         base_url = endpoint.base_url or environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         return {
-            "api_key": endpoint.key(environ) if self._live and live else PLACEHOLDER_KEY,
+            "api_key": endpoint.key(environ, trusted=self._trusted) if self._live and live else PLACEHOLDER_KEY,
             "base_url": base_url,
             "organization": environ.get("OPENAI_ORG_ID"),
             "project": environ.get("OPENAI_PROJECT_ID"),
@@ -193,6 +232,8 @@ class Clients:
             await self._shared.aclose()
         for client in self._async.values():
             await client.close()
+        if self._raw is not None:
+            await self._raw.aclose()
         for sync_client in self._sync.values():
             sync_client.close()
 
@@ -253,6 +294,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What an assistant without a prompt is told of its case."""
+
+    case: Case
+    #: Which repeat of it, from 1.
+    repeat: int
+    vars: Mapping[str, JSON]
+    metadata: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What the runner hands a driver for one trial."""
 
@@ -267,6 +319,8 @@ class Session:
     limits: Limits = Limits()
     #: What assistants that serve as tools used, beside the model steps of the conversation itself.
     spent: list[Usage] = field(default_factory=list)
+    #: Only for `api: http` and `api: outputs`.
+    about: About | None = None
 
     @property
     def client(self) -> AsyncOpenAI:

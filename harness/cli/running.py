@@ -67,7 +67,7 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
         calls = f"{again.calls} call{'s' if again.calls != 1 else ''}"
         say(f"{told} what would be sent; the same command with --only-stale makes them anew: {calls}, {again.price}")
     if estimate.trials:
-        api.check_credentials(estimate.trials)
+        api.check_credentials(estimate.trials, trusted=project.settings.trusted_hosts)
         if not yes and not _agreed():
             raise UsageError("nothing was recorded; without a terminal, say --yes")
     code = _execute(project, plan, options, rewrite=stale)
@@ -120,6 +120,8 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     from harness.runs.reporting import Reporting, format_of
     from harness.store import RunFolder
 
+    for note in dict.fromkeys(note for suite in plan.suites for note in suite.notes):
+        say(note)
     outputs: Sequence[Path] = options["outputs"]
     for path in outputs:
         format_of(path)

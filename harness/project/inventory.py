@@ -46,6 +46,7 @@ def notes(suites: Sequence[Suite]) -> list[str]:
         if bare:
             count = f"{bare} case{'s have' if bare != 1 else ' has'} no check"
             found.append(f"{suite.shown}: {count}; such a case passes as soon as there is an answer")
+        found += suite.notes
     return found
 
 
@@ -68,7 +69,7 @@ def _suites(project: Project) -> Rows:
                 "variants": [variant.name for variant in suite.variants],
                 "repeats": suite.repeats,
                 "trials": len(plan.trials),
-                "recorded": sum(trial.cassette.exists() for trial in plan.trials),
+                "recorded": sum(trial.answered for trial in plan.trials),
             }
         )
     return rows
@@ -106,7 +107,7 @@ def _variants(project: Project) -> Rows:
             "role": role(suite, variant.name).replace("_", " "),
             "prompt": variant.prompt or ("(inline)" if variant.system else None),
             "api": variant.assistant.api,
-            "model": variant.assistant.model or variant.assistant.target,
+            "model": variant.assistant.model or variant.assistant.answers_from,
         }
         for suite in _load(project)
         for variant in suite.variants

@@ -13,6 +13,7 @@ from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
 from harness.recording.tape import (
     CALL,
+    QUERY,
     STEP,
     RecordingTape,
     ReplayTape,
@@ -26,6 +27,7 @@ from harness.recording.writer import Writer
 
 __all__ = [
     "CALL",
+    "QUERY",
     "STEP",
     "AsyncRecordingTransport",
     "Cassette",

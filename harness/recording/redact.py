@@ -110,9 +110,10 @@ class Redactor:
         """Keep what the allow-list names, in lower case, redacted."""
         return {name.lower(): self.text(value) for name, value in headers if name.lower() in ALLOWED_HEADERS}
 
-    def uri(self, uri: str) -> str:
-        """Drop user information and unknown query parameters."""
+    def uri(self, uri: str, *, whole_query: bool = False) -> str:
+        """Drop user information and, unless the whole query is wanted, unknown query parameters."""
         parts = urlsplit(uri)
         host = parts.netloc.rpartition("@")[2]
-        kept = "&".join(pair for pair in parts.query.split("&") if pair.partition("=")[0] in ALLOWED_QUERY)
+        pairs = parts.query.split("&")
+        kept = "&".join(pair for pair in pairs if whole_query or pair.partition("=")[0] in ALLOWED_QUERY)
         return urlunsplit((parts.scheme, host, self.text(parts.path), self.text(kept), ""))

@@ -23,11 +23,14 @@ from harness.errors import CassetteMiss, HarnessError
 from harness.recording.cassette import Cassette, Interaction, Key, Request, request_key
 from harness.recording.explain import explain_miss
 from harness.recording.redact import Redactor
+from harness.records import JSON
 
 #: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
 CALL = "harness.call"
 #: How the transport tells limits that the answer was recorded, and so is the last word.
 REPLAYED = "harness.replayed"
+#: How a caller tells the transport that the address's whole query is part of what is asked.
+QUERY = "harness.query"
 #: Where the transport leaves a `Step` for whoever made the call.
 STEP = "harness.step"
 
@@ -61,6 +64,8 @@ class RecordingTape:
         self._polls: dict[Key, bytes] = {}
         self._open = 0
         self._closed = False
+        #: Facts that whoever makes the calls needs again on replay; they stand in the recording's `source`.
+        self.noted: dict[str, JSON] = {}
 
     def now(self) -> float:
         """Seconds since the trial started, as precise as they are stored."""

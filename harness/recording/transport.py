@@ -19,6 +19,7 @@ from harness.recording.cassette import Interaction, Request
 from harness.recording.redact import Redactor
 from harness.recording.tape import (
     CALL,
+    QUERY,
     REPLAYED,
     STEP,
     RecordingTape,
@@ -348,7 +349,7 @@ def _kept_request(request: httpx2.Request, redactor: Redactor) -> Request:
     body = request.content
     return Request(
         method=request.method,
-        uri=redactor.uri(str(request.url)),
+        uri=redactor.uri(str(request.url), whole_query=QUERY in request.extensions),
         headers=redactor.headers(request.headers.multi_items()),
         body=redactor.body(body) if body else None,
     )

@@ -19,6 +19,8 @@ _SAMPLE = 20
 #: Where nothing is recorded yet: characters of a token, and tokens of an answer without `max_tokens`.
 _CHARACTERS = 4
 _ANSWER = 256
+#: What sends and spends what it likes.
+_TARGETS = frozenset({"python", "http"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +29,14 @@ class Estimate:
 
     #: Trials that would go live.
     trials: tuple[Trial, ...]
-    #: Requests, retries not counted; a Python target may make any number, and counts as none.
+    #: Requests to models, retries not counted; a target may make any number, and counts as none.
     calls: int
     #: USD; None: a model has no price.
     cost: Decimal | None
     #: What the price table says about the prices.
     notes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    #: Trials whose assistant is somebody's own: a Python function, or a deployed service.
     targets: int = 0
 
     @property
@@ -42,9 +45,9 @@ class Estimate:
         if self.cost is None:
             return "expected cost unknown (a model has no price)"
         if self.targets and not self.calls:
-            return "expected cost unknown (Python targets send what they like)"
+            return "expected cost unknown (targets spend what they like)"
         noted = f" ({'; '.join(self.notes)})" if self.notes else ""
-        more = ", and whatever the Python targets spend" if self.targets else ""
+        more = ", and whatever the targets spend" if self.targets else ""
         return f"expected cost about {dollars(self.cost)}{noted}{more}"
 
     @property
@@ -52,12 +55,20 @@ class Estimate:
         """One line for a person."""
         if not self.trials:
             return "there is a recording of everything selected; nothing will be sent"
+        return f"{len(self.trials)} of the selected trials go live: {self._sent(to_models=True)}, {self.price}"
+
+    @property
+    def what(self) -> str:
+        """What would be sent, in words."""
+        return self._sent(to_models=False)
+
+    def _sent(self, *, to_models: bool) -> str:
         calls = f"{self.calls} call{'s' if self.calls != 1 else ''}"
-        to = f" to {', '.join(self.models)}" if self.models else ""
-        of_targets = f"{self.targets} trial{'s' if self.targets != 1 else ''} of Python targets"
-        what = f"{calls}{to}, and whatever {of_targets} send" if self.targets and self.calls else f"{calls}{to}"
-        what = of_targets if self.targets and not self.calls else what
-        return f"{len(self.trials)} of the selected trials go live: {what}, {self.price}"
+        to = f" to {', '.join(self.models)}" if self.models and to_models else ""
+        of_targets = f"{self.targets} trial{'s' if self.targets != 1 else ''} of targets"
+        if self.targets and not self.calls:
+            return of_targets
+        return f"{calls}{to}, and whatever {of_targets} send" if self.targets else f"{calls}{to}"
 
 
 def dollars(amount: Decimal) -> str:
@@ -73,14 +84,16 @@ def live_trials(
 ) -> tuple[Trial, ...]:
     """Return the trials that may send something: all where nothing replays, else those that have no recording.
 
+    Answers that exist already are never asked for.
+
     Args:
         trials: What will be run.
         mode: The record mode.
         rewrite: Ids of trials to record anew whatever the mode.
     """
     if mode in ("rewrite", "all"):
-        return tuple(trials)
-    return tuple(one for one in trials if one.id in rewrite or (mode == "once" and not one.cassette.exists()))
+        return tuple(one for one in trials if one.variant.assistant.api != "outputs")
+    return tuple(one for one in trials if one.id in rewrite or (mode == "once" and not one.answered))
 
 
 def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:
@@ -95,7 +108,9 @@ def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
     calls = targets = 0
     groups: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
-        if trial.variant.assistant.api == "python":
+        if trial.variant.assistant.api == "outputs":
+            continue
+        if trial.variant.assistant.api in _TARGETS:
             targets += 1
             continue
         calls += len(trial.case.turns)
@@ -106,7 +121,11 @@ def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
             each = _guess(project, group)
         total = None if each is None or total is None else total + each * len(group)
     models = tuple(
-        dict.fromkeys(trial.variant.assistant.model or "" for trial in trials if trial.variant.assistant.model)
+        dict.fromkeys(
+            trial.variant.assistant.model or ""
+            for trial in trials
+            if trial.variant.assistant.model and trial.variant.assistant.api not in ("http", "outputs")
+        )
     )
     notes = tuple(dict.fromkeys(note for model in models if (note := prices.note(model))))
     return Estimate(trials=tuple(trials), calls=calls, cost=total, notes=notes, models=models, targets=targets)
@@ -116,11 +135,11 @@ def unrecorded(project: Project, trials: Sequence[Trial]) -> dict[str, str]:
     """Return, for each suite none of whose trials has a recording, the line that says what to do."""
     found: dict[str, str] = {}
     for suite in dict.fromkeys(trial.suite for trial in trials):
-        own = [trial for trial in trials if trial.suite is suite]
-        if any(trial.variant.assistant.api == "python" or trial.cassette.exists() for trial in own):
+        own = [trial for trial in trials if trial.suite is suite and trial.variant.assistant.api != "outputs"]
+        if not own or any(trial.variant.assistant.api == "python" or trial.cassette.exists() for trial in own):
             continue
         what = estimate_of(project, own)
-        calls = f"{what.calls} call{'s' if what.calls != 1 else ''}"
+        calls = what.what
         found[suite.name] = (
             f"{suite.shown} has no recordings. `{suite.recorded_by()}` makes them: {calls}, {what.price}."
         )
@@ -135,14 +154,14 @@ def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
             trials = [one for one in plan.trials if one.suite is suite and one.variant is variant]
             if not trials:
                 continue
-            missing = [trial for trial in trials if not trial.cassette.exists()]
+            missing = [trial for trial in trials if not trial.answered]
             what = estimate_of(project, missing)
             all_of_it = estimate_of(project, trials)
             rows.append(
                 {
                     "suite": suite.name,
                     "variant": variant.name,
-                    "model": variant.assistant.model or variant.assistant.target,
+                    "model": variant.assistant.model or variant.assistant.answers_from,
                     "trials": len(trials),
                     "recorded": len(trials) - len(missing),
                     "missing": len(missing),
@@ -163,7 +182,7 @@ def _worst(project: Project, suite: Suite, trials: Sequence[Trial]) -> str:
     total = Decimal(0)
     for trial in trials:
         spec = trial.variant.assistant
-        if spec.api == "python" or spec.max_tokens is None:
+        if spec.api in _TARGETS or spec.max_tokens is None:
             return "unbounded (no max_tokens)"
         cost = _guess(project, [trial])
         if cost is None:

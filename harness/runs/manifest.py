@@ -51,7 +51,9 @@ def manifest(
 ) -> dict[str, JSON]:
     """Return the manifest of a run that ends now; amounts are US dollars as text."""
     costs = [result.cost for result in results if result.cost is not None]
-    live = [r.cost for r in results if r.cost is not None and (r.cassette is None or r.cassette.mode == "recorded")]
+    # Answers that existed already were paid for by somebody else.
+    mine = [one for one in results if one.cost is not None and "outputs" not in one.extra]
+    live = [one.cost for one in mine if one.cost and (one.cassette is None or one.cassette.mode == "recorded")]
     by_name = {suite.name: suite for suite in summary.suites}
     return {
         "run": summary.run,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,11 +48,13 @@ async def opened(
     mode = settings.record_mode
     live = live_trials(trials, mode, rewrite=rewrite)
     _keep_unrenewable(live)
-    check_credentials(live)
+    check_credentials(live, trusted=settings.trusted_hosts)
     clients = open_clients(project, trials, live=bool(live))
     try:
         for endpoint in _endpoints(live):
             clients.warm(endpoint)
+        if any(spec.api == "http" for spec in _assistants(live)):
+            clients.raw()
         async with Writer() as writer:
             yield Workshop(
                 root=settings.root,
@@ -91,28 +93,40 @@ def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Cl
         concurrency=concurrency(settings),
         live=live,
         secrets=named_secrets(trials),
+        trusted=settings.trusted_hosts,
     )
 
 
 def named_secrets(trials: Iterable[Trial]) -> list[str]:
-    """Return the values of the variables that suites name for their keys, whatever those variables are called."""
-    named = {spec.api_key_env for spec in _assistants(trials)}
+    """Return the values of the variables that suites name for keys and headers, whatever those variables are called."""
+    from harness.suites.request import header_variables
+
+    named = {name for spec in _assistants(trials) for name in (spec.api_key_env, *header_variables(spec.headers))}
     return [value for name in named if name and (value := os.environ.get(name))]
 
 
-def check_credentials(trials: Iterable[Trial]) -> None:
+def check_credentials(trials: Iterable[Trial], *, trusted: Collection[str] = ()) -> None:
     """Look up every address and key that recording these trials may need, before anything is sent.
+
+    Args:
+        trials: Those that will go live.
+        trusted: Hosts that may get the user's key (`trusted_hosts`).
 
     Raises:
         UsageError: An address no longer answers.
         CredentialsError: A key is missing.
     """
+    from harness.assistants.addresses import check_headers
+
     trials = tuple(trials)
     for trial in trials:
         if trial.variant.assistant.api == "threads":
             _refuse_openai(trial)
     for endpoint in _endpoints(trials):
-        endpoint.key(os.environ)
+        endpoint.key(os.environ, trusted=trusted)
+    for spec in _assistants(trials):
+        if spec.api == "http":
+            check_headers(spec, os.environ, trusted)
 
 
 def _keep_unrenewable(live: Iterable[Trial]) -> None:

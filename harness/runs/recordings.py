@@ -69,6 +69,9 @@ class Recordings:
             CassetteDamaged: There is one that cannot be used.
         """
         mode = self._workshop.mode
+        if trial.variant.assistant.api == "outputs":
+            # Nothing is sent, and a recording that another assistant of this name left is not this one's.
+            return ReplayTape(None, shown=trial.variant.assistant.outputs or "")
         if mode in ("none", "once") and trial.id not in self._workshop.rewrite:
             shown = self._workshop.shown(trial.cassette)
             try:
@@ -115,7 +118,7 @@ class Recordings:
         model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
         if model:
             source["model"] = model
-        source |= provenance(trial, tape)
+        source |= {**tape.noted, **provenance(trial, tape)}
         latency = transcript.latency if transcript is not None else None
         kept = [call for toolbox in held.toolboxes for call in toolbox.kept()]
         redacted = self._workshop.clients.redactor.data

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, HarnessError, TrialError
@@ -29,6 +30,7 @@ from harness.records import (
     PromptRef,
     Result,
     Transcript,
+    Usage,
 )
 from harness.runs.equipped import Equipped
 from harness.runs.outcome import made_files
@@ -172,7 +174,7 @@ class Runner:
         cost = recorded_cost(tape)
         facts = provenance(trial, tape)
         if cost is None:
-            cost = cost_today(tape, model=trial.variant.assistant.model, prices=self._workshop.prices)
+            cost = self._cost_today(held, tape)
             if cost is not None and tape.replays:
                 facts["cost_basis"] = "today's prices"
         cassette = await self._recordings.keep(held, tape, cost)
@@ -184,9 +186,18 @@ class Runner:
                 prompt=held.prompt,
                 cassette=cassette,
             )
-        transcript = replace(held.transcript, cost=held.transcript.cost or cost)
+        own = held.transcript.cost
+        transcript = replace(held.transcript, cost=cost if own is None else own)
         transcript = replace(transcript, extra={**transcript.extra, **facts})
         return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=cassette)
+
+    def _cost_today(self, held: Held, tape: Tape) -> Decimal | None:
+        spec, prices = held.trial.variant.assistant, self._workshop.prices
+        if spec.api != "http":
+            return cost_today(tape, model=spec.model, prices=prices)
+        # Only what the suite points at in a service's answers is known to be its token counts.
+        usage = held.transcript.usage if held.transcript is not None else Usage()
+        return prices.cost(spec.model, usage) if spec.model and usage.total is not None else None
 
     async def _talk(self, held: Held, tape: Tape, dialogue: Dialogue) -> Transcript:
         trial = held.trial

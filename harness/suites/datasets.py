@@ -67,26 +67,11 @@ def read_rows(
         limit: At most so many rows.
     """
     file = SourceLocation(shown)
-    read = {".csv": _csv, ".jsonl": _jsonl, ".yaml": _yaml, ".yml": _yaml}.get(path.suffix.lower())
-    if read is None:
+    if path.suffix.lower() not in SUFFIXES:
         return [], [Problem(message=f"'{shown}' is no dataset; known are {', '.join(SUFFIXES)}.", location=file)]
-    problems: list[Problem] = []
-    columns: dict[str, None] = {}
-    # A cell may hold a document; csv's own limit is 128 kB.
-    previous = csv.field_size_limit(_LARGEST)
-    try:
-        if path.stat().st_size > _LARGEST:
-            return [], [Problem(message=f"a dataset has at most {_LARGEST:,} bytes.", location=file)]
-        records = list(islice(read(path, shown, problems, columns), limit))
-    except OSError as error:
-        return [], [Problem(message=f"cannot read the dataset: {error.strerror or error}.", location=file)]
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1 if path.suffix.lower() == ".csv" else 1
-        return [], [Problem(message="the file is not UTF-8 text.", location=SourceLocation(shown, line))]
-    finally:
-        csv.field_size_limit(previous)
+    records, columns, problems = read_records(path, shown=shown, limit=limit)
     if not problems:
-        problems += _columns(list(columns), records, rename, file)
+        problems += _columns(columns, records, rename, file)
     if problems:
         return [], capped(problems, file)
     back = {name: standard for standard, name in rename.items()}
@@ -94,6 +79,34 @@ def read_rows(
         _row(where, {back.get(key, key): value for key, value in record.items()}, problems) for where, record in records
     ]
     return rows, capped(problems, file)
+
+
+def read_records(path: Path, *, shown: str, limit: int | None = None) -> tuple[list[Record], list[str], list[Problem]]:
+    """Read the rows of a file as they are; return them, the names of all columns, and everything wrong with the file.
+
+    Args:
+        path: The file; its name ends in one of `SUFFIXES`.
+        shown: How messages name it.
+        limit: At most so many rows.
+    """
+    file = SourceLocation(shown)
+    read = {".csv": _csv, ".jsonl": _jsonl, ".yaml": _yaml, ".yml": _yaml}[path.suffix.lower()]
+    problems: list[Problem] = []
+    columns: dict[str, None] = {}
+    # A cell may hold a document; csv's own limit is 128 kB.
+    previous = csv.field_size_limit(_LARGEST)
+    try:
+        if path.stat().st_size > _LARGEST:
+            return [], [], [Problem(message=f"a dataset has at most {_LARGEST:,} bytes.", location=file)]
+        records = list(islice(read(path, shown, problems, columns), limit))
+    except OSError as error:
+        return [], [], [Problem(message=f"cannot read the dataset: {error.strerror or error}.", location=file)]
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1 if path.suffix.lower() == ".csv" else 1
+        return [], [], [Problem(message="the file is not UTF-8 text.", location=SourceLocation(shown, line))]
+    finally:
+        csv.field_size_limit(previous)
+    return records, list(columns), problems
 
 
 def capped(problems: Sequence[Problem], file: SourceLocation) -> list[Problem]:

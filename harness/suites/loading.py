@@ -11,6 +11,7 @@ from harness.located import Document, read_yaml
 from harness.plugins import Registry
 from harness.prompts.library import PromptLibrary
 from harness.suites.cases import CaseReader
+from harness.suites.deployed import look
 from harness.suites.fields import SuiteFields
 from harness.suites.rehearsal import rehearse
 from harness.suites.rendering import Renderer
@@ -52,7 +53,9 @@ def load_suites(
         document, suite = _read(written, place=place, registry=registry, prompts=prompts)
         if suite is not None:
             found = rehearse(suite, renderer=renderer, registry=registry, place=place)
-            document.problems.extend(map(document.sourced, found))
+            looked = look(suite, renderer=renderer, place=place)
+            document.problems.extend(map(document.sourced, (*found, *looked.problems)))
+            suite = looked.suite
             other = names.setdefault(suite.name, suite)
             if other is not suite:
                 message = f"the suite's name '{suite.name}' is also that of {other.shown}."
@@ -110,7 +113,7 @@ def _read(
         margin=DEFAULT_MARGIN if written.margin is None else written.margin,
         margin_given=written.margin is not None,
         vars=dict(written.vars),
-        hash=content_hash(source.content, *case_reader.contents),
+        hash=content_hash(source.content, *case_reader.contents, *variant_reader.deployed.contents),
     )
     tags = sorted({tag for case in suite.cases for tag in case.tags})
     for tag in written.gates.tags:

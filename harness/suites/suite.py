@@ -95,6 +95,11 @@ class AssistantSpec:
     #: Assistants that tools name, by name.
     assistants: Mapping[str, NamedAssistant] = field(default_factory=dict)
 
+    @property
+    def answers_from(self) -> str | None:
+        """What answers where no model is named: a function, an address, a file."""
+        return self.target or self.url or self.outputs
+
     def plain(self) -> dict[str, JSON]:
         """Return the settings that say something, as plain data."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -127,6 +132,8 @@ class Variant:
     assistant: AssistantSpec = AssistantSpec()
     report_only: bool = False
     vars: Mapping[str, JSON] = field(default_factory=dict)
+    #: `api: outputs` only: how many answers there are to each case; None: as many as there are repeats.
+    answers: Mapping[str, int] | None = field(default=None, compare=False)
     #: What `self_.tools` is in prompts: name and description of each tool that is known before a run.
     offered: tuple[Mapping[str, JSON], ...] = ()
     where: SourceLocation
@@ -212,6 +219,14 @@ class Suite:
     vars: Mapping[str, JSON] = field(default_factory=dict)
     #: sha256 of the suite file and its datasets.
     hash: str = ""
+    #: What was found while loading that is allowed and may still surprise.
+    notes: tuple[str, ...] = ()
+
+    def repeats_of(self, variant: Variant, case: Case) -> int:
+        """Return how many trials of a case a variant has: no more than there are answers, where they exist already."""
+        if variant.answers is None:
+            return self.repeats
+        return min(self.repeats, max(variant.answers.get(case.id, 1), 1))
 
     def recorded_by(self, *, variant: str | None = None, anew: bool = False) -> str:
         """Return what a user types to record it: a command, or a call where the suite was built in Python.

@@ -15,6 +15,7 @@ from harness.plugins import Registry
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
 from harness.suites.apis import LACKING, PRESETS, TAKEN, TAKES
+from harness.suites.deployed import DeployedReader
 from harness.suites.equipment import EquipmentReader
 from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
 from harness.suites.matrix import Cell, MatrixReader
@@ -61,6 +62,7 @@ class VariantReader:
         self._prompts = prompts
         self._equipment = EquipmentReader(document, place=place, functions=registry.functions)
         self._named = NamedReader(document, equipment=self._equipment)
+        self.deployed = DeployedReader(document, place=place)
         #: Every variant's name as written ("" where there is none), also of those that could not be read.
         self.names: list[str] = []
         #: What each variant that was read comes to, whatever names it uses for it.
@@ -178,7 +180,7 @@ class VariantReader:
         if spec is None:
             return None
         variant = Variant(
-            name=own.name or entry.name or prompt or spec.model or spec.target or "default",
+            name=own.name or entry.name or prompt or spec.model or spec.answers_from or "default",
             prompt=prompt,
             system=system,
             assistant=spec,
@@ -236,18 +238,15 @@ class VariantReader:
         spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
         if not self._is_sendable(spec, entry):
             return None
-        at = {name: self._at(entry, name)[0] for name in ("tools", "env", "api", "outputs", "url")}
+        at = {name: self._at(entry, name)[0] for name in ("tools", "env")}
         equipped = self._equipment.equip(spec, tools, at)
         if equipped is None:
             return None
         spec = self._named.joined(equipped, at["tools"])
         if spec.api == "python":
             return spec if self._has_target(spec, entry) else None
-        needed = {"http": "url", "outputs": "outputs"}.get(spec.api)
-        if needed is not None and getattr(spec, needed) is None:
-            place, key = self._at(entry, "api")
-            self._document.complain(place, f"`api: {spec.api}` needs `{needed}:`.", key=key)
-            return None
+        if spec.api in TAKES:
+            return self.deployed.read(spec, lambda name: self._at(entry, name))
         if spec.api in MODEL_APIS and spec.model is None and spec.assistant_id is None:
             self._document.complain(entry.loc, "no `model:` is set for this variant.", key=True)
             return None

@@ -92,7 +92,7 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
     latencies = times(results, lambda result: result.latency)
     ttfts = times(results, lambda result: result.ttft)
     cost = total_cost(results)
-    recorded = sorted(one.cassette.recorded_at for one in results if one.cassette and one.cassette.recorded_at)
+    recorded = sorted(moment for one in results if (moment := _recorded_at(one)) is not None)
     models = tuple(dict.fromkeys(result.model for result in results if result.model))
     return VariantSummary(
         suite=suite.name,
@@ -124,6 +124,14 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
         models=models,
         price_note=_price_note(prices, (suite.by_name[variant].assistant.model, *models)),
     )
+
+
+def _recorded_at(result: Result) -> str | None:
+    """When an answer was given: as its recording says, or the file of answers that it stands in."""
+    if result.cassette is not None:
+        return result.cassette.recorded_at
+    told = result.extra.get("recorded_at")
+    return told if isinstance(told, str) else None
 
 
 def _count(results: Iterable[Result], outcome: Outcome) -> int:
