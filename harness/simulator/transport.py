@@ -37,8 +37,10 @@ def _scope(request: httpx2.Request) -> Scope:
 class _Exchange:
     """One request on its way through the app, in a task of its own."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, body: bytes) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, *, patience: float | None) -> None:
         self._body: bytes | None = body
+        self._patience = patience
+        self._started = False
         self._gone = asyncio.Event()
         # One piece at a time: the app goes on when the client has taken what it sent.
         self._sent: asyncio.Queue[Message | BaseException | None] = asyncio.Queue(1)
@@ -64,15 +66,27 @@ class _Exchange:
             await self._sent.put(message)
 
     async def next(self) -> Message | None:
-        """Return what the app sent next; None: it is done."""
-        message = await self._sent.get()
+        """Return what the app sent next; None: it is done.
+
+        Raises:
+            ReadTimeout: It took longer than the client waits.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                message = await self._sent.get()
+        except TimeoutError:
+            raise httpx2.ReadTimeout(f"no answer within {self._patience:g} seconds") from None
         if isinstance(message, BaseException):
             raise message
+        self._started = True
         return message
 
     async def close(self) -> None:
         """Leave, and wait until the app has noticed."""
         self._gone.set()
+        if not self._started:
+            # Only streams watch for clients that leave; whoever waits for an answer in vain must not wait for its end, too.
+            self._task.cancel()
         while not self._task.done():
             # The app may be about to send: what nobody reads is taken away.
             while not self._sent.empty():
@@ -106,7 +120,8 @@ class InProcess(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
-        exchange = _Exchange(self._app, _scope(request), body)
+        patience = request.extensions.get("timeout", {}).get("read")
+        exchange = _Exchange(self._app, _scope(request), body, patience=patience)
         try:
             start = await exchange.next()
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -110,6 +111,31 @@ async def test_a_brain_notices_that_the_client_left() -> None:
                 break
         await stream.close()
         await asyncio.wait_for(left.wait(), 10)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@awaited
+async def test_a_client_waits_only_as_long_as_it_says_and_then_the_brain_ends(stream: bool) -> None:
+    ended = asyncio.Event()
+
+    async def answer(ask: Ask) -> Any:
+        try:
+            if stream:
+                yield "first"
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with client_of(FunctionBrain(answer)) as client:
+        request = client.chat.completions.create(model="any", messages=HELLO, stream=stream, timeout=0.05)
+        with pytest.raises((openai.APITimeoutError, httpx2.ReadTimeout)):
+            await _all(await request)
+        await asyncio.wait_for(ended.wait(), 10)
+
+
+async def _all(stream: Any) -> None:
+    async for _ in stream:
+        pass
 
 
 @awaited
