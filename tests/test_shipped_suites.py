@@ -91,7 +91,7 @@ def test_compare_decides_as_the_run_did_whatever_the_suites_say_today(copy: Path
     assert " ".join(said["text"].split()) in " ".join(compared.output.split())
 
 
-@pytest.mark.parametrize("name", ["faq", "triage"])
+@pytest.mark.parametrize("name", ["faq", "migration", "triage"])
 def test_accuracies_are_shares_of_passes_averaged_over_cases(copy: Path, name: str) -> None:
     suite, rows = replayed(copy, name)
     cases = by_case(rows)
@@ -101,3 +101,42 @@ def test_accuracies_are_shares_of_passes_averaged_over_cases(copy: Path, name: s
         own = [row for row in rows if row["variant"] == variant["name"]]
         assert variant["latency_p50"] == pytest.approx(statistics.median(row["latency"] for row in own))
         assert float(variant["cost"]) == pytest.approx(sum(float(row["cost"]) for row in own))
+
+
+def test_the_port_to_responses_is_shown_not_worse_by_a_margin_that_the_suite_gives(copy: Path) -> None:
+    suite, rows = replayed(copy, "migration")
+    cases = by_case(rows)
+    changes = [one["responses"][0] - one["threads"][0] for one in cases.values()]
+    (compared,) = suite["comparisons"]
+    assert compared["difference"]["estimate"] == pytest.approx(statistics.mean(changes))
+    assert compared["difference"]["fixed"] == changes.count(1)
+    assert compared["difference"]["broken"] == changes.count(-1)
+    assert (compared["verdict"]["kind"], compared["margin"], compared["margin_given"]) == ("not_worse", 0.15, True)
+    assert compared["difference"]["interval"]["low"] > -0.15
+    said = " ".join(harness("compare", "migration:threads", "migration:responses").output.split())
+    assert "responses is not worse than threads by more than 15.0 pp" in said
+
+
+def test_recordings_of_threads_and_of_their_port_give_the_same_kind_of_transcript(copy: Path) -> None:
+    _, rows = replayed(copy, "migration")
+    of = {(row["variant"], row["case"]): row for row in rows}
+    cases = {row["case"] for row in rows if len(row["turns"]) < 2}
+    assert len(cases) == 20
+    for case in cases:
+        old, port = of["threads", case], of["responses", case]
+        assert list(old) == list(port)
+        assert [one["role"] for one in old["messages"]] == [one["role"] for one in port["messages"]]
+        for name in ("name", "arguments", "output", "error"):
+            assert [one[name] for one in old["tool_calls"]] == [one[name] for one in port["tool_calls"]]
+        assert all(row["usage"]["output"] > 0 and row["ttft"] > 0 for row in (old, port))
+
+
+def test_what_was_recorded_on_threads_says_so_and_is_not_recorded_over(copy: Path) -> None:
+    ran = harness("run", "suites/migration.yaml")
+    told = " ".join(ran.output.split())
+    assert "through a simulated protocol in 22 trials, from recordings that cannot be made again in 22 trials" in told
+    before = {path: path.read_bytes() for path in (copy / "cassettes/migration").rglob("*.yaml")}
+    refused = harness("record", "suites/migration.yaml", "--rewrite", "--yes")
+    assert refused.exit_code == 2
+    assert "cannot be made again" in refused.output
+    assert {path: path.read_bytes() for path in (copy / "cassettes/migration").rglob("*.yaml")} == before
