@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from harness.simulator.chat_form import FUNCTION, RESPONSE_FORMAT, check_tools
 from harness.simulator.errors import ApiError
+from harness.simulator.schemas import check_json_schema
 from harness.simulator.validation import (
     BOOLEAN,
     EFFORT,
@@ -17,7 +18,6 @@ from harness.simulator.validation import (
     TOP_P,
     Form,
     Schema,
-    check_json_schema,
     closed,
     nullable,
 )

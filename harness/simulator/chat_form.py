@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from harness.simulator.errors import ApiError
+from harness.simulator.schemas import check_json_schema, check_parameters
 from harness.simulator.validation import (
     BOOLEAN,
     EFFORT,
@@ -17,8 +18,6 @@ from harness.simulator.validation import (
     TOP_P,
     Form,
     Schema,
-    check_json_schema,
-    check_parameters,
     closed,
     nullable,
 )

@@ -17,8 +17,8 @@ from harness.simulator.brain import Ask, End, Failure
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer, page, read
 from harness.simulator.items import Item
+from harness.simulator.schemas import unstrict
 from harness.simulator.unfolding import Event, Unfolding
-from harness.simulator.validation import unstrict
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from harness.simulator import chat_form
 from harness.simulator.errors import ApiError
+from harness.simulator.schemas import check_json_schema
 from harness.simulator.validation import (
     BOOLEAN,
     EFFORT,
@@ -18,7 +19,6 @@ from harness.simulator.validation import (
     TOP_P,
     Form,
     Schema,
-    check_json_schema,
     closed,
     nullable,
 )
