@@ -59,12 +59,23 @@ async def searchable(session: Session, files: Sequence[Attachment]) -> str:
     return await session.clients.shared.once(session, key, make, undo=_deleted("/vector_stores/{}"))
 
 
-async def fetched(session: Session, file_id: str, *, name: str | None = None) -> Attachment:
-    """Fetch a file that an assistant made."""
+async def fetched(
+    session: Session, file_id: str, *, name: str | None = None, container: str | None = None
+) -> Attachment:
+    """Fetch a file that an assistant made.
+
+    Args:
+        session: The trial's.
+        file_id: The file's id.
+        name: What it is called, perhaps with folders; None: the service is asked.
+        container: Id of the container that it lies in; None: it is among the files of the account.
+    """
+    path = f"/files/{file_id}" if container is None else f"/containers/{container}/files/{file_id}"
     if name is None:
-        async with wire.sent(session, "GET", f"/files/{file_id}", headers=BETA) as reply:
-            name = wire.word((await reply.body()).get("filename")) or file_id
-    async with wire.sent(session, "GET", f"/files/{file_id}/content", headers=BETA) as reply:
+        async with wire.sent(session, "GET", path, headers=BETA) as reply:
+            told = await reply.body()
+        name = wire.word(told.get("filename")) or wire.word(told.get("path")) or file_id
+    async with wire.sent(session, "GET", f"{path}/content", headers=BETA) as reply:
         data = await reply.content()
     name = name.rsplit("/", 1)[-1] or file_id
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from harness.assistants import wire
 from harness.assistants.conversation import Answer, Turns, converse
-from harness.assistants.resources import own_files, searchable, uploaded
+from harness.assistants.resources import fetched, own_files, searchable, uploaded
 from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
@@ -108,7 +108,11 @@ class ResponsesStep:
             if answer.response_id is None:
                 raise ServiceError("protocol", "the answer has no id that the next turn could follow")
             self._previous = {"previous_response_id": answer.response_id}
-        return replace(answer, extra=dict(self._previous) if self._chain == "conversation" else {})
+        return replace(
+            answer,
+            attachments=tuple([one async for one in _made(session, answer.annotations)]),
+            extra=dict(self._previous) if self._chain == "conversation" else {},
+        )
 
     async def _service(self, session: Session, tool: ToolSpec) -> JSON:
         """Return a tool of the service's own as this API takes it, once its files are there."""
@@ -351,6 +355,17 @@ def _annotations(parts: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, JS
         for one in part.get("annotations") or ():
             if isinstance(one, Mapping):
                 yield {key: value for key, value in one.items() if value is not None}
+
+
+async def _made(session: Session, annotations: Sequence[Mapping[str, JSON]]) -> AsyncIterator[Attachment]:
+    """Fetch the files that the answer cites out of the code interpreter's container, each once."""
+    seen: set[str] = set()
+    for one in annotations:
+        file_id, container = wire.word(one.get("file_id")), wire.word(one.get("container_id"))
+        if one.get("type") != "container_file_citation" or not file_id or not container or file_id in seen:
+            continue
+        seen.add(file_id)
+        yield await fetched(session, file_id, name=wire.word(one.get("filename")), container=container)
 
 
 def _finish(body: Mapping[str, Any], *, calls: bool) -> str:

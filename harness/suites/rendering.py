@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import ConfigError, SourceLocation, TrialError
+from harness.errors import ConfigError, Problem, SourceLocation, TrialError
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON, Attachment, Message, PromptRef, Turn, TurnRecord
 from harness.store.rows import plain_turn
@@ -80,6 +80,8 @@ class Renderer:
             ConfigError: A variable is missing, or a template fails.
         """
         spec = case.turns[number]
+        if spec.thread is not None and variant.assistant.api == "chat":
+            raise ConfigError(_no_thread(spec.where or case.where, variant))
         variables = self._variables(suite, case, variant) | dict(saved)
         said = self._said(case, spec, variables)
         if number:
@@ -241,6 +243,14 @@ def _first(path: str, record: TurnRecord, *, name: str, turn: int, where: Source
             where=None if where is None else str(where),
         )
     return found[0]
+
+
+def _no_thread(where: SourceLocation, variant: Variant) -> Problem:
+    return Problem(
+        message=f"`thread:` cannot be used with `api: chat`, as the variant '{variant.name}' does.",
+        location=where,
+        hint="Chat Completions keeps no conversations; write what was said before under `history:`.",
+    )
 
 
 def _with_attachments(messages: tuple[Message, ...], attachments: tuple[Attachment, ...]) -> tuple[Message, ...]:
