@@ -29,7 +29,7 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
         seen.append(
             {
                 "method": request.method,
-                "path": request.url.path,
+                "path": request.scope["path"],
                 "query": dict(request.query_params),
                 "headers": dict(request.headers),
                 "text": body.decode(),
@@ -102,7 +102,9 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
     async def locked(request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return JSONResponse({"detail": "who are you?"}, status_code=401)
-        return JSONResponse({"output": answer((await request.json())["input"]), "seen": request.headers["authorization"]})
+        return JSONResponse(
+            {"output": answer((await request.json())["input"]), "seen": request.headers["authorization"]}
+        )
 
     @app.post("/flaky")
     async def flaky(body: dict[str, Any]) -> Response:

@@ -36,7 +36,7 @@ def validate(paths: tuple[Path, ...], as_json: bool, explain: bool) -> None:
             "suite": suite.shown,
             "cases": len(suite.cases),
             "variants": len(suite.variants),
-            "trials": len(suite.cases) * len(suite.variants) * suite.repeats,
+            "trials": sum(suite.repeats_of(variant, case) for variant in suite.variants for case in suite.cases),
         }
         for suite in found
     ]
