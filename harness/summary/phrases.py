@@ -134,8 +134,12 @@ def missing(difference: Difference, verdict: Verdict, *, given: bool) -> str:
         if verdict.floor is not None and verdict.floor > verdict.margin
         else ""
     )
+    cases = count(difference.cases, "case")
+    size_shown = (
+        f"only show ±{size(verdict.detectable)}" if verdict.detectable < 1 else "show no difference, however large"
+    )
     return (
-        f"{count(difference.cases, 'case')} can only show ±{size(verdict.detectable)}; "
+        f"{cases} can {size_shown}; "
         f"±{margin(verdict.margin, given=given)} needs about {needed:,} more {'case' if needed == 1 else 'cases'}{floor}"
     )
 
