@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,8 +20,6 @@ _POLICY = {"shipping": "Standard shipping takes 5 days.", "refund": "Refunds tak
 def build(seen: list[dict[str, Any]]) -> FastAPI:
     """Return the agent; every request that reaches it is noted in `seen`."""
     app = FastAPI()
-    talks: dict[str, list[str]] = {}
-    failures = {"left": 1}
 
     @app.middleware("http")
     async def note(request: Request, following: Any) -> Any:
@@ -37,8 +35,19 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
         )
         return await following(request)
 
-    def answer(text: str) -> str:
-        return next((said for word, said in _POLICY.items() if word in text.lower()), "I do not know.")
+    _talking(app)
+    _streaming(app)
+    _guarded(app)
+    _odd(app)
+    return app
+
+
+def _answer(text: str) -> str:
+    return next((said for word, said in _POLICY.items() if word in text.lower()), "I do not know.")
+
+
+def _talking(app: FastAPI) -> None:
+    talks: dict[str, list[str]] = {}
 
     @app.post("/talk")
     async def talk(body: dict[str, Any]) -> dict[str, Any]:
@@ -46,16 +55,10 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
         said = talks.setdefault(thread, [])
         said.append(body["message"])
         calls = []
-        reply = answer(body["message"])
+        reply = _answer(body["message"])
         if "4711" in body["message"]:
             reply = f"Order 4711 is shipped (message {len(said)} of {thread})."
-            calls = [
-                {
-                    "name": "find_order",
-                    "arguments": {"order_id": "4711"},
-                    "output": {"status": "shipped"},
-                }
-            ]
+            calls = [{"name": "find_order", "arguments": {"order_id": "4711"}, "output": {"status": "shipped"}}]
         return {
             "reply": {"text": reply},
             "conversation": thread,
@@ -63,63 +66,9 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
             "tokens": {"input": 10 * len(said), "output": len(reply.split())},
         }
 
-    @app.post("/stream")
-    async def stream(body: dict[str, Any]) -> StreamingResponse:
-        async def events() -> AsyncIterator[str]:
-            yield ": hello\n\n"
-            yield f"event: meta\ndata: {json.dumps({'conversation': 's-1'})}\n\n"
-            for word in answer(body["input"]).split():
-                await asyncio.sleep(0.005)
-                yield f"event: delta\ndata: {json.dumps({'part': {'text': word + ' '}})}\n\n"
-            yield f"event: end\ndata: {json.dumps({'tokens': {'prompt_tokens': 7, 'completion_tokens': 5}})}\n\n"
-
-        return StreamingResponse(events(), media_type="text/event-stream")
-
-    @app.post("/openai-stream")
-    async def openai_stream(body: dict[str, Any]) -> StreamingResponse:
-        async def events() -> AsyncIterator[str]:
-            for word in answer(body["input"]).split():
-                yield f"data: {json.dumps({'choices': [{'delta': {'content': word + ' '}}]})}\n\n"
-            yield "data: [DONE]\n\n"
-
-        return StreamingResponse(events(), media_type="text/event-stream")
-
-    @app.post("/words")
-    async def words(request: Request) -> StreamingResponse:
-        text = (await request.body()).decode()
-
-        async def events() -> AsyncIterator[str]:
-            for word in answer(text).split():
-                yield f"data: {word}\n\n"
-
-        return StreamingResponse(events(), media_type="text/event-stream")
-
     @app.get("/ask/{topic}")
     async def ask(topic: str, lang: str) -> PlainTextResponse:
-        return PlainTextResponse(f"{answer(topic)} [{lang}]")
-
-    @app.post("/locked")
-    async def locked(request: Request) -> Response:
-        if request.headers.get("authorization") != f"Bearer {KEY}":
-            return JSONResponse({"detail": "who are you?"}, status_code=401)
-        return JSONResponse(
-            {"output": answer((await request.json())["input"]), "seen": request.headers["authorization"]}
-        )
-
-    @app.post("/flaky")
-    async def flaky(body: dict[str, Any]) -> Response:
-        if failures["left"]:
-            failures["left"] -= 1
-            return JSONResponse({"detail": "warming up"}, status_code=503)
-        return JSONResponse({"output": answer(body["input"])})
-
-    @app.post("/status/{code}")
-    async def status(code: int) -> Response:
-        return JSONResponse({"detail": f"this is {code}"}, status_code=code, headers={"x-should-retry": "false"})
-
-    @app.post("/echo")
-    async def echo(body: dict[str, Any]) -> dict[str, Any]:
-        return {"output": body}
+        return PlainTextResponse(f"{_answer(topic)} [{lang}]")
 
     @app.post("/counted")
     async def counted(request: Request) -> Response:
@@ -128,7 +77,72 @@ def build(seen: list[dict[str, Any]]) -> FastAPI:
         response.set_cookie("count", str(number))
         return response
 
-    return app
+
+def _streaming(app: FastAPI) -> None:
+    @app.post("/stream")
+    async def stream(body: dict[str, Any]) -> StreamingResponse:
+        async def events() -> AsyncIterator[str]:
+            yield ": hello\n\n"
+            yield f"event: meta\ndata: {json.dumps({'conversation': 's-1'})}\n\n"
+            for word in _answer(body["input"]).split():
+                await asyncio.sleep(0.005)
+                yield f"event: delta\ndata: {json.dumps({'part': {'text': word + ' '}})}\n\n"
+            yield f"event: end\ndata: {json.dumps({'tokens': {'prompt_tokens': 7, 'completion_tokens': 5}})}\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    @app.post("/openai-stream")
+    async def openai_stream(body: dict[str, Any]) -> StreamingResponse:
+        chunks = [{"choices": [{"delta": {"content": word + " "}}]} for word in _answer(body["input"]).split()]
+        return _events([*map(json.dumps, chunks), "[DONE]"])
+
+    @app.post("/responses-stream")
+    async def responses_stream(body: dict[str, Any]) -> StreamingResponse:
+        text = _answer(body["input"])
+        deltas = [{"type": "response.output_text.delta", "delta": word + " "} for word in text.split()]
+        thought = {"type": "response.reasoning_text.delta", "delta": "Hm."}
+        return _events(map(json.dumps, [thought, *deltas, {"type": "response.output_text.done", "text": text}]))
+
+    @app.post("/words")
+    async def words(request: Request) -> StreamingResponse:
+        return _events(_answer((await request.body()).decode()).split())
+
+    @app.post("/broken-stream")
+    async def broken(body: dict[str, Any]) -> StreamingResponse:
+        return _events([json.dumps({"delta": "Stand"}), json.dumps({"error": {"message": "out of paper"}})])
+
+
+def _events(texts: Iterable[str]) -> StreamingResponse:
+    return StreamingResponse((f"data: {text}\n\n" for text in texts), media_type="text/event-stream")
+
+
+def _guarded(app: FastAPI) -> None:
+    @app.post("/locked")
+    async def locked(request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            return JSONResponse({"detail": "who are you?"}, status_code=401)
+        return JSONResponse(
+            {"output": _answer((await request.json())["input"]), "seen": request.headers["authorization"]}
+        )
+
+
+def _odd(app: FastAPI) -> None:
+    failures = {"left": 1}
+
+    @app.post("/flaky")
+    async def flaky(body: dict[str, Any]) -> Response:
+        if failures["left"]:
+            failures["left"] -= 1
+            return JSONResponse({"detail": "warming up"}, status_code=503)
+        return JSONResponse({"output": _answer(body["input"])})
+
+    @app.post("/status/{code}")
+    async def status(code: int) -> Response:
+        return JSONResponse({"detail": f"this is {code}"}, status_code=code, headers={"x-should-retry": "false"})
+
+    @app.post("/echo")
+    async def echo(body: dict[str, Any]) -> dict[str, Any]:
+        return {"output": body}
 
 
 class Agent:

@@ -143,9 +143,9 @@ def test_a_stream_is_put_together_and_its_first_piece_is_timed(agent: Agent) -> 
     assert told(only(replayed())) == told(first)
 
 
-@pytest.mark.parametrize("path", ["openai-stream", "words"])
+@pytest.mark.parametrize("path", ["openai-stream", "responses-stream", "words"])
 def test_usual_streams_need_no_description(agent: Agent, path: str) -> None:
-    joined = {"openai-stream": "Standard shipping takes 5 days. ", "words": "Standardshippingtakes5days."}[path]
+    joined = "Standardshippingtakes5days." if path == "words" else "Standard shipping takes 5 days. "
     suite(f"  url: {agent.url}/{path}\n  sse: true\n", _SHIPPING.replace("5 days", joined))
     assert only(recorded()).output == joined
 
@@ -353,6 +353,8 @@ def test_redirects_are_not_followed(agent: Agent) -> None:
         ("  url: {url}/echo\n  output: $.nothing.here\n", "`output: $.nothing.here` matches nothing in the answer"),
         ("  url: {url}/talk\n  body: {{message: hi}}\n", "the answer has no `output`"),
         ("  url: {url}/words\n", "`sse: true`"),
+        ("  url: {url}/openai-stream\n  sse: {{delta: $.nothing}}\n", "no event of the stream held any text"),
+        ("  url: {url}/words\n  sse: {{delta: $.text}}\n", "an event is not JSON, and `delta: $.text` is a path"),
         (
             "  url: '{url}/ask/x?lang=en'\n  method: GET\n  output: $.text\n",
             "the answer is not JSON and the suite names JSON paths into it",
@@ -369,6 +371,13 @@ def test_an_answer_of_another_shape_says_what_was_expected(agent: Agent, lines: 
     assert error is not None
     assert error.kind == "protocol"
     assert said in error.message
+
+
+def test_an_error_inside_a_stream_is_no_answer(agent: Agent) -> None:
+    suite(f"  url: {agent.url}/broken-stream\n  sse: true\n")
+    error = only(recorded(code=3)).error
+    assert error is not None
+    assert (error.kind, "out of paper" in error.message) == ("server", True)
 
 
 def test_a_conversation_without_an_id_does_not_go_on_as_if_it_had_one(agent: Agent) -> None:
@@ -420,7 +429,11 @@ def test_every_setting_is_explained(agent: Agent) -> None:
     suite(TALK.format(url=agent.url), TURNS)
     found = harness("validate", "--explain")
     assert found.exit_code == 0, found.output
-    assert "$.reply.text" in found.output
+    # What is explained is the same suite.
+    Path("suites/support.yaml").write_text(found.stdout)
+    again = harness("validate", "--explain")
+    assert again.exit_code == 0, again.output
+    assert 'output: "$.reply.text"' in again.stdout
 
 
 def test_the_documented_suite_runs(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,6 +289,12 @@ def test_mistakes_in_the_suite_are_found(line: str, said: str) -> None:
     assert said in refused()
 
 
+def test_an_explained_suite_is_the_same_suite() -> None:
+    suite(ROWS)
+    Path("suites/faq.yaml").write_text(harness("validate", "--explain").stdout)
+    assert ran(code=1)["shipping/prod/1"].output == "It takes 5 days."
+
+
 def test_other_answers_make_another_suite() -> None:
     hashes = []
     for output in ("5 days", "6 days"):

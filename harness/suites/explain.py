@@ -12,7 +12,7 @@ from harness.prompts.library import PromptLibrary
 from harness.records import JSON
 from harness.settings import Settings, duration
 from harness.suites.apis import LACKING
-from harness.suites.suite import AssistantSpec, Case, Suite, Variant
+from harness.suites.suite import MODEL_APIS, AssistantSpec, Case, Suite, Variant
 from harness.suites.yamltext import Entry, write
 
 _DEFAULT = "default"
@@ -111,7 +111,7 @@ class _Explained:
             yield Entry("system", variant.system, self._told(told.get("system")))
         for one in fields(AssistantSpec):
             value = getattr(spec, one.name)
-            if value not in (None, {}) and (one.name != "stream" or value or spec.api != "python"):
+            if value not in (None, {}, ()) and (one.name != "stream" or value or spec.api in MODEL_APIS):
                 yield Entry(one.name, _plain(one.name, value), self._told(told.get(one.name)))
         yield Entry("report_only", variant.report_only, None if variant.report_only else _DEFAULT)
         if variant.vars:
@@ -119,12 +119,12 @@ class _Explained:
         yield from self._left_out(spec)
 
     def _left_out(self, spec: AssistantSpec) -> Iterator[Entry]:
-        if spec.timeout is None:
+        if spec.timeout is None and spec.api != "outputs":
             yield Entry(remark=f"timeout: {_plain('timeout', self._settings.timeout)} ({_DEFAULT} of the project)")
         if spec.api == "responses" and spec.chain is None:
             yield Entry(remark=f"chain: input ({_DEFAULT})")
         free = [name for name in _OPEN if getattr(spec, name) in (None, {}) and name not in LACKING.get(spec.api, {})]
-        if free and spec.api != "python":
+        if free and spec.api in MODEL_APIS:
             yield Entry(remark=f"the service's own: {', '.join(free)}")
 
     def _prompt(self, variant: Variant) -> str:

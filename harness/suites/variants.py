@@ -180,7 +180,7 @@ class VariantReader:
         if spec is None:
             return None
         variant = Variant(
-            name=own.name or entry.name or prompt or spec.model or spec.answers_from or "default",
+            name=own.name or entry.name or prompt or spec.model or spec.target or spec.outputs or "default",
             prompt=prompt,
             system=system,
             assistant=spec,
