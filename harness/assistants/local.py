@@ -3,8 +3,8 @@
 Its arguments are found by name: `input` (the text of the turn; also given to a first parameter of any other name),
 `messages` (the conversation so far, as dicts), `session`, `files` and `images` (of the turn), `instructions` and
 `thread` (where a turn has them), and whatever `args:` holds. It answers with a text, with pieces of text (a generator),
-or with a mapping that has `output` and perhaps `tool_calls`, `usage`, `extra`. Synchronous functions run in a thread of
-their own.
+or with a mapping that has `output` and perhaps `tool_calls`, `usage`, `extra`. Tool calls that it does not tell of are
+read from what it sent through the session's clients. Synchronous functions run in a thread of their own.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.assistants.conversation import Turns
 from harness.assistants.failures import service_failure
+from harness.assistants.observed import Observed, Observer
+from harness.assistants.pieces import FirstPiece
 from harness.assistants.session import Session
 from harness.assistants.usage import paid, read_usage
 from harness.errors import HarnessError, TrialError
@@ -42,49 +44,27 @@ class LocalDriver:
         self._takes = _parameters(target)
 
     async def run(self, session: Session, turns: Turns) -> Transcript:
-        messages: list[Message] = []
-        records: list[TurnRecord] = []
-        calls: list[ToolCall] = []
-        extra: dict[str, Any] = {}
-        stated = Usage()
-        while (turn := turns.next(records[-1] if records else None)) is not None:
-            messages.extend(turn.messages)
+        told = _Told()
+        observer = Observer()
+        while (turn := turns.next(told.records[-1] if told.records else None)) is not None:
+            told.messages.extend(turn.messages)
             begun = _ended(session) or 0.0
-            heard = _Heard(session)
-            given = await self._call(session, turn, messages, heard)
-            answer = _answer(given, self._name)
-            calls.extend(answer.calls)
-            extra.update(answer.extra)
-            stated = stated + answer.usage
-            messages.append(Message(role="assistant", content=answer.text, tool_calls=answer.calls))
-            ended = _ended(session)
-            records.append(
-                TurnRecord(
-                    input=_said(turn),
-                    output=answer.text,
-                    latency=None if ended is None else round(ended - begun, 6),
-                    # Without a call there is nothing that time could be measured by, on replay.
-                    ttft=None if heard.first is None or ended is None else round(max(heard.first - begun, 0.0), 6),
-                    usage=answer.usage,
-                    tool_calls=answer.calls,
-                )
+            pieces = FirstPiece(session.tape)
+            given = await self._call(session, turn, told.messages, pieces)
+            seen = observer.turn(session.tape.interactions)
+            first, ended = pieces.moment(seen.interactions), _ended(session)
+            told.turn(
+                turn,
+                _answer(given, self._name),
+                seen,
+                latency=None if ended is None else round(ended - begun, 6),
+                # Without a call there is nothing that time could be measured by, on replay.
+                ttft=None if first is None or ended is None else round(max(first - begun, 0.0), 6),
             )
-        model, seen = _seen(session)
-        return Transcript(
-            output=records[-1].output,
-            messages=tuple(messages),
-            turns=tuple(records),
-            tool_calls=tuple(calls),
-            usage=seen if seen.total is not None else stated,
-            latency=session.tape.latency,
-            ttft=records[-1].ttft,
-            model=model,
-            attempts=session.tape.attempts,
-            state=session.toolbox.state(),
-            extra=extra,
-        )
+        told.complete(observer)
+        return told.transcript(session)
 
-    async def _call(self, session: Session, turn: Turn, messages: Sequence[Message], heard: _Heard) -> Any:
+    async def _call(self, session: Session, turn: Turn, messages: Sequence[Message], pieces: FirstPiece) -> Any:
         attachments = [one for message in turn.messages for one in message.attachments]
         offered = {
             "messages": [{"role": one.role, "content": one.content} for one in messages],
@@ -99,27 +79,76 @@ class LocalDriver:
         target = self._target
         try:
             if inspect.isasyncgenfunction(target):
-                return await awaited(_joined(target(text, **keywords), heard))
+                return await awaited(_joined(target(text, **keywords), pieces))
             if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__):
                 return await awaited(target(text, **keywords))
-            return await in_thread(lambda: _finish(target(text, **keywords), heard))
+            return await in_thread(lambda: _finish(target(text, **keywords), pieces))
         except HarnessError:
             raise
         except Exception as error:
             raise _failure(error, self._name, self._target) from error
 
 
-class _Heard:
-    """When the first piece of an answer came, seconds from trial start; None where it did not come in pieces."""
+class _Told:
+    """A conversation under way, as the target tells of it and as its calls show it."""
 
-    def __init__(self, session: Session) -> None:
-        self._clock = session.clock
-        self.first: float | None = None
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.records: list[TurnRecord] = []
+        #: Where the answer of each turn stands among the messages; None: the target itself said what it called.
+        self._silent: list[int | None] = []
+        self._stated = Usage()
+        self._extra: dict[str, Any] = {}
+        self._response_ids: list[str] = []
 
-    def piece(self, given: Any) -> str:
-        if self.first is None and given not in (None, ""):
-            self.first = self._clock.now()
-        return str(given)
+    def turn(self, turn: Turn, answer: _Given, seen: Observed, *, latency: float | None, ttft: float | None) -> None:
+        calls = seen.tool_calls if answer.calls is None else answer.calls
+        self._silent.append(len(self.messages) if answer.calls is None else None)
+        self.messages.append(Message(role="assistant", content=answer.text, tool_calls=calls))
+        self.records.append(
+            TurnRecord(
+                input=_said(turn),
+                output=answer.text,
+                latency=latency,
+                ttft=ttft,
+                usage=seen.usage if seen.usage.total is not None else answer.usage,
+                finish_reason=seen.finish_reason,
+                tool_calls=calls,
+                refusal=seen.refusal,
+                steps=max(seen.steps, 1),
+            )
+        )
+        self._stated = self._stated + answer.usage
+        self._extra.update(answer.extra)
+        self._response_ids.extend(seen.response_ids)
+
+    def complete(self, observer: Observer) -> None:
+        """Add results that became known in a later turn than the one that asked for them."""
+        for number, place in enumerate(self._silent):
+            if place is not None:
+                calls = observer.calls(number)
+                self.messages[place] = replace(self.messages[place], tool_calls=calls)
+                self.records[number] = replace(self.records[number], tool_calls=calls)
+
+    def transcript(self, session: Session) -> Transcript:
+        model, seen = _seen(session)
+        last = self.records[-1]
+        return Transcript(
+            output=last.output,
+            messages=tuple(self.messages),
+            turns=tuple(self.records),
+            tool_calls=tuple(call for record in self.records for call in record.tool_calls),
+            usage=seen if seen.total is not None else self._stated,
+            latency=session.tape.latency,
+            ttft=last.ttft,
+            finish_reason=last.finish_reason,
+            model=model,
+            refusal=last.refusal,
+            attempts=session.tape.attempts,
+            response_ids=tuple(self._response_ids),
+            state=session.toolbox.state(),
+            extra=self._extra,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +156,8 @@ class _Given:
     """A target's answer, taken apart."""
 
     text: str
-    calls: tuple[ToolCall, ...] = ()
+    #: None: it says nothing of calls, which its recorded ones then tell.
+    calls: tuple[ToolCall, ...] | None = None
     usage: Usage = field(default_factory=Usage)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -141,7 +171,7 @@ def _answer(given: Any, name: str) -> _Given:
             raise TrialError("target", f"{name} returned `extra` as {type(extra).__name__}; it should be a mapping")
         return _Given(
             text=output if isinstance(output, str) else _json(output, name),
-            calls=tuple(_calls(given.get("tool_calls") or (), name)),
+            calls=None if given.get("tool_calls") is None else tuple(_calls(given["tool_calls"], name)),
             usage=_stated(given.get("usage")),
             extra=extra,
         )
@@ -180,14 +210,14 @@ def _stated(usage: Any) -> Usage:
     return read_usage(usage)
 
 
-async def _joined(pieces: AsyncIterable[Any], heard: _Heard) -> str:
-    return "".join([heard.piece(piece) async for piece in pieces])
+async def _joined(answer: AsyncIterable[Any], pieces: FirstPiece) -> str:
+    return "".join([pieces.heard(piece) async for piece in answer])
 
 
-def _finish(value: Any, heard: _Heard) -> Any:
+def _finish(value: Any, pieces: FirstPiece) -> Any:
     """Exhaust a generator inside the thread that runs it."""
     if inspect.isgenerator(value):
-        return "".join(heard.piece(piece) for piece in value)
+        return "".join(pieces.heard(piece) for piece in value)
     if inspect.isawaitable(value):
         raise TrialError("target", "a plain function returned something to await; make it `async def`")
     return value

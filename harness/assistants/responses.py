@@ -301,10 +301,10 @@ def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: f
         raise ServiceError("protocol", "the response has no output")
     items = [item for item in output if isinstance(item, Mapping)]
     parts = [part for item in items if item.get("type") == "message" for part in item.get("content") or ()]
-    calls = tuple(_tool_call(item) for item in items if item.get("type") == "function_call")
+    calls = tuple(tool_call(item) for item in items if item.get("type") == "function_call")
     said = "".join(wire.text(part.get("text")) for part in parts if part.get("type") == "output_text")
     refusal = "".join(wire.text(part.get("refusal")) for part in parts if part.get("type") == "refusal")
-    done = tuple(call for item in items if (call := _done(item)) is not None)
+    done = tuple(call for item in items if (call := service_call(item)) is not None)
     return Answer(
         # Some compatible services leave the output out of a stream's last event.
         text=said or deltas,
@@ -312,7 +312,7 @@ def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: f
         start=reply.start,
         end=reply.end,
         first_content=first,
-        finish_reason=_finish(body, calls=bool(calls)),
+        finish_reason=finish_reason(body, calls=bool(calls)),
         refusal=refusal or None,
         reasoning=_reasoning(items),
         model=wire.word(body.get("model")),
@@ -323,7 +323,7 @@ def _answer(body: Mapping[str, Any], reply: wire.Reply, *, deltas: str, first: f
     )
 
 
-def _done(item: Mapping[str, Any]) -> ToolCall | None:
+def service_call(item: Mapping[str, Any]) -> ToolCall | None:
     """What a tool of the service's own did, as a call that is answered; None for anything else."""
     kind = wire.text(item.get("type"))
     if not kind.endswith("_call") or kind == "function_call":
@@ -368,7 +368,7 @@ async def _made(session: Session, annotations: Sequence[Mapping[str, JSON]]) -> 
         yield await fetched(session, file_id, name=wire.word(one.get("filename")), container=container)
 
 
-def _finish(body: Mapping[str, Any], *, calls: bool) -> str:
+def finish_reason(body: Mapping[str, Any], *, calls: bool) -> str:
     if body.get("status") == "completed":
         return "tool_calls" if calls else "stop"
     reason = wire.text((body.get("incomplete_details") or {}).get("reason"))
@@ -387,7 +387,7 @@ def _reasoning(items: Sequence[Mapping[str, Any]]) -> str | None:
     return "\n\n".join(filter(None, parts)) or None
 
 
-def _tool_call(item: Mapping[str, Any]) -> ToolCall:
+def tool_call(item: Mapping[str, Any]) -> ToolCall:
     return ToolCall(
         id=wire.text(item.get("call_id")),
         name=wire.text(item.get("name")),

@@ -115,7 +115,7 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
             first_content=found.first_content,
             finish_reason="tool_calls",
             model=wire.word(run.get("model")),
-            tool_calls=tuple(_calls(run)),
+            tool_calls=tuple(wanted_calls(run)),
             extra=extra,
         )
     end = found.end
@@ -136,11 +136,11 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
         start=found.start,
         end=end,
         first_content=found.first_content,
-        finish_reason=_finish(run),
+        finish_reason=finish_reason(run),
         refusal=refusal or None,
         model=wire.word(run.get("model")),
         response_id=wire.word(run.get("id")),
-        done=tuple(call for step in traces for call in _done(step)),
+        done=tuple(call for step in traces for call in service_calls(step)),
         attachments=tuple([one async for one in _files(session, parts, annotations)]),
         annotations=tuple(annotations),
         extra=extra,
@@ -158,14 +158,14 @@ def _ended(run: Mapping[str, Any]) -> ServiceError:
 _VERBS = {"failed": "failed", "cancelled": "was cancelled", "expired": "expired"}
 
 
-def _finish(run: Mapping[str, Any]) -> str:
+def finish_reason(run: Mapping[str, Any]) -> str:
     if run.get("status") == "completed":
         return "stop"
     reason = wire.text((run.get("incomplete_details") or {}).get("reason"))
     return _REASONS.get(reason, reason or "incomplete")
 
 
-def _calls(run: Mapping[str, Any]) -> Iterator[ToolCall]:
+def wanted_calls(run: Mapping[str, Any]) -> Iterator[ToolCall]:
     action = run.get("required_action") or {}
     for call in (action.get("submit_tool_outputs") or {}).get("tool_calls") or ():
         function = call.get("function") or {}
@@ -176,7 +176,7 @@ def _calls(run: Mapping[str, Any]) -> Iterator[ToolCall]:
         )
 
 
-def _done(step: Mapping[str, Any]) -> Iterator[ToolCall]:
+def service_calls(step: Mapping[str, Any]) -> Iterator[ToolCall]:
     """What tools of the service's own did in a step of a run; functions are known already."""
     details = step.get("step_details") or {}
     for call in details.get("tool_calls") or ():

@@ -34,7 +34,7 @@ def recorded_usage(interaction: Interaction) -> tuple[str | None, Usage]:
     """Read which model answered an interaction and the tokens it took, whatever API it was."""
     model: str | None = None
     usage = Usage()
-    for body in _objects(interaction):
+    for body in objects(interaction):
         if str(body.get("object", "")).startswith("thread.run.step"):
             continue  # its tokens are counted again in its run's
         inner = body.get("response")
@@ -87,10 +87,11 @@ def _paid(interaction: Interaction) -> Paid:
 
 def _run_id(interaction: Interaction) -> str | None:
     """Return the id of the run that an answer is, or streams."""
-    return next((body["id"] for body in _objects(interaction) if body.get("object") == "thread.run"), None)
+    return next((body["id"] for body in objects(interaction) if body.get("object") == "thread.run"), None)
 
 
-def _objects(interaction: Interaction) -> list[Mapping[str, Any]]:
+def objects(interaction: Interaction) -> list[Mapping[str, Any]]:
+    """Return the JSON objects of an answer: its body, or the data of each event where it was streamed."""
     if interaction.events:
         events = (sse.decode(block) for block in sse.blocks(interaction.body))
         texts = [event.data for event in events if event is not None]
