@@ -44,6 +44,8 @@ class Answer:
     done: tuple[ToolCall, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     annotations: tuple[Mapping[str, JSON], ...] = ()
+    #: What was said in the turn's steps before, where the service tells of it only now.
+    earlier: tuple[str, ...] = ()
     #: Further facts for the transcript, such as the thread's id.
     extra: Mapping[str, JSON] = field(default_factory=dict)
 
@@ -118,12 +120,15 @@ class _Conversation:
         self._messages: list[Message] = []
         self._records: list[TurnRecord] = []
         self._answers: list[Answer] = []
+        #: Messages up to and with those of the turn under way.
+        self._said = 0
         #: What a tool said when it ended the run.
         self.ended: EndRun | None = None
 
     async def turn(self, turn: Turn) -> TurnRecord:
         """Say one turn: ask, run tools and ask again until the model answers without calling any."""
         self._messages.extend(turn.messages)
+        self._said = len(self._messages)
         # A turn begins where the one before ended, in recorded time, so that replaying gives the same numbers.
         begun = self._answers[-1].end if self._answers else 0.0
         first = len(self._answers)
@@ -187,6 +192,7 @@ class _Conversation:
 
     def _heard(self, answer: Answer, results: Sequence[ToolCall], *, answered: bool) -> None:
         self._answers.append(answer)
+        self._recall(answer.earlier)
         self._messages.append(
             Message(
                 role="assistant",
@@ -206,6 +212,14 @@ class _Conversation:
             )
             for call in (results if answered else ())
         )
+
+    def _recall(self, texts: Sequence[str]) -> None:
+        """Put texts to the steps of the turn that seemed to say nothing before they called tools."""
+        waiting = iter(texts)
+        for index in range(self._said, len(self._messages)):
+            message = self._messages[index]
+            if message.role == "assistant" and not message.content:
+                self._messages[index] = replace(message, content=next(waiting, ""))
 
     async def _ask(self, turn: Turn) -> Answer:
         session, step = self._session, self._step

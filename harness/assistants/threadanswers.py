@@ -88,7 +88,9 @@ async def listened(reply: wire.Reply, *, started: Callable[[Mapping[str, Any]], 
     return found
 
 
-async def read(session: Session, found: Found, *, thread: str, assistant: str, steps: bool) -> Answer:
+async def read(
+    session: Session, found: Found, *, thread: str, assistant: str, steps: bool, resumed: bool = False
+) -> Answer:
     """Read what a run that stopped has to say.
 
     Args:
@@ -97,6 +99,7 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
         thread: The thread's id.
         assistant: The assistant's id.
         steps: Whether to ask for the run's steps, where they are not known.
+        resumed: Whether the run had stopped for tools before.
 
     Raises:
         ServiceError: The run failed, was cancelled or expired.
@@ -108,7 +111,7 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
         raise _ended(run)
     if status == "requires_action":
         return Answer(
-            text="",
+            text="\n\n".join(map(_text, found.messages or ())),
             usage=read_usage(run.get("usage")),
             start=found.start,
             end=found.end,
@@ -127,11 +130,13 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
     if steps and found.messages is None:
         traces, _ = await _listed(session, f"/threads/{thread}/runs/{run['id']}/steps")
     parts = [part for one in own for part in one.get("content") or () if isinstance(part, Mapping)]
-    texts = [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), Mapping)]
+    # Looked at, a run that had stopped tells of all its messages at the end; the last is what it says now.
+    said, last = (own[:-1], own[-1:]) if resumed and found.messages is None else ([], own)
+    texts = [text for one in own for text in _texts(one)]
     annotations = [one for text in texts for one in text.get("annotations") or () if isinstance(one, Mapping)]
     refusal = "".join(wire.text(part.get("refusal")) for part in parts if part.get("type") == "refusal")
     return Answer(
-        text="\n\n".join(wire.text(text.get("value")) for text in texts),
+        text="\n\n".join(map(_text, last)),
         usage=read_usage(run.get("usage")),
         start=found.start,
         end=end,
@@ -143,8 +148,18 @@ async def read(session: Session, found: Found, *, thread: str, assistant: str, s
         done=tuple(call for step in traces for call in service_calls(step)),
         attachments=tuple([one async for one in _files(session, parts, annotations)]),
         annotations=tuple(annotations),
+        earlier=tuple(map(_text, said)),
         extra=extra,
     )
+
+
+def _texts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    parts = [part for part in message.get("content") or () if isinstance(part, Mapping)]
+    return [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), Mapping)]
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    return "\n\n".join(wire.text(text.get("value")) for text in _texts(message))
 
 
 def _ended(run: Mapping[str, Any]) -> ServiceError:

@@ -92,6 +92,7 @@ class ThreadsStep:
         else:
             await self._say(session, [one for one in messages[self._seen :] if one.role in ("user", "assistant")])
             path, payload = "", self._run(messages, turn)
+        resumed = self._waiting is not None
         found = await self._until_it_stops(session, path, payload)
         self._running = None
         run = found.run
@@ -99,7 +100,12 @@ class ThreadsStep:
         self._seen = len(messages) + 1
         assert self._thread is not None
         return await threadanswers.read(
-            session, found, thread=self._thread, assistant=self._assistant, steps=self._looks_at_steps
+            session,
+            found,
+            thread=self._thread,
+            assistant=self._assistant,
+            steps=self._looks_at_steps,
+            resumed=resumed,
         )
 
     @property

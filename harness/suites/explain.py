@@ -12,7 +12,7 @@ from harness.prompts.library import PromptLibrary
 from harness.records import JSON
 from harness.settings import Settings, duration
 from harness.suites.apis import LACKING
-from harness.suites.suite import MODEL_APIS, AssistantSpec, Case, Suite, Variant
+from harness.suites.suite import MODEL_APIS, AssistantSpec, Case, NamedAssistant, Suite, Variant
 from harness.suites.yamltext import Entry, write
 
 _DEFAULT = "default"
@@ -58,6 +58,7 @@ class _Explained:
         yield Entry("suite", suite.name, self._line("suite"))
         if suite.description is not None:
             yield Entry("description", suite.description, self._line("description"))
+        yield from self._assistants()
         yield Entry(
             "variants", tuple(Entry(one.name, tuple(self._variant(one)), self._place(one)) for one in suite.variants)
         )
@@ -111,18 +112,42 @@ class _Explained:
             yield Entry("system", variant.system, self._told(told.get("system")))
         for one in fields(AssistantSpec):
             value = getattr(spec, one.name)
-            if value not in (None, {}, ()) and (one.name != "stream" or value or spec.api in MODEL_APIS):
+            if one.name == "assistants" or value in (None, {}, ()):
+                continue
+            if one.name != "stream" or value or spec.api in MODEL_APIS:
                 yield Entry(one.name, _plain(one.name, value), self._told(told.get(one.name)))
         yield Entry("report_only", variant.report_only, None if variant.report_only else _DEFAULT)
         if variant.vars:
             yield Entry("vars", dict(variant.vars))
         yield from self._left_out(spec)
 
+    def _assistants(self) -> Iterator[Entry]:
+        """The assistants that tools name, each with what it takes from the suite."""
+        named: dict[str, NamedAssistant] = {}
+        waiting = [variant.assistant for variant in self._suite.variants]
+        while waiting:
+            for name, one in waiting.pop().assistants.items():
+                named[name] = one
+                waiting.append(one.spec)
+        if named:
+            shown = (Entry(name, tuple(self._named(name, one))) for name, one in sorted(named.items()))
+            yield Entry("assistants", tuple(shown))
+
+    def _named(self, name: str, named: NamedAssistant) -> Iterator[Entry]:
+        own = self._written["assistants"][name]
+        settings = {one.name: getattr(named.spec, one.name) for one in fields(AssistantSpec)}
+        for key, value in {"system": named.system, **settings, "assistants": None}.items():
+            if value not in (None, {}, ()):
+                line = self._told(self._document.where(("assistants", name, key), key=True))
+                yield Entry(key, _plain(key, value), line if key in own else "the suite's, a preset's or the default")
+
     def _left_out(self, spec: AssistantSpec) -> Iterator[Entry]:
         if spec.timeout is None and spec.api != "outputs":
             yield Entry(remark=f"timeout: {_plain('timeout', self._settings.timeout)} ({_DEFAULT} of the project)")
         if spec.api == "responses" and spec.chain is None:
             yield Entry(remark=f"chain: input ({_DEFAULT})")
+        if spec.api == "threads" and spec.lifecycle is None and spec.assistant_id is None:
+            yield Entry(remark=f"lifecycle: run ({_DEFAULT})")
         free = [name for name in _OPEN if getattr(spec, name) in (None, {}) and name not in LACKING.get(spec.api, {})]
         if free and spec.api in MODEL_APIS:
             yield Entry(remark=f"the service's own: {', '.join(free)}")
@@ -150,8 +175,10 @@ class _Explained:
 
 def _plain(name: str, value: Any) -> JSON:
     """A setting as people write it."""
-    if name == "timeout":
+    if name in ("timeout", "tool_timeout", "poll_interval"):
         return _duration(value)
+    if name == "tools":
+        return [one.written() for one in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, tuple):

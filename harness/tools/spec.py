@@ -92,6 +92,26 @@ class ToolSpec:
                 found[one.name] = list(value) if isinstance(value, tuple) else value
         return found
 
+    def written(self) -> JSON:
+        """Return the entry as it can stand under `tools:`; read again, it is the same."""
+        said = {
+            key: value for key, value in self.plain().items() if key not in ("kind", "reference", "options", "files")
+        }
+        if self.kind == "function":
+            return {"function": self.reference, **said} if said else self.reference
+        if self.kind == "env":
+            return {"env": self.method, **said} if said else self.reference
+        if self.kind == "mcp":
+            return {"mcp": dict(self.options), **said}
+        if self.kind == "assistant":
+            named = {key: value for key, value in said.items() if key != "name" or value != self.reference}
+            return {"assistant": self.reference, **named}
+        if self.kind == "declared":
+            return said
+        if self.options:
+            return {self.name: {**({"files": list(self.files)} if self.files else {}), **self.options}}
+        return {self.name: list(self.files)} if self.files else self.name
+
 
 def read_tools(given: JSON, complain: Complain) -> tuple[ToolSpec, ...]:
     """Read what stands under `tools:`; what is wrong is told, with its place below it, and left out.

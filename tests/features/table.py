@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.features import talking, tooling
+from tests.features import ending, talking, tooling
 from tests.features.scene import Scene
 
-SCENES: tuple[Scene, ...] = (*talking.SCENES, *tooling.SCENES)
+SCENES: tuple[Scene, ...] = (*talking.SCENES, *tooling.SCENES, *ending.SCENES)

@@ -36,7 +36,7 @@ def test_what_is_recorded_replays_without_the_service(scene: Scene, api: str, pr
         assert comparable(seen.replayed, api=api) == comparable(seen.live, api=api)
         assert {row["cassette"]["mode"] for row in seen.replayed} == {"replayed"}
     else:
-        assert {row["error"]["kind"] for row in seen.replayed} == {"cassette_missing"}
+        assert {row["error"]["kind"] for row in seen.replayed} == {"cassette_miss"}
 
 
 @pytest.mark.parametrize(("scene", "api", "refused"), REFUSED)

@@ -112,6 +112,8 @@ def _parallel(seen: Seen) -> None:
     assert len({call["id"] for call in seen.row["tool_calls"]}) == 3
     assert seen.row["turns"][0]["steps"] == 2
     assert len(ran(seen)) == 3
+    said = [message["content"] for message in seen.row["messages"] if message["role"] == "assistant"]
+    assert (said, seen.row["output"]) == (["Wait.", "Done."], "Done.")
 
 
 def _every_turn(seen: Seen) -> None:
