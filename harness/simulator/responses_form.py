@@ -71,6 +71,8 @@ def _message(*kinds: str) -> Schema:
 
 _INPUT = ("input_text", "input_image", "input_file")
 _CALL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 64}
+#: Items that are taken as they are.
+_TAKEN: Schema = {"type": "object", "properties": {"id": nullable(STRING)}}
 #: What the service's own tools did, handed back as it was given.
 _DONE = closed(
     {
@@ -128,7 +130,7 @@ ITEM: Schema = {
             ),
             "item_reference": closed({"type": nullable(STRING), "id": STRING}, "id"),
             **dict.fromkeys(("file_search_call", "web_search_call", "code_interpreter_call"), _DONE),
-            **dict.fromkeys(("mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"), OBJECT),
+            **dict.fromkeys(("mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"), _TAKEN),
         },
     },
 }

@@ -26,14 +26,25 @@ def description() -> JSON:
     """The description, amended where the service itself does otherwise. Nobody may change it."""
     whole = json.loads(gzip.decompress(_REDUCED.read_bytes()))
     _amend(whole["components"]["schemas"])
+    for operations in whole["paths"].values():
+        for operation in operations.values():
+            _wrap_errors(operation["responses"])
     return whole
 
 
+def _wrap_errors(responses: JSON) -> None:
+    """Some operations describe what is within `error` as if it were the whole answer; the service never sends it so."""
+    for response in responses.values():
+        for content in response.get("content", {}).values():
+            if content.get("schema") == {"$ref": f"{_ROOT}Error"}:
+                content["schema"] = {"$ref": f"{_ROOT}ErrorResponse"}
+
+
 def _amend(schemas: JSON) -> None:
-    for name, schema in schemas.items():
+    for schema in schemas.values():
         # The service says null for both where a list is empty, as its SDKs expect.
         for edge in ("first_id", "last_id"):
-            if name.startswith("List") and edge in schema.get("properties", {}):
+            if "has_more" in schema.get("properties", {}) and edge in schema["properties"]:
                 schema["properties"][edge] = {"type": ["string", "null"]}
     run = schemas["RunObject"]["properties"]
     # A run has all tools of its assistant, which may be 128; only a request for a run is bound to 20.

@@ -69,6 +69,7 @@ async def test_lists_come_in_pages_in_both_orders() -> None:
         ({"model": "any", "tools": [{"type": "function", "function": {"name": "no name"}}]}, "tools[0].function.name"),
         ({"model": "any", "tools": [FUNCTION, FUNCTION]}, "tools[1].function.name"),
         ({"model": "any", "response_format": {"type": "xml"}}, "response_format.type"),
+        ({"model": "any", "response_format": {"type": None}}, "response_format.type"),
     ],
 )
 @awaited
