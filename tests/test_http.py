@@ -140,6 +140,8 @@ def test_a_stream_is_put_together_and_its_first_piece_is_timed(agent: Agent) -> 
     assert 0 < first.ttft < first.latency
     assert (first.usage.input, first.usage.output) == (7, 5)
     assert first.extra["thread"] == "s-1"
+    (cassette,) = Path("cassettes").rglob("*.yaml")
+    assert "truncated" not in cassette.read_text()
     assert told(only(replayed())) == told(first)
 
 
@@ -310,6 +312,13 @@ def test_an_ambient_key_goes_only_to_hosts_that_the_settings_trust(monkeypatch: 
     with pytest.raises(CredentialsError, match="over http://"):
         Endpoint("http://models.example.com/v1", "OTHER").key(environ)
     assert Endpoint("http://models.example.com/v1", "OTHER").key(environ, trusted=("models.example.com",)) == "theirs"
+    suite = (
+        "suite: a\nmodel: m\nbase_url: https://models.example.com/v1\ncases: [{input: Hi, expect: {contains: Hi}}]\n"
+    )
+    write(Path(), {"suites/a.yaml": suite})
+    assert "no key is named for https://models.example.com/v1" in harness("record", "--yes").output
+    write(Path(), {"pyproject.toml": '[tool.harness]\ntrusted_hosts = ["models.example.com"]\n'})
+    assert "OPENAI_API_KEY is not set" in harness("record", "--yes").output
     write(Path(), {"pyproject.toml": '[tool.harness]\ntrusted_hosts = ["https://models.example.com"]\n'})
     found = harness("doctor")
     assert found.exit_code == 2

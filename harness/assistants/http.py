@@ -137,6 +137,7 @@ class _Talk:
             "messages": plain,
             "history": plain[: len(plain) - len(texts)],
             "thread": self._thread if turn.thread is None else turn.thread,
+            "instructions": turn.instructions,
             _SESSION: self._identity,
             "metadata": dict(about.metadata),
             "vars": dict(about.vars),

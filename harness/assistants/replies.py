@@ -5,7 +5,8 @@ Where a suite says nothing, a body that is text is the answer; of a JSON object 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harness.jsonpath import JSONPath
 
 _SHOWN = 300
+#: Seconds that a stream may stay open after its last event.
+_LINGER = 0.5
 _ABSENT = object()
 #: Where services put a piece of text, in an event that says nothing else of itself.
 _TEXTS = ("delta", "text", "content")
@@ -127,7 +130,8 @@ class Reading:
         heard = Heard(text="")
         whole: str | None = None
         told = ended = False
-        async for moment, event in _events(response):
+        events = _events(response)
+        async for moment, event in events:
             if self._sse.done in (event.data.strip(), event.name) or event.data.strip() == "[DONE]":
                 ended = True
             data = _json(event.data)
@@ -140,6 +144,7 @@ class Reading:
             if data is not _ABSENT:
                 whole = self._note(heard, data, whole)
             if ended:
+                await _drain(events)
                 break
         if self._sse.ends and not ended:
             said = f"the stream ended after {len(''.join(pieces))} characters without '{self._sse.done}'"
@@ -179,7 +184,19 @@ class Reading:
         return _text(found[0]) if found else None
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[tuple[float, sse.Event]]:
+async def _drain(events: AsyncGenerator[Any, None]) -> None:
+    """Let a stream end by itself after its last event, so that the recording is whole; some services never close it."""
+    try:
+        async with asyncio.timeout(_LINGER):
+            async for _ in events:
+                pass
+    except TimeoutError:
+        pass
+    finally:
+        await events.aclose()
+
+
+async def _events(response: httpx2.Response) -> AsyncGenerator[tuple[float, sse.Event], None]:
     """Yield each event of a stream, and when it was complete."""
     times = response.extensions[STEP]
     splitter = sse.Splitter()

@@ -145,6 +145,7 @@ def _rehearse(suite: Suite, variant: Variant, renderer: Renderer) -> Iterator[Pr
             "messages": [message],
             "history": [],
             "thread": case.turns[0].thread,
+            "instructions": case.turns[0].instructions,
             "session_id": "0" * 32,
             "metadata": facts["metadata"],
             "vars": facts["vars"],

@@ -19,8 +19,6 @@ from harness.suites.suite import AssistantSpec
 from harness.templates.engine import Templates, has_template
 
 METHODS = ("POST", "GET", "PUT", "PATCH")
-#: What templates of a request can name besides the variables of suite, case and variant.
-OFFERED = ("input", "messages", "history", "thread", "session_id", "metadata", "vars", "files")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
