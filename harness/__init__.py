@@ -22,36 +22,60 @@ if TYPE_CHECKING:
         StorageError,
         UsageError,
     )
+    from harness.events import CallCompleted, MessageAdded, TextDelta, ToolCalled, ToolReturned
+    from harness.library.assistant import Assistant
+    from harness.library.blocks import cassette
+    from harness.library.handling import EventHandler
     from harness.library.marking import scorer
     from harness.library.models import Case, Suite, Variant
+    from harness.library.printing import PrintHandler, print_messages
+    from harness.library.reply import Reply
     from harness.library.results import Comparison, Run
     from harness.library.running import arun, load, load_all, run
-    from harness.records import Result, Score, Transcript
+    from harness.library.thread import Thread
+    from harness.records import Message, Result, Score, ToolCall, Transcript
+    from harness.tools import EndRun, tool
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Assistant",
+    "CallCompleted",
     "Case",
     "Comparison",
     "ConfigError",
     "CredentialsError",
+    "EndRun",
+    "EventHandler",
     "HarnessError",
+    "Message",
+    "MessageAdded",
     "NothingSelected",
+    "PrintHandler",
     "Problem",
+    "Reply",
     "Result",
     "Run",
     "Score",
     "StorageError",
     "Suite",
+    "TextDelta",
+    "Thread",
+    "ToolCall",
+    "ToolCalled",
+    "ToolReturned",
     "Transcript",
     "UsageError",
     "Variant",
     "__version__",
     "arun",
+    "cassette",
     "load",
     "load_all",
+    "print_messages",
     "run",
     "scorer",
+    "tool",
 ]
 
 _HOMES = {
@@ -64,11 +88,19 @@ _HOMES = {
         "StorageError",
         "UsageError",
     ),
+    "harness.events": ("CallCompleted", "MessageAdded", "TextDelta", "ToolCalled", "ToolReturned"),
+    "harness.library.assistant": ("Assistant",),
+    "harness.library.blocks": ("cassette",),
+    "harness.library.handling": ("EventHandler",),
     "harness.library.marking": ("scorer",),
     "harness.library.models": ("Case", "Suite", "Variant"),
+    "harness.library.printing": ("PrintHandler", "print_messages"),
+    "harness.library.reply": ("Reply",),
     "harness.library.results": ("Comparison", "Run"),
     "harness.library.running": ("arun", "load", "load_all", "run"),
-    "harness.records": ("Result", "Score", "Transcript"),
+    "harness.library.thread": ("Thread",),
+    "harness.records": ("Message", "Result", "Score", "ToolCall", "Transcript"),
+    "harness.tools": ("EndRun", "tool"),
 }
 
 if not TYPE_CHECKING:

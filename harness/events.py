@@ -9,55 +9,120 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.records import Result, Usage
+from harness.records import Message, Result, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
+    """A run begins: the first event."""
+
     run: str
     trials: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStarted:
+    """A trial begins."""
+
     trial: str
+    #: How its assistant is spoken to: `chat`, `responses`, `threads`, `python`, `http` or `outputs`.
+    api: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted:
+    """A model is asked."""
+
     trial: str
     model: str
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCompleted:
+    """A model has answered."""
+
     trial: str
     model: str
     usage: Usage
     #: Seconds, recorded ones on replay.
     latency: float
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed:
+    """A model has not answered, and will not be asked again."""
+
     trial: str
     model: str
     kind: str
     message: str
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFinished:
-    """Sent in the order in which trials finish; the results of a run are in plan order."""
+    """A trial is over and scored; told in the order in which trials finish."""
 
     result: Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
+    """A run is over, or was ended: the last event."""
+
     run: str
     interrupted: bool
 
 
-Event: TypeAlias = RunStarted | TrialStarted | CallStarted | CallCompleted | CallFailed | TrialFinished | RunFinished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """A piece of an answer's text; the whole of it where the answer was not streamed."""
+
+    trial: str
+    text: str
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    """The model wants a tool called."""
+
+    trial: str
+    call: ToolCall
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned:
+    """A call is answered: its output or its error is there."""
+
+    trial: str
+    call: ToolCall
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAdded:
+    """The assistant's message of one model step is whole."""
+
+    trial: str
+    message: Message
+    #: Seconds since the trial started, recorded ones on replay; None: told outside a run.
+    at: float | None = None
+
+
+#: What is only told where somebody follows a conversation while it is held; see `Session.live`.
+LiveEvent: TypeAlias = TextDelta | ToolCalled | ToolReturned | MessageAdded
+#: What has a moment in its trial.
+TimedEvent: TypeAlias = CallStarted | CallCompleted | CallFailed | LiveEvent
+Event: TypeAlias = RunStarted | TrialStarted | TimedEvent | TrialFinished | RunFinished
+#: Hears every event. One with an attribute `live` that is false hears no `LiveEvent`.
 Subscriber: TypeAlias = Callable[[Event], None]

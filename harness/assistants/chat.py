@@ -41,7 +41,7 @@ class ChatStep:
         if session.toolbox.definitions:
             payload["tools"] = [*map(_function, session.toolbox.definitions), *self._settings.get("tools", ())]
         async with wire.posted(session, _PATH, payload, stream=self._stream) as reply:
-            return await _read_stream(reply) if reply.streamed else await _read_answer(reply)
+            return await _read_stream(reply, session) if reply.streamed else await _read_answer(reply)
 
     async def abandon(self, session: Session) -> None:
         """The service waits for nothing: every step is a request of its own."""
@@ -148,7 +148,7 @@ async def _read_answer(reply: wire.Reply) -> Answer:
     )
 
 
-async def _read_stream(reply: wire.Reply) -> Answer:
+async def _read_stream(reply: wire.Reply, session: Session) -> Answer:
     content: list[str] = []
     refusal: list[str] = []
     calls: dict[int, dict[str, str]] = {}
@@ -171,6 +171,7 @@ async def _read_stream(reply: wire.Reply) -> Answer:
             if delta.get("content") or delta.get("refusal"):
                 first = when if first is None else first
             content.append(wire.text(delta.get("content")))
+            session.heard(content[-1])
             refusal.append(wire.text(delta.get("refusal")))
             for call in delta.get("tool_calls") or ():
                 _collect(calls, call)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from harness.assistants.session import Session
 from harness.errors import HarnessError, TrialError
-from harness.events import CallCompleted, CallFailed, CallStarted
+from harness.events import CallCompleted, CallFailed, CallStarted, MessageAdded, ToolCalled, ToolReturned
 from harness.records import JSON, Attachment, Message, ToolCall, Transcript, Turn, TurnRecord, Usage
 from harness.tools import EndRun, text_for_model
 
@@ -122,6 +122,8 @@ class _Conversation:
         self._answers: list[Answer] = []
         #: Messages up to and with those of the turn under way.
         self._said = 0
+        #: Requests that the tape had seen before.
+        self._attempts = session.tape.attempts
         #: What a tool said when it ended the run.
         self.ended: EndRun | None = None
 
@@ -130,7 +132,7 @@ class _Conversation:
         self._messages.extend(turn.messages)
         self._said = len(self._messages)
         # A turn begins where the one before ended, in recorded time, so that replaying gives the same numbers.
-        begun = self._answers[-1].end if self._answers else 0.0
+        begun = self._answers[-1].end if self._answers else self._session.begun
         first = len(self._answers)
         calls: list[ToolCall] = []
         for _ in range(self._session.limits.steps):
@@ -138,8 +140,10 @@ class _Conversation:
             calls += answer.done
             # Without a tool of its own, an assistant's calls are somebody else's to answer: they are its answer.
             runs = bool(answer.tool_calls and self._session.toolbox.definitions)
+            self._tell(ToolCalled, (*answer.done, *answer.tool_calls))
             results = await self._session.toolbox.run(answer.tool_calls) if runs else answer.tool_calls
             calls += results
+            self._tell(ToolReturned, (*answer.done, *(results if runs else ())))
             self._heard(answer, results, answered=runs)
             self.ended = self._session.toolbox.ended
             if self.ended is not None or (answer.tool_calls and not runs):
@@ -176,12 +180,12 @@ class _Conversation:
             turns=tuple(self._records),
             tool_calls=tuple(call for record in self._records for call in record.tool_calls),
             usage=usage,
-            latency=round(last.end, 6),
+            latency=round(last.end - self._begun, 6),
             ttft=self._records[-1].ttft,
             finish_reason=self._records[-1].finish_reason,
             model=last.model,
             refusal=last.refusal,
-            attempts=self._session.tape.attempts,
+            attempts=self._session.tape.attempts - self._attempts,
             response_ids=tuple(answer.response_id for answer in self._answers if answer.response_id),
             state=self._session.toolbox.state(),
             extra=extra,
@@ -193,15 +197,16 @@ class _Conversation:
     def _heard(self, answer: Answer, results: Sequence[ToolCall], *, answered: bool) -> None:
         self._answers.append(answer)
         self._recall(answer.earlier)
-        self._messages.append(
-            Message(
-                role="assistant",
-                content=answer.text,
-                tool_calls=(*answer.done, *results),
-                attachments=answer.attachments,
-                annotations=answer.annotations,
-            )
+        said = Message(
+            role="assistant",
+            content=answer.text,
+            tool_calls=(*answer.done, *results),
+            attachments=answer.attachments,
+            annotations=answer.annotations,
         )
+        self._messages.append(said)
+        if self._session.live is not None:
+            self._session.live(MessageAdded(trial=self._session.trial, message=said))
         self._messages.extend(
             Message(
                 role="tool",
@@ -212,6 +217,16 @@ class _Conversation:
             )
             for call in (results if answered else ())
         )
+
+    def _tell(self, event: type[ToolCalled | ToolReturned], calls: Sequence[ToolCall]) -> None:
+        if self._session.live is not None:
+            for call in calls:
+                self._session.live(event(trial=self._session.trial, call=call))
+
+    @property
+    def _begun(self) -> float:
+        begun = self._session.begun
+        return self._answers[0].start if begun is None else begun
 
     def _recall(self, texts: Sequence[str]) -> None:
         """Put texts to the steps of the turn that seemed to say nothing before they called tools."""
@@ -235,13 +250,15 @@ class _Conversation:
                 trial=session.trial, model=step.model, usage=answer.usage, latency=round(answer.end - answer.start, 6)
             )
         )
+        if answer.first_content is None:
+            session.heard(answer.text)
         # Calls that are handed on without an id could not be answered.
         named = (call if call.id else replace(call, id=f"call_{n}") for n, call in enumerate(answer.tool_calls, 1))
         return replace(answer, tool_calls=tuple(named))
 
 
 def _record(
-    turn: Turn, answers: Sequence[Answer], calls: Sequence[ToolCall], *, begun: float, ended: EndRun | None
+    turn: Turn, answers: Sequence[Answer], calls: Sequence[ToolCall], *, begun: float | None, ended: EndRun | None
 ) -> TurnRecord:
     last = answers[-1]
     # A step that only calls tools shows nothing; who waits for the answer waits on.
@@ -252,7 +269,7 @@ def _record(
     return TurnRecord(
         input=tuple(message.content for message in turn.messages if message.role == "user"),
         output=last.text,
-        latency=round(last.end - begun, 6),
+        latency=round(last.end - (answers[0].start if begun is None else begun), 6),
         ttft=None if first is None else round(first - answers[0].start, 6),
         usage=usage,
         finish_reason=last.finish_reason if ended is None else ENDED,

@@ -78,9 +78,11 @@ class ResponsesStep:
         #: What was said so far, as items; only `input` needs it.
         self._items: list[JSON] = []
         self._previous: dict[str, JSON] = {}
+        #: The conversation or response that the turn goes on with; its later steps go on from their own.
+        self._followed: str | None = None
 
     async def __call__(self, session: Session, messages: Sequence[Message], turn: Turn) -> Answer:
-        if turn.thread is not None:
+        if turn.thread is not None and turn.thread != self._followed:
             self._follow(turn.thread)
         if self._chain == "conversation" and not self._previous:
             self._previous = {"conversation": await self._conversation(session)}
@@ -99,7 +101,7 @@ class ResponsesStep:
         if instructions:
             payload.setdefault("instructions", instructions)
         async with wire.posted(session, _PATH, payload, stream=self._stream) as reply:
-            body, deltas, first = await _streamed(reply) if reply.streamed else (await reply.body(), "", None)
+            body, deltas, first = await _streamed(reply, session) if reply.streamed else (await reply.body(), "", None)
             answer = _answer(body, reply, deltas=deltas, first=first)
         self._seen = len(messages) + 1
         if self._chain == "input":
@@ -127,6 +129,7 @@ class ResponsesStep:
 
     def _follow(self, thread: str) -> None:
         """Go on with what a service keeps already; its id says whether that is a conversation or a response."""
+        self._followed = thread
         self._chain = "conversation" if thread.startswith("conv_") else "response"
         self._previous = {"conversation" if self._chain == "conversation" else "previous_response_id": thread}
 
@@ -255,7 +258,7 @@ def _called(item: Mapping[str, Any]) -> JSON:
     return {"type": "function_call"} | {name: wire.text(item.get(name)) for name in ("call_id", "name", "arguments")}
 
 
-async def _streamed(reply: wire.Reply) -> tuple[Mapping[str, Any], str, float | None]:
+async def _streamed(reply: wire.Reply, session: Session) -> tuple[Mapping[str, Any], str, float | None]:
     """Read a stream: the response that its last event holds, the text that was seen, and when it began."""
     deltas: list[str] = []
     first: float | None = None
@@ -274,6 +277,7 @@ async def _streamed(reply: wire.Reply) -> tuple[Mapping[str, Any], str, float | 
                 first = when if first is None else first
                 if kind == "response.output_text.delta":
                     deltas.append(wire.text(event.get("delta")))
+                    session.heard(deltas[-1])
             if kind in _ENDS and isinstance(event.get("response"), Mapping):
                 whole = event["response"]
     if whole is not None:

@@ -14,7 +14,7 @@ from harness.assistants.addresses import check_headers, host_of, is_loopback, re
 from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import Clock
 from harness.errors import CredentialsError, TrialError
-from harness.events import Event
+from harness.events import Event, LiveEvent, TextDelta
 from harness.recording import (
     AsyncRecordingTransport,
     RecordingTransport,
@@ -321,6 +321,15 @@ class Session:
     spent: list[Usage] = field(default_factory=list)
     #: Only for `api: http` and `api: outputs`.
     about: About | None = None
+    #: Follows the conversation while it is held; None: nobody does.
+    live: Callable[[LiveEvent], None] | None = None
+    #: When the conversation began, seconds on the tape; None: with its first step.
+    begun: float | None = 0.0
+
+    def heard(self, text: str) -> None:
+        """Tell whoever follows the conversation that a piece of an answer's text is there."""
+        if self.live is not None and text:
+            self.live(TextDelta(trial=self.trial, text=text))
 
     @property
     def client(self) -> AsyncOpenAI:

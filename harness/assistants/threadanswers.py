@@ -51,12 +51,15 @@ def id_of(body: Mapping[str, Any], what: str) -> str:
     return found
 
 
-async def listened(reply: wire.Reply, *, started: Callable[[Mapping[str, Any]], None]) -> Found:
+async def listened(
+    reply: wire.Reply, *, started: Callable[[Mapping[str, Any]], None], heard: Callable[[str], None] = lambda text: None
+) -> Found:
     """Read the stream of a run to its end.
 
     Args:
         reply: The stream.
         started: Is told the run as soon as it is known.
+        heard: Is told each piece of text as it comes.
 
     Raises:
         ServiceError: The service sent an error, or the stream ended before the run stopped.
@@ -78,6 +81,7 @@ async def listened(reply: wire.Reply, *, started: Callable[[Mapping[str, Any]], 
             elif kind == "thread.message.delta":
                 text = _delta(body)
                 seen += len(text)
+                heard(text)
                 found.first_content = when if found.first_content is None and text else found.first_content
             elif kind == "thread.message" and body.get("status") in ("completed", "incomplete"):
                 messages.append(body)

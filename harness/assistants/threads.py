@@ -86,7 +86,7 @@ class ThreadsStep:
         if turn.thread is not None and self._waiting is None:
             self._thread, self._own_thread = turn.thread, False
         if self._assistant is None:
-            self._assistant = await self._create(session, messages)
+            self._assistant = await self.create(session, messages)
         if self._waiting is not None:
             path, payload = f"/{self._waiting}/submit_tool_outputs", _outputs(messages[self._seen :])
         else:
@@ -132,20 +132,36 @@ class ThreadsStep:
 
     # -- before a run
 
-    async def _create(self, session: Session, messages: Sequence[Message]) -> str:
+    async def create(
+        self,
+        session: Session,
+        messages: Sequence[Message],
+        *,
+        name: str = "harness",
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Create the assistant, or find that a trial of this run did; return its id.
+
+        Args:
+            session: The trial's.
+            messages: Those of role `system` are its instructions.
+            name: What the service calls it.
+            metadata: What the service keeps with it.
+        """
         resources = await self._resources(session)
         spec = self._spec
         tools = [*map(_function, session.toolbox.definitions), *({"type": name} for name in sorted(self._services))]
         payload = wire.merged(
             {
                 "model": spec.model,
-                "name": "harness",
+                "name": name,
                 "instructions": _instructions(messages),
                 "temperature": spec.temperature,
                 "top_p": spec.top_p,
                 "response_format": spec.response_format,
                 "tools": tools or None,
                 "tool_resources": resources or None,
+                "metadata": metadata or None,
             },
             {},
         )
@@ -221,7 +237,7 @@ class ThreadsStep:
             body = {**payload, "stream": True}
             async with wire.sent(session, "POST", runs + path, body=body, headers=BETA, stream=True) as reply:
                 if reply.streamed:
-                    return await threadanswers.listened(reply, started=self._started)
+                    return await threadanswers.listened(reply, started=self._started, heard=session.heard)
                 found = threadanswers.Found(run=await reply.body(), start=reply.start, end=reply.end)
         else:
             async with wire.sent(session, "POST", runs + path, body=payload, headers=BETA) as reply:

@@ -1,0 +1,342 @@
+"""One cassette for a block of code: what is said in it is recorded to one file, and replayed from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from contextvars import ContextVar, Token
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from harness import __version__
+from harness.assistants.session import Clients, Endpoint
+from harness.assistants.usage import recorded_usage
+from harness.clock import use_clock
+from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
+from harness.project.project import Project, open_project
+from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
+from harness.recording.cassette import resource
+from harness.recording.read import LARGEST
+from harness.records import JSON, Transcript
+from harness.runs.opening import LIVE_CONCURRENCY
+from harness.runs.pricing import cost_today
+from harness.runs.recordings import UNFINISHED
+from harness.settings import RecordMode
+from harness.tools import RecordedCall
+from harness.tools.recorded import Recording
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+_MODES = get_args(RecordMode)
+#: Resources of the Assistants API, which nobody can record anew at OpenAI.
+_GONE = ("assistants", "threads")
+
+
+class Block:
+    """A block of code with a cassette; a context manager, sync and async."""
+
+    def __init__(self, path: str | Path, *, mode: RecordMode | None, endpoint: Endpoint) -> None:
+        if mode is not None and mode not in _MODES:
+            raise UsageError(f"record_mode={mode!r}: it is {', '.join(_MODES[:-1])} or {_MODES[-1]}")
+        self._given = Path(path)
+        if self._given.suffix not in (".yaml", ".yml"):
+            raise UsageError(f"a cassette is a YAML file: write {str(path) + '.yaml'!r}, not {str(path)!r}")
+        self._mode = mode
+        self._endpoint = endpoint
+        self._stack = ExitStack()
+        self._token: Token[Block | None] | None = None
+        self._project: Project | None = None
+        self._clients: Clients | None = None
+        self._unfinished = False
+        self._kept: list[RecordedCall] = []
+        self._definitions: dict[str, JSON] = {}
+        self._tape: Tape | None = None
+        self._path = self._given
+        #: Calls of tools in the recording that were not replayed yet.
+        self.waiting: list[RecordedCall] = []
+
+    # -- what the code in the block may use
+
+    @property
+    def path(self) -> Path:
+        """The cassette's file."""
+        return self._path
+
+    @property
+    def replays(self) -> bool:
+        """Whether everything is answered from the file."""
+        return self.tape.replays
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        """An SDK client for async code; what goes through it in the block is recorded and replayed."""
+        return self._open_clients().client(self._endpoint, live=not self.tape.replays)
+
+    @property
+    def sync_client(self) -> OpenAI:
+        """The same for code that blocks."""
+        return self._open_clients().sync_client(self._endpoint, live=not self.tape.replays)
+
+    # -- what assistants tell of their calls
+
+    @property
+    def tape(self) -> Tape:
+        """The recording that is made or played."""
+        if self._tape is None:
+            raise UsageError("the cassette is not open: write `with harness.cassette(...):`, or `async with`")
+        return self._tape
+
+    def spoken(self, transcript: Transcript, *, kept: Sequence[RecordedCall]) -> None:
+        """Take note of a conversation that was held: tool results to keep, or that were replayed."""
+        self._kept.extend(kept)
+        for call in transcript.tool_calls:
+            found = Recording(self.waiting).take(call, call.arguments)
+            self.waiting = [one for one in self.waiting if one is not found]
+
+    def served(self, definitions: Mapping[str, JSON]) -> None:
+        """Take note of what MCP servers said of their tools."""
+        self._definitions.update(definitions)
+
+    def failed(self, error: BaseException) -> None:
+        """Take note of a call without a final answer: what was recorded is not whole."""
+        passing = isinstance(error, TrialError) and error.kind in UNFINISHED
+        self._unfinished = self._unfinished or passing or isinstance(error, CredentialsError) or not _final(error)
+
+    # -- opening and closing
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        text = self._leave(error)
+        _in_a_thread(self._settled(text))
+        self._raise_miss(error)
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._settled(self._leave(error))
+        self._raise_miss(error)
+
+    def _enter(self) -> None:
+        outer = _current.get()
+        if outer is not None:
+            raise UsageError(f"the cassette {outer.path} is open here already: cassettes cannot be nested")
+        if self._tape is not None:
+            raise UsageError("this cassette was used already: call harness.cassette(...) again")
+        project = self._project = open_project()
+        root = project.settings.root
+        # Recordings belong to the project, wherever in it the code runs.
+        self._path = (root / self._given).resolve()
+        if not self._path.is_relative_to(root.resolve()):
+            raise UsageError(f"the cassette {self._given} would lie outside the project {root}")
+        tape = self._tape = self._opened(self._mode or project.settings.record_mode)
+        self._token = _current.set(self)
+        self._stack.enter_context(use_tape(tape))
+        self._stack.enter_context(use_clock(tape.clock))
+
+    def _opened(self, mode: RecordMode) -> Tape:
+        self._mode = mode
+        shown = self._shown
+        try:
+            cassette = read_cassette(self._path, shown=shown)
+        except FileNotFoundError:
+            if mode != "none":
+                return RecordingTape()
+            absent = (
+                f"{shown} does not exist: nothing is recorded yet. Record it with "
+                f"`harness.cassette({str(self._given)!r}, record_mode='once')`, or with HARNESS_RECORD_MODE=once."
+            )
+            return ReplayTape(None, shown=shown, absent=absent)
+        except CassetteDamaged:
+            if mode in ("rewrite", "all"):
+                return RecordingTape()
+            raise
+        unrenewable = cassette.facts.source.get("renewable") is False
+        if mode in ("none", "once"):
+            self.waiting = [RecordedCall.read(one) for one in cassette.facts.tools]
+            redactor = self._open_clients(live=False).redactor
+            return ReplayTape(cassette, shown=shown, hint=lambda: _stale(unrenewable), redactor=redactor)
+        if unrenewable:
+            raise UsageError(
+                f"{shown} cannot be made again: OpenAI switched the Assistants API off on 2026-08-26. Move the file away "
+                "first if it should go"
+            )
+        return RecordingTape()
+
+    def _leave(self, error: BaseException | None) -> str | None:
+        """Close the tape; return the cassette's text where there is one to write."""
+        # A generator's cleanup may run in another context, where there is nothing to undo.
+        with suppress(ValueError):
+            self._stack.close()
+        if self._token is not None:
+            with suppress(ValueError):
+                _current.reset(self._token)
+        tape = self.tape
+        if isinstance(tape, ReplayTape):
+            return None
+        tape.close()
+        if error is not None:
+            self.failed(error)
+        whole = tape.final and not self._unfinished
+        if not tape.interactions or not (whole or self._mode == "all"):
+            return None
+        text = emit(Cassette(interactions=tape.interactions, facts=self._facts(tape)))
+        if len(text) > LARGEST:
+            raise StorageError(
+                f"{self._shown} would have {len(text):,} characters, more than the {LARGEST:,} that a cassette may "
+                "have: use one for each part of the block"
+            )
+        return text
+
+    async def _settled(self, text: str | None) -> None:
+        try:
+            if text is not None:
+                async with Writer() as writer:
+                    await writer.write(self._path, text)
+        finally:
+            if self._clients is not None:
+                # Connections of an event loop that is gone cannot be closed any more.
+                with suppress(RuntimeError):
+                    await self._clients.aclose()
+
+    def _raise_miss(self, error: BaseException | None) -> None:
+        """A request that was not recorded counts, also where the code in the block swallowed the exception."""
+        if error is None and isinstance(self.tape, ReplayTape) and self.tape.missed is not None:
+            raise self.tape.missed
+
+    @property
+    def _shown(self) -> str:
+        return self._project.shown(self._path) if self._project is not None else str(self._given)
+
+    def _open_clients(self, *, live: bool | None = None) -> Clients:
+        if self._clients is None:
+            project = self._project
+            if project is None:
+                raise UsageError("the cassette is not open: write `with harness.cassette(...):`, or `async with`")
+            settings, named = project.settings, self._endpoint.api_key_env
+            self._clients = Clients(
+                environ=os.environ,
+                retry=settings.retry,
+                timeout=settings.timeout,
+                concurrency=settings.concurrency or LIVE_CONCURRENCY,
+                live=not self.tape.replays if live is None else live,
+                secrets=[os.environ.get(named, "")] if named else (),
+                trusted=settings.trusted_hosts,
+            )
+        return self._clients
+
+    def _facts(self, tape: RecordingTape) -> Facts:
+        assert self._project is not None
+        prices = self._project.prices()
+        redacted = self._open_clients(live=False).redactor.data
+        return Facts(
+            count=len(tape.interactions),
+            end=tape.latency or 0.0,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            source=_source(tape),
+            harness=__version__,
+            openai=version("openai"),
+            prices=prices.id,
+            cost=cost_today(tape, model=None, prices=prices),
+            tools=tuple(redacted(call.plain()) for call in self._kept),
+            definitions=redacted(self._definitions),
+        )
+
+
+_current: ContextVar[Block | None] = ContextVar("harness-block", default=None)
+
+
+def current_block() -> Block | None:
+    """Return the block that the calling task or thread is in."""
+    return _current.get()
+
+
+def cassette(
+    path: str | Path,
+    record_mode: Literal["none", "once", "rewrite", "all"] | None = None,
+    *,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+) -> Block:
+    """Record a block of code to one cassette, and replay it: `with harness.cassette("cassettes/demo.yaml") as block:`.
+
+    In the block, all that assistants and threads say goes to the file, and so does what is sent with `block.client` and
+    `block.sync_client`. The file is written at the end of the block, and only if every answer in it was final. Threads that
+    the block starts need its context: `contextvars.copy_context().run(...)`.
+
+    Args:
+        path: In the project; a relative path starts at the project's folder.
+        record_mode: none (replay only), once (replay, or record if there is no file), rewrite (record anew; the old file
+            stays until a final answer came) or all (keep also what is not final); default: the settings', which is none.
+        base_url: Where the block's clients send to; default: as the SDK reads it.
+        api_key_env: Environment variable that holds the key for `base_url`.
+
+    Raises:
+        UsageError: The mode or the path is wrong, or a cassette is open already.
+        CassetteDamaged: The file is there and cannot be trusted.
+        CassetteMiss: A request is not recorded, in a block that replays.
+        StorageError: The file could not be written.
+    """
+    return Block(path, mode=record_mode, endpoint=Endpoint(base_url, api_key_env))
+
+
+def _final(error: BaseException) -> bool:
+    """Whether what was answered before an error still stands: it does where the code in the block raised it."""
+    return isinstance(error, Exception)
+
+
+def _stale(unrenewable: bool) -> str:
+    if unrenewable:
+        return "This recording cannot be made again: OpenAI switched the Assistants API off on 2026-08-26."
+    return "Record the block anew with `record_mode='rewrite'`."
+
+
+def _source(tape: RecordingTape) -> dict[str, Any]:
+    interactions = tape.interactions
+    found: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
+    model = next(filter(None, (recorded_usage(one)[0] for one in reversed(interactions))), None)
+    if model:
+        found["model"] = model
+    told = {
+        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "") for one in interactions
+    }
+    if "true" in told:
+        found["simulated"] = True
+    elif told - {""}:
+        found["simulated"] = "protocol"
+    if any(resource(urlsplit(one.request.uri).path).split("/")[0] in _GONE for one in interactions):
+        found["renewable"] = False
+    return found
+
+
+def _in_a_thread(work: Any) -> None:
+    """Run a coroutine to its end in a thread of its own: an event loop may be running in this one."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="harness-cassette")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]

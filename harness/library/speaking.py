@@ -1,0 +1,240 @@
+"""One call of an assistant: its clients, tools and tape, opened for the call and closed with it.
+
+Inside a block of `harness.cassette` the tape is the block's. Elsewhere calls are live, and nothing of them is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.assistants import open_driver
+from harness.assistants.conversation import FixedTurns, Turns
+from harness.assistants.nested import assistant_tools
+from harness.assistants.session import Endpoint, Session
+from harness.clock import use_clock
+from harness.errors import TrialError, UsageError
+from harness.functions import told
+from harness.library.blocks import Block, current_block
+from harness.library.defining import Defined
+from harness.library.handling import Listener
+from harness.library.keeping import KeepingClients
+from harness.recording import RecordingTape, ReplayTape, Tape, use_tape
+from harness.records import Transcript, Turn, Usage
+from harness.runs.equipped import limits_of
+from harness.runs.opening import LIVE_CONCURRENCY
+from harness.runs.servers import Servers
+from harness.settings import Settings
+from harness.suites.suite import AssistantSpec
+from harness.tools import RecordedCall, Tool, Toolbox, load_tools, recorded_tools
+
+_OPENAI = "api.openai.com"
+
+
+class Talk:
+    """A call under way."""
+
+    def __init__(
+        self,
+        assistant: Defined,
+        *,
+        settings: Settings,
+        tape: Tape,
+        clients: KeepingClients,
+        block: Block | None,
+        listener: Listener,
+    ) -> None:
+        self._assistant = assistant
+        self._settings = settings
+        self._tape = tape
+        self._block = block
+        self._listener = listener
+        self._servers = Servers()
+        self._toolboxes: list[Toolbox] = []
+        self._recorded: Sequence[RecordedCall] | None = None
+        #: What assistants that serve as tools used.
+        self._spent: list[Usage] = []
+        self._world: Any = None
+        self.clients = clients
+        self.tape = tape
+
+    @property
+    def session(self) -> Session:
+        """A session for requests that are no part of a conversation."""
+        return self._session(self._assistant.spec, ())
+
+    async def definitions(self) -> Session:
+        """Return a session that knows the assistant's tools."""
+        spec = self._assistant.spec
+        return self._session(spec, await self._tools(spec))
+
+    async def converse(self, spec: AssistantSpec, turn: Turn, *, world: Any) -> Transcript:
+        """Say one turn and return what happened.
+
+        Args:
+            spec: The assistant, as the thread wants it asked.
+            turn: What is said.
+            world: What tools act on; None: nothing.
+
+        Raises:
+            TrialError: There was no answer.
+            CredentialsError: The service refused the key.
+        """
+        self._world = world
+        self._recorded = self._block.waiting if self._block is not None and self._tape.replays else None
+        transcript = await self._talk(spec, FixedTurns((turn,)), own=True)
+        if self._block is not None:
+            self._block.spoken(transcript, kept=[call for box in self._toolboxes for call in box.kept()])
+        return transcript
+
+    async def aclose(self) -> None:
+        await self._servers.aclose()
+
+    async def _talk(self, spec: AssistantSpec, turns: Turns, *, own: bool) -> Transcript:
+        assistant = self._assistant
+        driver = open_driver(spec, functions=assistant.functions, place=assistant.place)
+        tools = (*await self._tools(spec), *assistant_tools(spec, self._ask))
+        return await driver.run(self._session(spec, tools, own=own), turns)
+
+    async def _ask(self, spec: AssistantSpec, turns: Turns) -> Transcript:
+        transcript = await self._talk(spec, turns, own=False)
+        self._spent.append(transcript.usage)
+        return transcript
+
+    def _session(self, spec: AssistantSpec, tools: Sequence[Tool], *, own: bool = True) -> Session:
+        limits = limits_of(spec)
+        world = self._world if own else made_world(self._assistant, spec)
+        toolbox = Toolbox(
+            tools,
+            world=world,
+            clock=self._tape.clock,
+            timeout=limits.tool_timeout,
+            parallel=limits.parallel_tools,
+            recorded=self._recorded,
+        )
+        session = Session(
+            trial=self._assistant.name,
+            endpoint=Endpoint(spec.base_url, spec.api_key_env),
+            clients=self.clients,
+            tape=self._tape,
+            emit=self._listener.emit,
+            toolbox=toolbox,
+            limits=limits,
+            spent=self._spent if own else [],
+            live=self._listener.live if own else None,
+            # Others may have spoken on the same tape before.
+            begun=None,
+        )
+        toolbox.serve(session)
+        self._toolboxes.append(toolbox)
+        return session
+
+    async def _tools(self, spec: AssistantSpec) -> tuple[Tool, ...]:
+        assistant = self._assistant
+        world = None if spec.env is None else assistant.functions.load(spec.env, place=assistant.place)
+        own = load_tools(spec.tools, functions=assistant.functions, place=assistant.place, world_class=world)
+        return (*own, *[one async for one in self._served(spec)])
+
+    async def _served(self, spec: AssistantSpec) -> AsyncIterator[Tool]:
+        for one in spec.tools:
+            if one.kind != "mcp":
+                continue
+            if isinstance(self._tape, ReplayTape):
+                facts = self._tape.cassette.facts if self._tape.cassette is not None else None
+                for tool in recorded_tools(one, facts.definitions if facts is not None else {}):
+                    yield tool
+                continue
+            await self._servers.open(one, folder=self._assistant.place.folder)
+            for tool in self._servers.tools(one):
+                yield tool
+            if self._block is not None:
+                self._block.served(self._servers.definitions(one))
+
+
+def made_world(assistant: Defined, spec: AssistantSpec) -> Any:
+    """Make the world of an assistant; None where it has none.
+
+    Raises:
+        TrialError: Its code raised.
+    """
+    if spec.env is None:
+        return None
+    try:
+        return assistant.functions.load(spec.env, place=assistant.place)()
+    except Exception as error:
+        raise TrialError("env", f"{spec.env} raised {told(error)}") from error
+
+
+@asynccontextmanager
+async def talking(assistant: Defined, *, settings: Settings, listener: Listener) -> AsyncIterator[Talk]:
+    """Open what a call needs.
+
+    Raises:
+        TrialError: There was no answer, or it took too long.
+        UsageError: The service that the call would go to answers no more.
+    """
+    block = current_block()
+    tape: Tape = RecordingTape() if block is None else block.tape
+    specs = list(_all(assistant.spec))
+    if not tape.replays and any(one.api == "threads" for one in specs):
+        _refuse_openai(assistant.spec)
+    seconds = assistant.spec.timeout or settings.timeout
+    clients = KeepingClients(
+        environ=os.environ,
+        retry=settings.retry,
+        timeout=seconds,
+        concurrency=settings.concurrency or LIVE_CONCURRENCY,
+        live=not tape.replays,
+        secrets=[os.environ.get(one.api_key_env, "") for one in specs if one.api_key_env],
+        trusted=settings.trusted_hosts,
+    )
+    talk = Talk(assistant, settings=settings, tape=tape, clients=clients, block=block, listener=listener)
+    missed = isinstance(tape, ReplayTape) and tape.missed is not None
+    with ExitStack() as stack:
+        if block is None:
+            stack.enter_context(use_tape(tape))
+            stack.enter_context(use_clock(tape.clock))
+        try:
+            async with asyncio.timeout(seconds):
+                yield talk
+        except BaseException as error:
+            failure = _meant(error, seconds)
+            if block is not None:
+                block.failed(failure)
+            if isinstance(tape, ReplayTape) and tape.missed is not None and not missed:
+                raise tape.missed from None
+            if failure is not error:
+                raise failure from None
+            raise
+        finally:
+            await talk.aclose()
+            await clients.aclose()
+            if block is None and isinstance(tape, RecordingTape):
+                tape.close()
+    listener.settle()
+
+
+def _meant(error: BaseException, seconds: float) -> BaseException:
+    if isinstance(error, TimeoutError):
+        return TrialError("timeout", f"the call took longer than {seconds:g} s; `timeout=` allows more")
+    return error
+
+
+def _all(spec: AssistantSpec) -> Iterator[AssistantSpec]:
+    yield spec
+    for one in spec.assistants.values():
+        yield from _all(one.spec)
+
+
+def _refuse_openai(spec: AssistantSpec) -> None:
+    base_url = spec.base_url or os.environ.get("OPENAI_BASE_URL")
+    if base_url is None or urlsplit(base_url).hostname == _OPENAI:
+        raise UsageError(
+            "OpenAI switched the Assistants API (`api='threads'`) off on 2026-08-26, so nothing can be sent there. "
+            "Recordings of it still replay; `base_url=` can name a compatible server; `api='responses'` is what "
+            "replaces it"
+        )
