@@ -75,7 +75,7 @@ class LocalDriver:
             "thread": turn.thread,
         }
         keywords = {name: offered[name] for name in _OFFERED if name in self._takes} | self._args
-        text = "\n".join(_said(turn))
+        text = "\n".join(_asked(turn))
         target = self._target
         try:
             if inspect.isasyncgenfunction(target):
@@ -240,6 +240,12 @@ def _failure(error: Exception, name: str, target: Function) -> HarnessError:
 
 def _said(turn: Turn) -> tuple[str, ...]:
     return tuple(message.content for message in turn.messages if message.role == "user")
+
+
+def _asked(turn: Turn) -> Iterator[str]:
+    """What the user says now: the first turn also carries what was said before, by a prompt or a history."""
+    answered = max((n for n, message in enumerate(turn.messages, 1) if message.role == "assistant"), default=0)
+    return (message.content for message in turn.messages[answered:] if message.role == "user")
 
 
 def _ended(session: Session) -> float | None:
