@@ -172,7 +172,7 @@ def _chat(one: Interaction) -> Iterator[_Step]:
                 # In whole messages, and from some services, the order is all there is.
                 at = place if call.get("index") is None else int(call["index"])
                 whole = calls.setdefault((index, at), {"id": "", "name": "", "given": ""})
-                whole["id"] = call.get("id") or whole["id"]
+                whole["id"] = wire.text(call.get("id")) or whole["id"]
                 whole["name"] += wire.text(function.get("name"))
                 whole["given"] += wire.text(function.get("arguments")) or wire.text(function.get("input"))
             if index == 0:
@@ -242,13 +242,13 @@ def _runs(one: Interaction) -> Iterator[_Step]:
         for step in body.get("data") or [body]:
             if step.get("object") == "thread.run.step" and step.get("completed_at"):
                 # What the service's own tools did is told beside the answer that it led to.
-                done = [((step["id"], call.id), call) for call in threadanswers.service_calls(step)]
+                done = [((wire.text(step["id"]), call.id), call) for call in threadanswers.service_calls(step)]
                 if done:
                     yield _Step(key=None, calls=done)
 
 
 def _run(body: Mapping[str, Any]) -> Iterator[_Step]:
-    run, status = body["id"], body.get("status")
+    run, status = wire.text(body["id"]), body.get("status")
     if status == "requires_action":
         calls = [((run, call.id), call) for call in threadanswers.wanted_calls(body)]
         yield _Step(key=(run, *(key for key, _ in calls)), calls=calls, finish_reason="tool_calls")
