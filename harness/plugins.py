@@ -1,7 +1,7 @@
 """What a plugin can add, and where it is looked up: scorers, and the Python functions that suites name by path.
 
-A plugin is a module or object with functions named like the hooks in `Hooks`, announced by the entry point group
-`harness`. The built-ins are registered through the same hooks. A registry is an object; who needs one is handed one.
+A plugin is a module or object with functions named like the hooks in `harness.hooks.Hooks`, announced by the entry point
+group `harness`. The built-ins are registered through the same hooks. A registry is an object; who needs one is handed one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import pluggy
 from pydantic import TypeAdapter, ValidationError, ValidationInfo
 
 from harness.errors import ConfigError, Problem, did_you_mean
 from harness.functions import Functions, Place
+from harness.hooks import Plugin, installed
+from harness.hooks import hookimpl as hookimpl
 from harness.records import JSON, Score, Transcript, TurnRecord
-
-#: The entry point group of plugins, and pluggy's project name.
-GROUP = "harness"
 
 #: Keys of a check that are no scorer's name.
 RESERVED = frozenset(
@@ -28,9 +26,6 @@ RESERVED = frozenset(
 
 _SCORER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREPARED_LIMIT = 4096
-
-hookspec = pluggy.HookspecMarker(GROUP)
-hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +121,6 @@ class InvalidArgument(ValueError):
         super().__init__("; ".join(str(complaint) for complaint in self.complaints))
 
 
-class Hooks:
-    """What a plugin may implement, with `from harness.plugins import hookimpl`."""
-
-    @hookspec
-    def harness_scorers(self) -> Iterable[Scorer]:  # type: ignore[empty-body]
-        """Scorers to add; a name that exists already is an error."""
-
-
 class Registry:
     """The scorers that suites may name, and the arguments prepared for them.
 
@@ -143,6 +130,8 @@ class Registry:
 
     def __init__(self, *, transform: Any) -> None:
         self.functions = Functions()
+        #: Everything that is registered: the built-ins first.
+        self.plugins: list[Plugin] = []
         self._transform: TypeAdapter[Any] = TypeAdapter(transform)
         self._scorers: dict[str, Scorer] = {}
         self._sources: dict[str, str] = {}
@@ -288,35 +277,12 @@ def registry_of(builtins: Iterable[object], *, transform: Any, entry_points: boo
     Raises:
         ConfigError: a plugin cannot be loaded, raises, or adds what exists already.
     """
-    plugins = [("built-in", plugin) for plugin in builtins]
-    if entry_points:
-        plugins += _installed()
     registry = Registry(transform=transform)
-    for source, plugin in plugins:
-        manager = pluggy.PluginManager(GROUP)
-        manager.add_hookspecs(Hooks)
-        try:
-            manager.register(plugin)
-            scorers = [scorer for group in manager.hook.harness_scorers() for scorer in group]
-        except Exception as error:
-            raise ConfigError(Problem(message=f"{source} failed: {type(error).__name__}: {error}")) from error
-        for scorer in scorers:
-            registry.add(scorer, source=source)
+    for plugin in [*(Plugin("built-in", one) for one in builtins), *(installed() if entry_points else ())]:
+        registry.plugins.append(plugin)
+        for scorer in plugin.gather("harness_scorers"):
+            registry.add(scorer, source=plugin.source)
     return registry
-
-
-def _installed() -> list[tuple[str, object]]:
-    from importlib.metadata import entry_points
-
-    found: list[tuple[str, object]] = []
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        source = f"plugin {entry.dist.name if entry.dist else entry.value} ({entry.name})"
-        try:
-            found.append((source, entry.load()))
-        except Exception as error:
-            message = f"{source} cannot be loaded: {type(error).__name__}: {error}"
-            raise ConfigError(Problem(message=message, hint="Repair or uninstall it.")) from error
-    return found
 
 
 def _complaints(error: ValidationError, name: str) -> list[Complaint]:

@@ -133,6 +133,7 @@ class Settings(_Strict):
     trusted_hosts: tuple[Host, ...] = Field(
         (), description="Hosts that may get your OPENAI_API_KEY where a suite names them, and keys over http://"
     )
+    otel: bool = Field(False, description="Make OpenTelemetry spans of runs; your OpenTelemetry SDK says where they go")
 
     def shown(self) -> dict[str, JSON]:
         """Return the settings as plain data; paths relative to the root, the root itself left out."""
@@ -189,7 +190,7 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
     root = find_root(start)
     table = _pyproject(root / "pyproject.toml")
     environ = os.environ if environ is None else environ
-    for name in ("record_mode", "concurrency", "timeout", *_FOLDERS):
+    for name in ("record_mode", "concurrency", "timeout", "otel", *_FOLDERS):
         value = environ.get(f"HARNESS_{name.upper()}")
         if value:
             table[name] = _checked(name, value, f"HARNESS_{name.upper()}")

@@ -49,7 +49,7 @@ def running(command: F) -> F:
             output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
             as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
-            option("-v", "--verbose", is_flag=True, help="Print each trial as it finishes."),
+            option("-v", "--verbose", is_flag=True, help="Print each model call, tool call and trial as it ends."),
             option("--no-progress", is_flag=True, help="No progress bar."),
             option("--no-html", is_flag=True, help="Write no report.html."),
         )

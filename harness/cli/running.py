@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -115,8 +116,10 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
 def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()) -> int:
     """Run a plan with a progress display, print what it came to, and return the exit code."""
     from harness import api
+    from harness.recording import Redactor
     from harness.reports.progress import Progress
     from harness.runs.loaded import read_run
+    from harness.runs.opening import named_secrets
     from harness.runs.reporting import Reporting, format_of
     from harness.store import RunFolder
 
@@ -126,7 +129,8 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     for path in outputs:
         format_of(path)
     show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
-    with Progress(len(plan.trials), shown=show, verbose=options["verbose"]) as progress:
+    redactor = Redactor.from_environment(os.environ, also=named_secrets(plan.trials))
+    with Progress(len(plan.trials), shown=show, verbose=options["verbose"], redact=redactor.text) as progress:
         job = api.Job(
             project=project,
             plan=plan,

@@ -142,10 +142,17 @@ def _run(run: str, manifest: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def _plugins(project: Project) -> Rows:
     registry = project.registry
-    by_source: dict[str, list[str]] = {}
-    for name in registry.names():
-        by_source.setdefault(registry.source(name), []).append(name)
-    return [{"from": source, "scorers": names} for source, names in by_source.items()]
+    hooks: dict[str, set[str]] = {}
+    for plugin in registry.plugins:
+        hooks.setdefault(plugin.source, set()).update(plugin.hooks)
+    return [
+        {
+            "from": source,
+            "hooks": sorted(names),
+            "scorers": [name for name in registry.names() if registry.source(name) == source],
+        }
+        for source, names in hooks.items()
+    ]
 
 
 def recorded(project: Project) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from harness.functions import Place
 from harness.plan import Trial
 from harness.recording import ReplayTape, Tape
 from harness.records import Transcript, Usage
+from harness.runs.listening import at_moments
 from harness.runs.recordings import Held
 from harness.runs.servers import Servers
 from harness.runs.workshop import Workshop
@@ -131,7 +132,8 @@ class _Trial:
             endpoint=Endpoint(spec.base_url, spec.api_key_env),
             clients=workshop.clients,
             tape=tape,
-            emit=workshop.emit,
+            emit=at_moments(workshop.emit, tape.clock),
+            live=None if workshop.live is None else at_moments(workshop.live, tape.clock),
             toolbox=toolbox,
             limits=limits,
             spent=self._spent if own else [],

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.errors import TrialError, UsageError
-from harness.events import Event, Subscriber
+from harness.events import Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.runs.estimates import live_trials, unrecorded
+from harness.runs.listening import audience
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ async def opened(
     Args:
         trials: What will be run.
         rewrite: Ids of trials to record anew whatever the mode.
-        subscribers: Who hears the events.
+        subscribers: Who hears the events, before those whom plugins subscribe.
+
+    Raises:
+        UsageError: Something cannot be recorded.
+        CredentialsError: A key is missing.
+        ConfigError: A plugin cannot be used.
     """
     from harness.recording import Writer
     from harness.runs.workshop import Workshop
@@ -51,6 +57,7 @@ async def opened(
     check_credentials(live, trusted=settings.trusted_hosts)
     clients = open_clients(project, trials, live=bool(live))
     try:
+        heard = audience(project, subscribers, redact=clients.redactor.text)
         for endpoint in _endpoints(live):
             clients.warm(endpoint)
         if any(spec.api == "http" for spec in _assistants(live)):
@@ -67,7 +74,8 @@ async def opened(
                 mode=mode,
                 rewrite=rewrite,
                 timeout=settings.timeout,
-                emit=_fan_out(subscribers),
+                emit=heard.emit,
+                live=heard.live,
             )
     finally:
         await clients.aclose()
@@ -176,11 +184,3 @@ def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
             found.add(Endpoint(spec.base_url, spec.api_key_env))
         waiting += [one.spec for one in spec.assistants.values()]
     return found
-
-
-def _fan_out(subscribers: Sequence[Subscriber]) -> Callable[[Event], None]:
-    def emit(event: Event) -> None:
-        for subscriber in subscribers:
-            subscriber(event)
-
-    return emit

@@ -84,6 +84,7 @@ class Runner:
         failures: list[BaseException] = []
         finishing: set[asyncio.Task[None]] = set()
         all_started = True
+        gathered = False
 
         async def complete(position: int, held: Held) -> None:
             try:
@@ -104,7 +105,7 @@ class Runner:
                     all_started = False
                     ordered.put(position, self._skipped(trial))
                     continue
-                emit(TrialStarted(trial=trial.id))
+                emit(TrialStarted(trial=trial.id, api=trial.variant.assistant.api))
                 try:
                     held = await self._hold(trial)
                 except Exception as error:  # noqa: BLE001 (raised again when the others are done)
@@ -124,13 +125,14 @@ class Runner:
 
         try:
             await asyncio.gather(*(work() for _ in range(min(concurrency, len(trials)))))
+            gathered = True
         finally:
             # Not cancelled with the others: these hold whole answers, which are about to reach the disk.
             if finishing:
                 await asyncio.wait(finishing)
             await self._equipped.aclose()
             ordered.flush()
-        emit(RunFinished(run=self._run, interrupted=stop.requested))
+            emit(RunFinished(run=self._run, interrupted=stop.requested or bool(failures) or not gathered))
         if failures:
             raise failures[0]
         return all_started

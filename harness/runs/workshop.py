@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.assistants.session import Clients
 from harness.costs import PriceTable
-from harness.events import Event
+from harness.events import Event, LiveEvent
 from harness.plugins import Registry
 from harness.recording import Writer
 from harness.settings import RecordMode
@@ -33,6 +33,8 @@ class Workshop:
     #: Seconds that a trial may take, unless its suite says otherwise.
     timeout: float
     emit: Callable[[Event], None]
+    #: Tells what happens inside conversations; None: nobody follows them.
+    live: Callable[[LiveEvent], None] | None = None
 
     def shown(self, path: Path) -> str:
         """Return a path as messages and results name it: from the project's folder where it lies inside."""
