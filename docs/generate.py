@@ -31,6 +31,13 @@ def commands() -> str:
     return "\n\n".join(parts)
 
 
+def features() -> str:
+    """A table of what each API can do, from the tests that show it."""
+    from tests.features.table import markdown
+
+    return markdown()
+
+
 def scorers() -> str:
     """A table of the built-in scorers, and what each says about itself."""
     from harness.scorers import default_registry
@@ -40,6 +47,21 @@ def scorers() -> str:
     rows = ["| scorer | passes when |", "| --- | --- |", *(f"| `{one.name}` | {_cell(one.summary)} |" for one in found)]
     pages = [f"**`{one.name}`**: {_paragraph(type(one).__doc__)}" for one in found]
     return "\n".join(rows) + "\n\n" + "\n\n".join(pages)
+
+
+def events() -> str:
+    """A table of what a run tells, in the order of `harness.events`."""
+    import dataclasses
+    import inspect
+
+    from harness import events as module
+
+    found = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
+    rows = ["| event | told when | what it holds |", "| --- | --- | --- |"]
+    for one in found:
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(one))
+        rows.append(f"| `{one.__name__}` | {_cell(_paragraph(one.__doc__))} | {fields} |")
+    return "\n".join(rows)
 
 
 def exit_codes() -> str:

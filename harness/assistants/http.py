@@ -19,7 +19,7 @@ from harness.assistants.session import About, Session
 from harness.assistants.told import said
 from harness.errors import ConfigError, HarnessError, ServiceError, SourceLocation, TrialError
 from harness.events import CallCompleted, CallFailed, CallStarted
-from harness.jsontext import JSONTooLarge
+from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json
 from harness.recording import QUERY, STEP, RecordingTape
 from harness.records import JSON, Message, Transcript, Turn, TurnRecord, Usage
 from harness.suites.request import Rendered, RequestTemplate
@@ -205,7 +205,7 @@ class _Talk:
 
     def _refusal(self, status: int, content: bytes) -> ServiceError:
         """Return the failure that a status means."""
-        text = " ".join(content.decode("utf-8", errors="replace").split())
+        text = " ".join(_uniform(content).split())
         start = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
         message = f"HTTP {status} from {self._driver.request.host}: {start or '(no body)'}"
         if status in (401, 403):
@@ -238,3 +238,12 @@ def _identity(session: Session) -> str:
         tape.noted[_SESSION] = identity
         return identity
     return str(tape.cassette.facts.source.get(_SESSION, "")) if tape.cassette is not None else ""
+
+
+def _uniform(content: bytes) -> str:
+    """Return a body as text; JSON, which recordings lay out anew, looks the same live and replayed."""
+    text = content.decode("utf-8", errors="replace")
+    try:
+        return json_text(parse_json(text))
+    except (NotJSON, JSONTooLarge):
+        return text

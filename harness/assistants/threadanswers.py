@@ -111,8 +111,7 @@ async def read(
     run = found.run
     status = run.get("status")
     extra: dict[str, JSON] = {"thread_id": thread, "run_id": id_of(run, "run"), "assistant_id": assistant}
-    if status in ("failed", "cancelled", "expired"):
-        raise _ended(run)
+    check(run)
     if status == "requires_action":
         return Answer(
             text="\n\n".join(map(_text, found.messages or ())),
@@ -166,12 +165,19 @@ def _text(message: Mapping[str, Any]) -> str:
     return "\n\n".join(wire.text(text.get("value")) for text in _texts(message))
 
 
-def _ended(run: Mapping[str, Any]) -> ServiceError:
-    status = str(run["status"])
+def check(run: Mapping[str, Any]) -> None:
+    """Refuse a run that came to nothing.
+
+    Raises:
+        ServiceError: It failed, was cancelled or expired.
+    """
+    status = str(run.get("status"))
+    if status not in _VERBS:
+        return
     error = run.get("last_error")
     error = error if isinstance(error, Mapping) else {}
     said = f" ({error['code']}): {error.get('message')}" if error.get("code") else ""
-    return ServiceError(f"run_{status}", f"the run {run.get('id')} {_VERBS[status]}{said}")
+    raise ServiceError(f"run_{status}", f"the run {run.get('id')} {_VERBS[status]}{said}")
 
 
 _VERBS = {"failed": "failed", "cancelled": "was cancelled", "expired": "expired"}

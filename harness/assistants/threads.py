@@ -17,7 +17,7 @@ from harness.assistants import threadanswers, wire
 from harness.assistants.conversation import Answer, Turns, converse
 from harness.assistants.resources import BETA, own_files, searchable, uploaded
 from harness.assistants.session import Session
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ServiceError
 from harness.functions import Place
 from harness.records import JSON, Attachment, Message, Transcript, Turn
 from harness.suites.suite import AssistantSpec
@@ -93,7 +93,12 @@ class ThreadsStep:
             await self._say(session, [one for one in messages[self._seen :] if one.role in ("user", "assistant")])
             path, payload = "", self._run(messages, turn)
         resumed = self._waiting is not None
-        found = await self._until_it_stops(session, path, payload)
+        try:
+            found = await self._until_it_stops(session, path, payload)
+        except ServiceError as error:
+            if resumed and error.kind == "bad_request":
+                await self._check_waiting(session)
+            raise
         self._running = None
         run = found.run
         self._waiting = str(run["id"]) if run.get("status") == "requires_action" else None
@@ -250,6 +255,18 @@ class ThreadsStep:
                 found.run, found.end = await reply.body(), reply.end
                 pause = self._pause(reply)
         return found
+
+    async def _check_waiting(self, session: Session) -> None:
+        """Look at the run that took no results.
+
+        Raises:
+            ServiceError: It had failed, was cancelled or had expired in the meantime.
+        """
+        async with wire.sent(session, "GET", f"/threads/{self._thread}/runs/{self._waiting}", headers=BETA) as reply:
+            run = await reply.body()
+        if threadanswers.stopped(run) and run.get("status") != "requires_action":
+            self._waiting = None
+        threadanswers.check(run)
 
     def _started(self, run: Mapping[str, Any]) -> None:
         self._running = threadanswers.id_of(run, "run")

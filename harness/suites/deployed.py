@@ -149,7 +149,10 @@ def _rehearse(suite: Suite, variant: Variant, renderer: Renderer) -> Iterator[Pr
             "session_id": "0" * 32,
             "metadata": facts["metadata"],
             "vars": facts["vars"],
-            "files": [],
+            "files": [
+                {"kind": one.kind, "name": one.name, "media_type": one.media_type, "data": ""}
+                for one in case.turns[0].attachments
+            ],
         }
         try:
             request.render(values, secret=lambda name: name, where=where)

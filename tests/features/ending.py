@@ -7,7 +7,10 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.features.scene import MODELS, Lack, Scene, Seen, passed
+from harness.simulator.app import Simulator
+from harness.simulator.brain import Ask, Call
+from tests.features.scene import APIS, MODELS, Lack, Scene, Seen, passed
+from tests.features.talking import AGENT, HTTP, HTTP_STREAM
 
 _TOOLS = '''
 from harness.tools import EndRun
@@ -97,6 +100,24 @@ def _lives(name: str, *, made: int, deleted: int) -> Scene:
     )
 
 
+_PATIENT = '''
+async def wait(session) -> str:
+    """Wait until it is too late."""
+    messages = [{"role": "user", "content": "Is it over?"}]
+    given = await session.client.chat.completions.create(model="test-model", messages=messages)
+    return given.choices[0].message.content
+'''
+
+
+def _too_late(simulator: Simulator) -> Callable[[Ask], Any]:
+    """A model behind the service, which lets a run expire when it is asked through another API."""
+
+    def answer(ask: Ask) -> Any:
+        return [Call(name="wait", arguments="{}")] if ask.api == "threads" else f"{simulator.expire_runs()} expired"
+
+    return answer
+
+
 def _assistant(url: str, api: str) -> Mapping[str, str]:
     """Make an assistant at the service."""
     body = json.dumps({"model": "other-model", "instructions": "You are Ada.", "name": "Ada"}).encode()
@@ -130,6 +151,9 @@ SCENES = (
         feature="cancel: the trial's time is over while an answer is made",
         suite="timeout: 400ms\ncases: [{id: a, input: Go}]\n",
         script=[{"reply": "Late", "delay": 60}],
+        apis=(*MODELS, "python", "http"),
+        more={"python": "target: ./agent.py:answer\n", "http": HTTP},
+        files={"suites/agent.py": AGENT},
         check=_timed_out,
         kept=False,
     ),
@@ -137,6 +161,9 @@ SCENES = (
         feature="timeout: a stream that stops",
         suite="timeout: 400ms\nstream: true\ncases: [{id: a, input: Go}]\n",
         script=[{"chunks": ["Never", " ends"], "pace": 60}],
+        apis=(*MODELS, "python", "http"),
+        more={"python": "target: ./agent.py:streamed\n", "http": HTTP_STREAM},
+        files={"suites/agent.py": AGENT},
         check=_timed_out,
         kept=False,
     ),
@@ -144,7 +171,10 @@ SCENES = (
         feature="refused or failed for good",
         suite="cases: [{id: a, input: Go}]\n",
         script=[{"fail": {"status": 400, "code": "invalid_prompt", "message": "No such thing."}}],
-        check=_fails({"responses": "bad_request", "chat": "bad_request", "threads": "run_failed"}, "No such thing."),
+        apis=(*MODELS, "python", "http"),
+        more={"python": "target: ./agent.py:answer\n", "http": HTTP},
+        files={"suites/agent.py": AGENT},
+        check=_fails({**dict.fromkeys(APIS, "bad_request"), "threads": "run_failed"}, "No such thing."),
     ),
     Scene(
         feature="failed in the middle of a stream",
@@ -162,6 +192,15 @@ SCENES = (
         check=_fails(dict.fromkeys(MODELS, "server"), "Broken."),
         lacks={"threads": Lack(reason="a run that failed is a final answer: the row above")},
         kept=False,
+    ),
+    Scene(
+        feature="a run that expires",
+        suite="tools: [{function: './tools.py:wait', pure: true}]\ncases: [{id: a, input: Go}]\n",
+        apis=("threads",),
+        files={"suites/tools.py": _PATIENT},
+        script_of=_too_late,
+        check=_fails({"threads": "run_expired"}, "expired"),
+        lacks=dict.fromkeys(("responses", "chat"), Lack(reason="a step is one request; nothing waits at the service")),
     ),
     _lives("lazy", made=2, deleted=2),
     _lives("run", made=1, deleted=1),

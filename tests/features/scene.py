@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from harness.simulator.app import Simulator
 from harness.simulator.brain import Ask
 
 JSON: TypeAlias = Any
@@ -79,13 +80,21 @@ class Scene:
     lacks: Mapping[str, Lack] = field(default_factory=dict)
     #: Whether the trials are kept; without a final answer they are not, and replaying says that they are missing.
     kept: bool = True
+    #: A function that answers, made for the simulator that it answers for.
+    script_of: Callable[[Simulator], Callable[[Ask], Any]] | None = None
     #: Conversations that are at the service already: the threads' first messages, posted before the recording.
     before: Callable[[str, str], Mapping[str, str]] | None = None
 
     def text(self, api: str, url: str) -> str:
         """The suite's file."""
-        own = {"threads": "poll_interval: 20ms\n"}.get(api, "") if api in self.apis else ""
-        head = f"suite: s\napi: {api}\n"
-        if api in MODELS or api == "python":
-            head += f"base_url: {url}\nmodel: test-model\n"
-        return head + own + self.more.get(api, "") + self.suite.replace("URL", url)
+        return f"suite: s\napi: {api}\n" + (_HEADS[api] + self.more.get(api, "") + self.suite).replace("URL", url)
+
+
+#: By API, what every suite says.
+_HEADS = {
+    **dict.fromkeys(("responses", "chat", "python"), "base_url: URL\nmodel: test-model\n"),
+    "threads": "base_url: URL\nmodel: test-model\npoll_interval: 20ms\n",
+    # The simulator is a service like any other.
+    "http": "url: URL/chat/completions\nusage: $.usage\n",
+    "outputs": "outputs: data/answers.jsonl\n",
+}

@@ -30,7 +30,10 @@ def lay_out(scene: Scene, root: Path, text: str) -> Path:
 def simulator(scene: Scene) -> Simulator:
     """The service that a scene talks to."""
     brain = FunctionBrain(scene.script) if callable(scene.script) else ScriptBrain(list(scene.script))
-    return Simulator(brain)
+    found = Simulator(brain)
+    if scene.script_of is not None:
+        found.brain = FunctionBrain(scene.script_of(found))
+    return found
 
 
 def play(scene: Scene, api: str, root: Path) -> Seen:

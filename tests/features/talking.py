@@ -10,10 +10,18 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from tests.features.scene import Lack, Scene, Seen, passed
+from tests.features.scene import APIS, MODELS, Lack, Scene, Seen, passed
 
+_USED = {"usage": {"input": 7, "output": 5}}
+_ANSWER = {"id": "a", "output": "It takes 5 days.", "latency": 1.5, **_USED}
+_ANSWERS = {
+    "id": "ticket",
+    "latency": 3.0,
+    "turns": [
+        {"output": text, "latency": 1.0, **_USED} for text in ("T-17", "Closed: T-17", "Right: You said: Closed: T-17")
+    ],
+}
 _AT_ONCE = Lack(reason="a step is one request, with everything that was said")
-_ANOTHERS = Lack(reason="what it calls is its own affair")
 
 
 def png() -> bytes:
@@ -28,6 +36,8 @@ def png() -> bytes:
 
 
 AGENT = """\
+import base64
+
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 async def answer(input, messages, session):
@@ -39,13 +49,47 @@ async def streamed(input, messages, session):
     async for piece in given:
         if piece.choices and piece.choices[0].delta.content:
             yield piece.choices[0].delta.content
+
+async def looked(input, files, images, session):
+    shown = " ".join(base64.b64encode(one.data).decode() for one in (*files, *images))
+    return await answer(input, [{"role": "user", "content": f"{input} {shown}"}], session)
+
+async def told(input, instructions, messages, session):
+    own = [{"role": "system", "content": instructions}] if instructions else []
+    return await answer(input, [*own, *messages], session)
+"""
+
+
+#: What a service of its own is sent, and what is read of its answer.
+HTTP = """\
+body: {model: test-model, messages: "{{ messages }}"}
+output: "$.choices[0].message.content"
+tool_calls: "$.choices[0].message.tool_calls[*]"
+"""
+HTTP_FILES = """\
+body:
+  model: test-model
+  messages:
+    - role: user
+      content:
+        - {type: text, text: "{{ input }}"}
+        - type: file
+          file: {filename: "{{ files[0].name }}", file_data: "data:text/plain;base64,{{ files[0].data }}"}
+        - {type: image_url, image_url: {url: "data:image/png;base64,{{ files[1].data }}"}}
+output: "$.choices[0].message.content"
+"""
+HTTP_STREAM = """\
+body: {model: test-model, messages: "{{ messages }}", stream: true, stream_options: {include_usage: true}}
+sse: true
 """
 
 
 def _plain(seen: Seen) -> None:
     passed(seen)
     assert seen.row["output"] == "It takes 5 days."
-    assert [message["role"] for message in seen.row["messages"]] == ["system", "user", "assistant"]
+    system = ["system"] if seen.api in (*MODELS, "python") else []
+    assert [message["role"] for message in seen.row["messages"]] == [*system, "user", "assistant"]
+    assert ("Be brief." in seen.told()) == bool(system)
     assert seen.row["usage"]["input"] > 0
     assert seen.row["usage"]["output"] > 0
     assert seen.row["latency"] > 0
@@ -77,14 +121,16 @@ _TURNS_SAID = [
 def _turns(seen: Seen) -> None:
     passed(seen)
     row = seen.row
+    system = ["system"] if seen.api in (*MODELS, "python") else []
     assert [turn["output"] for turn in row["turns"]] == ["T-17", "Closed: T-17", "Right: You said: Closed: T-17"]
     assert [message["role"] for message in row["messages"]] == [
-        *("system", "user", "assistant", "user", "assistant", "user", "user", "assistant")
+        *system,
+        *("user", "assistant", "user", "assistant", "user", "user", "assistant"),
     ]
-    assert row["messages"][3]["content"] == "Close T-17."
+    assert row["messages"][len(system) + 2]["content"] == "Close T-17."
     assert sum(turn["latency"] for turn in row["turns"]) <= row["latency"] + 1e-5
     assert [check["turn"] for check in row["checks"] if check["scorer"] != "turns"] == [1, 2, 3, 3]
-    if seen.api != "python":
+    if seen.api in MODELS:
         assert len({json.dumps(turn["usage"]) for turn in row["turns"]}) > 1
 
 
@@ -103,9 +149,11 @@ def _streamed(seen: Seen) -> None:
     assert 0 < row["ttft"] < row["latency"]
     assert row["turns"][0]["ttft"] == row["ttft"]
     assert row["usage"]["output"] > 0
+    if seen.api == "outputs":
+        return
     cassette = (seen.root / row["cassette"]["path"]).read_text(encoding="utf-8")
     assert "events:" in cassette
-    if seen.api != "python":
+    if seen.api in MODELS:
         assert all(body["stream"] is True for body in seen.sent())
 
 
@@ -229,21 +277,20 @@ def _first_message(ask: Any) -> str:
 SCENES = (
     Scene(
         feature="plain",
-        suite="cases: [{id: a, input: How long?, expect: {equals: It takes 5 days.}}]\n",
-        more=dict.fromkeys(("responses", "chat", "threads"), "system: Be brief.\n")
-        | {"python": "target: ./agent.py:answer\nsystem: Be brief.\n"},
-        apis=("responses", "chat", "threads", "python"),
-        files={"suites/agent.py": AGENT},
-        script=[{"match": {"contains": "How long?", "system": "Be brief."}, "reply": "It takes 5 days."}],
+        suite="system: Be brief.\ncases: [{id: a, input: How long?, expect: {equals: It takes 5 days.}}]\n",
+        more={"python": "target: ./agent.py:answer\n", "http": HTTP},
+        apis=APIS,
+        files={"suites/agent.py": AGENT, "suites/data/answers.jsonl": json.dumps(_ANSWER)},
+        script=[{"match": {"contains": "How long?"}, "reply": "It takes 5 days."}],
         check=_plain,
     ),
     Scene(
-        feature="multi-turn",
+        feature="multi-turn, with values saved from turn to turn",
         suite=_TURNS,
         script=_TURNS_SAID,
-        apis=("responses", "chat", "threads", "python"),
-        more={"python": "target: ./agent.py:answer\n"},
-        files={"suites/agent.py": AGENT},
+        apis=APIS,
+        more={"python": "target: ./agent.py:answer\n", "http": HTTP},
+        files={"suites/agent.py": AGENT, "suites/data/answers.jsonl": json.dumps(_ANSWERS)},
         check=_turns,
     ),
     Scene(
@@ -275,12 +322,11 @@ SCENES = (
         },
     ),
     Scene(
-        feature="streaming",
+        feature="streaming, with the time to the first token",
         suite="cases: [{id: a, input: How long?, expect: {contains: 5 days}}]\n",
-        more=dict.fromkeys(("responses", "chat", "threads"), "stream: true\n")
-        | {"python": "target: ./agent.py:streamed\n"},
-        apis=("responses", "chat", "threads", "python"),
-        files={"suites/agent.py": AGENT},
+        more=dict.fromkeys(MODELS, "stream: true\n") | {"python": "target: ./agent.py:streamed\n", "http": HTTP_STREAM},
+        apis=APIS,
+        files={"suites/agent.py": AGENT, "suites/data/answers.jsonl": json.dumps(_ANSWER | {"ttft": 0.2})},
         script=_STREAM,
         check=_streamed,
     ),
@@ -325,7 +371,9 @@ SCENES = (
     Scene(
         feature="files and images",
         suite="cases:\n  - {id: a, input: Look, files: data/order.txt, images: [data/dot.png], expect: {equals: Seen}}\n",
-        files={"suites/data/order.txt": _ORDER, "suites/data/dot.png": png()},
+        files={"suites/agent.py": AGENT, "suites/data/order.txt": _ORDER, "suites/data/dot.png": png()},
+        apis=(*MODELS, "python", "http"),
+        more={"python": "target: ./agent.py:looked\n", "http": HTTP_FILES},
         script=[{"match": {"contains": "Look"}, "reply": "Seen"}],
         check=_filed,
     ),
@@ -374,6 +422,9 @@ SCENES = (
         suite="system: The prompt.\ncases:\n  - id: a\n    turns:\n      - {input: One}\n"
         '      - {input: Two, instructions: "Only {{ kind }}."}\n      - {input: Three}\n'
         "    vars: {kind: now}\n",
+        apis=(*MODELS, "python"),
+        more={"python": "target: ./agent.py:told\n"},
+        files={"suites/agent.py": AGENT},
         script=[
             {"match": {"system": "Only now."}, "reply": "own"},
             {"match": {"system": "The prompt."}, "reply": "prompt"},
