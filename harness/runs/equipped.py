@@ -15,6 +15,7 @@ from harness.plan import Trial
 from harness.recording import ReplayTape, Tape
 from harness.records import Transcript, Usage
 from harness.runs.listening import at_moments
+from harness.runs.observing import tell_calls
 from harness.runs.recordings import Held
 from harness.runs.servers import Servers
 from harness.runs.workshop import Workshop
@@ -102,7 +103,12 @@ class _Trial:
 
     async def talk(self) -> Transcript:
         self._world = await self._made(self._spec)
-        return await self._talk(self._spec, self._dialogue)
+        try:
+            return await self._talk(self._spec, self._dialogue)
+        finally:
+            # Calls of assistants that serve as tools are told by themselves, and stand on the same tape.
+            if self._spec.api == "python" and not self._spec.assistants:
+                tell_calls(self._held.trial.id, self._tape.interactions, self._workshop.emit)
 
     async def _talk(self, spec: AssistantSpec, turns: Turns) -> Transcript:
         kit = self._kit(self._held.trial, spec)
