@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from harness.library.testing import TestSession
+    from harness.pytesting.clients import ScriptedClients
     from harness.pytesting.session import SuiteSession
 
 #: Name under which the session's suites are registered with pytest, once there are any.
@@ -49,6 +51,30 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini("harness_repeats", "Repeats of each case, instead of the suite's.", default="")
     parser.addini("harness_concurrency", "Trials of suites at the same time.", default="")
     parser.addini("harness_report", "Folder for results and reports of suites, seen from the ini file.", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "harness(script=[...]): what the simulator behind openai_client does.")
+
+
+@pytest.fixture
+def openai_client(request: pytest.FixtureRequest) -> Iterator[ScriptedClients]:
+    """An OpenAI client on a simulator in this process; call it with a script for further ones."""
+    from harness.pytesting.clients import scripted
+
+    clients = scripted(request.node)
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def harness_session(request: pytest.FixtureRequest) -> TestSession:
+    """Cassettes for this test: `with harness_session.trial() as trial:`."""
+    from harness.library.testing import TestSession
+    from harness.pytesting.options import record_mode
+
+    node = request.node
+    return TestSession(file=node.path, test=node.name, mode=record_mode(node.config))
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:

@@ -43,7 +43,26 @@ _GONE = ("assistants", "threads")
 class Block:
     """A block of code with a cassette; a context manager, sync and async."""
 
-    def __init__(self, path: str | Path, *, mode: RecordMode | None, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        mode: RecordMode | None,
+        endpoint: Endpoint,
+        start: Path | None = None,
+        how: str | None = None,
+    ) -> None:
+        """
+        Args:
+            path: Of the cassette.
+            mode: None: the settings'.
+            endpoint: Where the block's clients send to.
+            start: A folder in the project, or a file in one; None: the working folder.
+            how: What a user does to record it.
+
+        Raises:
+            UsageError: The mode or the path is wrong.
+        """
         if mode is not None and mode not in _MODES:
             raise UsageError(f"record_mode={mode!r}: it is {', '.join(_MODES[:-1])} or {_MODES[-1]}")
         self._given = Path(path)
@@ -51,11 +70,15 @@ class Block:
             raise UsageError(f"a cassette is a YAML file: write {str(path) + '.yaml'!r}, not {str(path)!r}")
         self._mode = mode
         self._endpoint = endpoint
+        self._start = start
+        self._how = how or f"`harness.cassette({str(path)!r}, record_mode='once')`, or HARNESS_RECORD_MODE=once"
         self._stack = ExitStack()
         self._token: Token[Block | None] | None = None
         self._project: Project | None = None
         self._clients: Clients | None = None
         self._unfinished = False
+        #: Opened by code that blocks.
+        self._blocking = False
         self._kept: list[RecordedCall] = []
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
@@ -113,6 +136,7 @@ class Block:
     # -- opening and closing
 
     def __enter__(self) -> Self:
+        self._blocking = True
         self._enter()
         return self
 
@@ -139,7 +163,7 @@ class Block:
             raise UsageError(f"the cassette {outer.path} is open here already: cassettes cannot be nested")
         if self._tape is not None:
             raise UsageError("this cassette was used already: call harness.cassette(...) again")
-        project = self._project = open_project()
+        project = self._project = open_project(self._start)
         root = project.settings.root
         # Recordings belong to the project, wherever in it the code runs.
         self._path = (root / self._given).resolve()
@@ -158,10 +182,7 @@ class Block:
         except FileNotFoundError:
             if mode != "none":
                 return RecordingTape()
-            absent = (
-                f"{shown} does not exist: nothing is recorded yet. Record it with "
-                f"`harness.cassette({str(self._given)!r}, record_mode='once')`, or with HARNESS_RECORD_MODE=once."
-            )
+            absent = f"{shown} does not exist: nothing is recorded yet. Record it with {self._how}."
             return ReplayTape(None, shown=shown, absent=absent)
         except CassetteDamaged:
             if mode in ("rewrite", "all"):
@@ -234,7 +255,8 @@ class Block:
                 environ=os.environ,
                 retry=settings.retry,
                 timeout=settings.timeout,
-                concurrency=settings.concurrency or LIVE_CONCURRENCY,
+                # Event loops may come and go in code that blocks: connections must not outlive the calls.
+                concurrency=0 if self._blocking else settings.concurrency or LIVE_CONCURRENCY,
                 live=not self.tape.replays if live is None else live,
                 secrets=[os.environ.get(named, "")] if named else (),
                 trusted=settings.trusted_hosts,

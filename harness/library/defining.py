@@ -32,6 +32,8 @@ _SETTINGS = (frozenset(AssistantFields.model_fields) - _ELSEWHERE) | {
     "api_key_env",
     "assistants",
 }
+#: A setting as messages about suites name it.
+_KEY = re.compile(rf"`({'|'.join(sorted(_SETTINGS | {'tools', 'parameters', 'name', 'files'}))}): ?([^`]*)`")
 _INSTEAD = {
     "system": "Write `instructions=`.",
     "prompt": "Write `instructions=`; prompts of the project belong to suites.",
@@ -100,8 +102,6 @@ def defined(
     if document.problems:
         raise _wrong(document.problems)
     variant = variants[0]
-    if variant.assistant.api not in MODEL_APIS:
-        raise UsageError(f"{_SHOWN}: `api=` is responses, chat or threads here, not '{variant.assistant.api}'")
     spec = variant.assistant
     own = {
         "name": name,
@@ -131,6 +131,9 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
         if key not in _SETTINGS:
             hint = _INSTEAD.get(key) or did_you_mean(key, sorted(_SETTINGS | {"instructions", "tools", "name"}))
             raise UsageError(f"{_SHOWN}: unknown argument '{key}'.{f' {hint}' if hint else ''}")
+    api = settings.get("api")
+    if api is not None and api not in MODEL_APIS:
+        raise UsageError(f"{_SHOWN}: `api=` is responses, chat or threads, not {api!r}")
     return {key: value for key, value in settings.items() if value is not None}
 
 
@@ -190,7 +193,7 @@ def _wrong(problems: Sequence[Problem], *, argument: str | None = None) -> Usage
     said = []
     for problem in problems:
         text = f"{problem.message} {problem.hint}" if problem.hint else problem.message
-        text = re.sub(r"`(\w+): ?([^`]*)`", lambda found: f"`{found[1]}={found[2]}`", text)
+        text = _KEY.sub(lambda found: f"`{found[1]}={found[2]}`", text)
         text = text.replace(" is set for this variant.", " is given.")
         said.append(f"`{argument}=`: {text}" if argument else text)
     return UsageError(f"{_SHOWN}: " + "\n".join(dict.fromkeys(said)))

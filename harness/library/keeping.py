@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from harness.assistants.session import Clients, Session
 from harness.assistants.shared import Shared
 from harness.errors import HarnessError
+from harness.recording import Tape
 
 T = TypeVar("T")
 
@@ -19,6 +20,8 @@ class Kept(Shared):
     def __init__(self) -> None:
         super().__init__()
         self._going: dict[str, Callable[[Session], Awaitable[None]]] = {}
+        #: What is there, and on which tape that stands already: once on each is enough, and the same on replay.
+        self._there: dict[str, tuple[Tape, Any]] = {}
 
     async def once(
         self,
@@ -28,7 +31,11 @@ class Kept(Shared):
         *,
         undo: Callable[[Session, T], Awaitable[None]] | None = None,
     ) -> T:
+        if key in self._there and self._there[key][0] is session.tape:
+            found: T = self._there[key][1]
+            return found
         value = await super().once(session, key, make)
+        self._there[key] = (session.tape, value)
         if undo is not None:
             self._going[key] = _undoing(undo, value)
         return value
@@ -39,6 +46,7 @@ class Kept(Shared):
             with suppress(HarnessError):
                 await self._going.pop(key)(session)
         self._made.clear()
+        self._there.clear()
 
 
 class KeepingClients(Clients):

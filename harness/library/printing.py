@@ -63,10 +63,13 @@ class PrintHandler(EventHandler):
 
 
 def _print(console: Console, one: Printable) -> None:
-    if one.content or not one.tool_calls:
+    # A message that is listed by a service says what the calls before it led to.
+    if isinstance(one, Message) and one.content:
         _print_text(console, one)
     for call in one.tool_calls:
         _print_call(console, call)
+    if not isinstance(one, Message) and (one.content or one.files or not one.tool_calls):
+        _print_text(console, one)
 
 
 def _print_text(console: Console, one: Printable) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.assistants import wire
@@ -34,7 +34,8 @@ class ThreadMessage:
 
 async def create_assistant(session: Session, assistant: Defined) -> str:
     """Create an assistant, with the tools that the session has; return its id."""
-    spec, place = assistant.spec, assistant.place
+    # Whoever asked for it deletes it again.
+    spec, place = replace(assistant.spec, lifecycle="lazy"), assistant.place
     files = {name: own_files(spec, name, place) for name in ("file_search", "code_interpreter")}
     messages = [Message(role="system", content=assistant.instructions)] if assistant.instructions else []
     metadata = {name: str(value) for name, value in assistant.metadata.items()}

@@ -24,7 +24,7 @@ from harness.library.remote import ThreadMessage
 from harness.library.reply import Reply
 from harness.library.speaking import Talk, made_world, talking
 from harness.project.project import open_project
-from harness.records import Attachment, Message, Transcript, Turn
+from harness.records import Attachment, Message, ToolCall, Transcript, Turn
 from harness.suites.cases import attached
 from harness.suites.suite import AssistantSpec
 
@@ -180,6 +180,7 @@ class Thread:
             found = await remote.list_messages(
                 talk.session, self._id, limit=limit, order=order, before=before, after=after
             )
+        found = self._with_calls(found)
         waiting = self._local()[-len(self._pending) :] if self._pending and not (before or after) else []
         whole = [*found, *waiting] if order == "asc" else [*reversed(waiting), *found]
         return whole[:limit]
@@ -310,6 +311,25 @@ class Thread:
         )
         thread = replace(thread, spec=replace(self._where, tools=(), env=None, assistants={}))
         return talking(thread, settings=project.settings, listener=Listener(None))
+
+    def _with_calls(self, found: Sequence[ThreadMessage]) -> list[ThreadMessage]:
+        """Put to the messages that a service lists what was called here on the way to them."""
+        answers: list[tuple[str, tuple[ToolCall, ...]]] = []
+        calls: tuple[ToolCall, ...] = ()
+        for one in self._history:
+            if one.role == "assistant":
+                calls += one.tool_calls
+                if one.content:
+                    answers.append((one.content, calls))
+                    calls = ()
+        listed: list[ThreadMessage] = []
+        for shown in found:
+            mine = next((one for one in answers if shown.role == "assistant" and one[0] == shown.content), None)
+            if mine is not None:
+                answers.remove(mine)
+                shown = replace(shown, tool_calls=mine[1])
+            listed.append(shown)
+        return listed
 
     def _local(self) -> list[ThreadMessage]:
         shown = [one for one in (*self._history, *self._pending) if one.role in ("user", "assistant")]
