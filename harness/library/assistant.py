@@ -20,14 +20,13 @@ from harness.library.handling import Listener, OnEvent
 from harness.library.keeping import Kept
 from harness.library.looping import blocking
 from harness.library.reply import Reply
+from harness.library.saying import File, Texts, messages_of
 from harness.library.speaking import Talk, talking
 from harness.library.streams import AsyncStream, Stream
-from harness.library.thread import File, Thread, said
+from harness.library.thread import Thread
 from harness.project.project import Project, open_project
-from harness.records import JSON, Message
+from harness.records import JSON
 from harness.settings import Settings
-
-Texts = str | Sequence[str]
 
 
 class Assistant:
@@ -176,7 +175,7 @@ class Assistant:
         on_event: OnEvent | None = None,
     ) -> Reply:
         """Do what `say` does, in the running event loop."""
-        messages = _messages(text, files, images)
+        messages = messages_of(text, files, images)
         return await (thread or self.thread).answered(self, messages, instructions=instructions, on_event=on_event)
 
     def stream(
@@ -357,7 +356,7 @@ class Assistant:
         images: Iterable[File],
         instructions: str | None,
     ) -> Callable[[OnEvent], Any]:
-        messages = _messages(text, files, images)
+        messages = messages_of(text, files, images)
         where = thread or self.thread
         return lambda hear: where.answered(self, messages, instructions=instructions, on_event=hear, stream=True)
 
@@ -374,13 +373,6 @@ class Assistant:
     async def _delete(self, talk: Talk, id: str) -> None:
         await remote.delete_assistant(talk.session, id)
         await self._kept.go(talk.session)
-
-
-def _messages(text: Texts, files: Iterable[File], images: Iterable[File]) -> list[Message]:
-    texts = [text] if isinstance(text, str) else list(text)
-    if not texts:
-        raise UsageError("nothing is said: give a text, or a list of them")
-    return [*map(said, texts[:-1]), said(texts[-1], files=files, images=images)]
 
 
 def _text(name: str, value: Any) -> str:

@@ -8,25 +8,19 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
-from urllib.parse import urlsplit
 
-from harness import __version__
 from harness.assistants.session import Clients, Endpoint
-from harness.assistants.usage import recorded_usage
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
+from harness.library.facts import facts_of
 from harness.project.project import Project, open_project
-from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
-from harness.recording.cassette import resource
+from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
 from harness.recording.read import LARGEST
 from harness.records import JSON, Transcript
 from harness.runs.opening import LIVE_CONCURRENCY
-from harness.runs.pricing import cost_today
 from harness.runs.recordings import UNFINISHED
 from harness.settings import RecordMode
 from harness.tools import RecordedCall
@@ -36,8 +30,6 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 _MODES = get_args(RecordMode)
-#: Resources of the Assistants API, which nobody can record anew at OpenAI.
-_GONE = ("assistants", "threads")
 
 
 class Block:
@@ -217,7 +209,15 @@ class Block:
         whole = tape.final and not self._unfinished
         if not tape.interactions or not (whole or self._mode == "all"):
             return None
-        text = emit(Cassette(interactions=tape.interactions, facts=self._facts(tape)))
+        assert self._project is not None
+        facts = facts_of(
+            tape,
+            prices=self._project.prices(),
+            redactor=self._open_clients(live=False).redactor,
+            tools=self._kept,
+            definitions=self._definitions,
+        )
+        text = emit(Cassette(interactions=tape.interactions, facts=facts))
         if len(text) > LARGEST:
             raise StorageError(
                 f"{self._shown} would have {len(text):,} characters, more than the {LARGEST:,} that a cassette may "
@@ -262,23 +262,6 @@ class Block:
                 trusted=settings.trusted_hosts,
             )
         return self._clients
-
-    def _facts(self, tape: RecordingTape) -> Facts:
-        assert self._project is not None
-        prices = self._project.prices()
-        redacted = self._open_clients(live=False).redactor.data
-        return Facts(
-            count=len(tape.interactions),
-            end=tape.latency or 0.0,
-            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            source=_source(tape),
-            harness=__version__,
-            openai=version("openai"),
-            prices=prices.id,
-            cost=cost_today(tape, model=None, prices=prices),
-            tools=tuple(redacted(call.plain()) for call in self._kept),
-            definitions=redacted(self._definitions),
-        )
 
 
 _current: ContextVar[Block | None] = ContextVar("harness-block", default=None)
@@ -327,24 +310,6 @@ def _stale(unrenewable: bool) -> str:
     if unrenewable:
         return "This recording cannot be made again: OpenAI switched the Assistants API off on 2026-08-26."
     return "Record the block anew with `record_mode='rewrite'`."
-
-
-def _source(tape: RecordingTape) -> dict[str, Any]:
-    interactions = tape.interactions
-    found: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
-    model = next(filter(None, (recorded_usage(one)[0] for one in reversed(interactions))), None)
-    if model:
-        found["model"] = model
-    told = {
-        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "") for one in interactions
-    }
-    if "true" in told:
-        found["simulated"] = True
-    elif told - {""}:
-        found["simulated"] = "protocol"
-    if any(resource(urlsplit(one.request.uri).path).split("/")[0] in _GONE for one in interactions):
-        found["renewable"] = False
-    return found
 
 
 def _in_a_thread(work: Any) -> None:

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import UsageError
 from harness.functions import Functions, Place
@@ -22,19 +21,16 @@ from harness.library.keeping import Kept
 from harness.library.looping import blocking
 from harness.library.remote import ThreadMessage
 from harness.library.reply import Reply
+from harness.library.saying import File, Order, Role, page, said
 from harness.library.speaking import Talk, made_world, talking
 from harness.project.project import open_project
-from harness.records import Attachment, Message, ToolCall, Transcript, Turn
-from harness.suites.cases import attached
+from harness.records import Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
 
 if TYPE_CHECKING:
     from harness.library.assistant import Assistant
 
 T = TypeVar("T")
-Order: TypeAlias = Literal["asc", "desc"]
-File: TypeAlias = str | Path | Attachment
-Role: TypeAlias = Literal["user", "assistant"]
 #: APIs by how the ids of what they keep begin.
 _KINDS = {"thread_": "threads", "conv_": "responses", "resp_": "responses"}
 _MOST = 100
@@ -175,7 +171,7 @@ class Thread:
         if order not in ("asc", "desc"):
             raise UsageError(f"order={order!r}: it is asc or desc")
         if self._id is None or self._api != "threads":
-            return _page(self._local(), limit, order=order, before=before, after=after)
+            return page(self._local(), limit, order=order, before=before, after=after)
         async with self._at_service() as talk:
             found = await remote.list_messages(
                 talk.session, self._id, limit=limit, order=order, before=before, after=after
@@ -360,47 +356,6 @@ class Thread:
             yield
         finally:
             self._active = False
-
-
-def said(text: str, *, files: Iterable[File] = (), images: Iterable[File] = (), role: Role = "user") -> Message:
-    """Return a message with its files.
-
-    Raises:
-        UsageError: It is no text, has no such role, or a file cannot be read.
-    """
-    if not isinstance(text, str):
-        raise UsageError(f"a message is a text, not a {type(text).__name__}")
-    if role not in ("user", "assistant"):
-        raise UsageError(f"role={role!r}: it is user or assistant")
-    kinds: tuple[tuple[Literal["file", "image"], Iterable[File]], ...] = (("file", files), ("image", images))
-    found = [_attached(kind, one) for kind, given in kinds for one in ([given] if isinstance(given, str) else given)]
-    if not text and not found:
-        raise UsageError("a message cannot be empty")
-    return Message(role=role, content=text, attachments=tuple(found))
-
-
-def _attached(kind: Literal["file", "image"], given: File) -> Attachment:
-    if isinstance(given, Attachment):
-        return given
-    try:
-        return attached(kind, Path(given))
-    except OSError as error:
-        raise UsageError(f"`{kind}s=`: cannot read {given}: {error.strerror or error}") from None
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"`{kind}s=`: {str(error).replace('`files:`', '`files=`')}") from None
-
-
-def _page(
-    messages: list[ThreadMessage], limit: int, *, order: Order, before: str | None, after: str | None
-) -> list[ThreadMessage]:
-    whole = messages if order == "asc" else messages[::-1]
-    places = {one.id: place for place, one in enumerate(whole)}
-    for given in (before, after):
-        if given is not None and given not in places:
-            raise UsageError(f"there is no message '{given}' in this thread")
-    first = 0 if after is None else places[after] + 1
-    last = len(whole) if before is None else places[before]
-    return whole[first:last][:limit]
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:
