@@ -12,6 +12,8 @@ import pytest
 from harness.simulator import Served, served
 from harness.simulator.app import Simulator
 from harness.simulator.script import ScriptBrain
+from harness.simulator.upstream import UpstreamBrain
+from tests.loopback import ChatServer
 from tests.projects import harness, write
 
 SUITE = """\
@@ -34,6 +36,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server() -> Iterator[Served]:
     with served(Simulator(ScriptBrain([{"delay": 0.5, "reply": "Hello"}]))) as running:
+        yield running
+
+
+@pytest.fixture
+def staged() -> Iterator[Served]:
+    """A model behind the simulator: what it answers is no script's, and the protocol is not the service's own."""
+    with ChatServer(lambda number, body: "Hello") as model, served(Simulator(UpstreamBrain(model.url))) as running:
         yield running
 
 
@@ -67,8 +76,8 @@ def test_recording_at_openai_is_refused_and_told_why(project: Path, monkeypatch:
         assert said in result.output
 
 
-def test_a_recording_of_it_is_never_recorded_over(project: Path, server: Served) -> None:
-    write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {server.url}")})
+def test_what_cannot_be_recorded_again_is_never_recorded_over(project: Path, staged: Served) -> None:
+    write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {staged.url}")})
     harness("record", "--yes")
     cassette = project / "cassettes/s/m/one.1.yaml"
     before = cassette.read_bytes()
@@ -79,9 +88,53 @@ def test_a_recording_of_it_is_never_recorded_over(project: Path, server: Served)
     assert cassette.read_bytes() == before
 
 
-def test_reports_say_that_it_cannot_be_made_again(project: Path, server: Served) -> None:
-    write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {server.url}")})
+def test_reports_say_that_it_cannot_be_made_again(project: Path, staged: Served) -> None:
+    write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {staged.url}")})
     harness("record", "--yes")
     said = " ".join(harness("run").output.split())
-    assert "simulated by a script in 1 trial" in said
+    assert "through a simulated protocol in 1 trial" in said
     assert "recordings that cannot be made again in 1 trial" in said
+
+
+def test_what_a_script_answered_can_be_recorded_again(project: Path, server: Served) -> None:
+    write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {server.url}")})
+    harness("record", "--yes")
+    assert harness("record", "--rewrite", "--yes").exit_code == 0
+    assert "simulated by a script in 1 trial" in " ".join(harness("run").output.split())
+
+
+def test_a_refused_request_is_no_recording_that_anybody_would_miss(project: Path, staged: Served) -> None:
+    settings = f"base_url: {staged.url}\nmax_tokens: 50"
+    write(project, {"suites/s.yaml": SUITE.format(settings=settings)})
+    assert harness("record", "--yes").exit_code == 3
+    write(project, {"suites/s.yaml": SUITE.format(settings=settings.replace("50", "500"))})
+    assert harness("record", "--rewrite", "--yes").exit_code == 0
+
+
+def test_a_look_that_had_to_be_repeated_leaves_the_recording_whole(project: Path) -> None:
+    simulator = Simulator(ScriptBrain([{"delay": 0.5, "reply": "Hello"}]))
+    inner, looks = simulator.app, [0]
+
+    async def flaky(scope: Any, receive: Any, send: Any) -> None:
+        looks[0] += scope["method"] == "GET"
+        if scope["method"] == "GET" and looks[0] == 4:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}"})
+        else:
+            await inner(scope, receive, send)
+
+    simulator.app = flaky
+    with served(simulator) as running:
+        write(project, {"suites/s.yaml": SUITE.format(settings=f"base_url: {running.url}\npoll_interval: 5ms")})
+        assert harness("record", "--yes").exit_code == 0
+    recorded = row(project)
+    assert harness("run").exit_code == 0
+    assert recorded["messages"] == row(project)["messages"]
+
+
+def test_a_file_that_two_turns_need_is_replayed(project: Path, server: Served) -> None:
+    turns = "turns: [{input: Hi, images: a.png}, {input: Hello, images: a.png}]"
+    text = SUITE.format(settings=f"base_url: {server.url}").replace("input: Hi, expect", f"{turns}, expect")
+    write(project, {"suites/s.yaml": text, "suites/a.png": "no image, and nobody looks"})
+    assert harness("record", "--yes").exit_code == 0
+    assert harness("run").exit_code == 0

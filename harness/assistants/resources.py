@@ -46,6 +46,11 @@ async def searchable(session: Session, files: Sequence[Attachment]) -> str:
         found = _id(store, "a vector store")
         for _ in range(_LOOKS):
             if store.get("status") == "completed":
+                failed = (store.get("file_counts") or {}).get("failed")
+                if failed:
+                    raise ServiceError(
+                        "bad_request", f"{failed} of the files in the vector store {found} cannot be read"
+                    )
                 return found
             if store.get("status") == "expired":
                 break

@@ -131,6 +131,8 @@ class ResponsesStep:
         """Go on with what a service keeps already; its id says whether that is a conversation or a response."""
         self._followed = thread
         self._chain = "conversation" if thread.startswith("conv_") else "response"
+        # What the next step follows has to be kept.
+        self._settings = {name: value for name, value in self._settings.items() if name != "store"}
         self._previous = {"conversation" if self._chain == "conversation" else "previous_response_id": thread}
 
     async def abandon(self, session: Session) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from harness.assistants.session import Session
+from harness.errors import HarnessError
 from harness.recording import Interaction, RecordingTape, use_tape
 
 T = TypeVar("T")
+
+#: Seconds that taking everything away may take.
+_FAREWELL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,13 @@ class Shared:
         return value
 
     async def aclose(self) -> None:
-        """Take everything away again, the last first; what cannot be taken away stays."""
+        """Take everything away again, all at once and in no more than a few seconds; what cannot be taken away stays."""
         for task in self._made.values():
             task.cancel()
-        for undo in reversed(self._undoing):
-            await undo()
-        self._undoing.clear()
+        undoing, self._undoing = self._undoing, []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await asyncio.gather(*(undo() for undo in undoing))
 
     async def _make(
         self,
@@ -91,12 +97,6 @@ class Shared:
 
 
 async def _undo(session: Session, undo: Callable[[Session, T], Awaitable[None]], value: T) -> None:
-    from harness.errors import HarnessError
-
     tape = RecordingTape()
-    with use_tape(tape):
-        try:
-            async with asyncio.timeout(10):
-                await undo(replace(session, tape=tape), value)
-        except (HarnessError, TimeoutError):
-            return
+    with use_tape(tape), suppress(HarnessError):
+        await undo(replace(session, tape=tape), value)

@@ -46,11 +46,11 @@ class ThreadsDriver:
         step = ThreadsStep(self._spec, self._files)
         try:
             transcript = await converse(session, turns, step)
-        except BaseException as error:
+        except BaseException:
             # A run that nobody waits for would go on, and be paid for. Told once; nobody waits for what it says.
             with suppress(HarnessError, TimeoutError):
-                await asyncio.wait_for(step.abandon(session), _FAREWELL)
-                if isinstance(error, HarnessError):
+                async with asyncio.timeout(_FAREWELL):
+                    await step.abandon(session)
                     await step.leave(session)
             raise
         with suppress(HarnessError):

@@ -96,7 +96,11 @@ class RecordingTape:
         poll = None if interaction is None else _poll(interaction)
         with self._lock:
             self._open -= 1
-            if interaction is None or (poll is not None and self._polls.get(poll) == interaction.body):
+            if interaction is None:
+                return
+            if poll is not None and self._polls.get(poll) == interaction.body:
+                # Nor are attempts at it that failed: without an answer they would be the call's last word.
+                self._entries = [one for one in self._entries if one.slot != interaction.slot]
                 return
             if poll is not None:
                 self._polls[poll] = interaction.body
@@ -110,9 +114,10 @@ class RecordingTape:
             start: When this trial began to need it, seconds from its start; it ends now.
         """
         end = self.now()
+        asked = object()
         with self._lock:
             for one in interactions:
-                call = (id(interactions), one.slot)
+                call = (asked, one.slot)
                 slot = self._slots.setdefault(call, len(self._slots) + 1)
                 self._entries.append(replace(one, slot=slot, start=start, first_byte=end, end=end))
 

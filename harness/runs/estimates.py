@@ -19,6 +19,8 @@ _SAMPLE = 20
 #: Where nothing is recorded yet: characters of a token, and tokens of an answer without `max_tokens`.
 _CHARACTERS = 4
 _ANSWER = 256
+#: Steps of a turn with tools: a call, and the answer.
+_STEPS = 2
 #: What sends and spends what it likes.
 _TARGETS = frozenset({"python", "http"})
 
@@ -38,6 +40,8 @@ class Estimate:
     models: tuple[str, ...] = ()
     #: Trials whose assistant is somebody's own: a Python function, or a deployed service.
     targets: int = 0
+    #: Some assistant has tools, and asks its model again for each step.
+    tools: bool = False
 
     @property
     def price(self) -> str:
@@ -63,7 +67,8 @@ class Estimate:
         return self._sent(to_models=False)
 
     def _sent(self, *, to_models: bool) -> str:
-        calls = f"{self.calls} call{'s' if self.calls != 1 else ''}"
+        least = "at least " if self.tools else ""
+        calls = f"{least}{self.calls} call{'s' if self.calls != 1 else ''}"
         to = f" to {', '.join(self.models)}" if self.models and to_models else ""
         of_targets = f"{self.targets} trial{'s' if self.targets != 1 else ''} of targets"
         if self.targets and not self.calls:
@@ -122,13 +127,22 @@ def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
         total = None if each is None or total is None else total + each * len(group)
     models = tuple(
         dict.fromkeys(
-            trial.variant.assistant.model or ""
+            spec.model
             for trial in trials
-            if trial.variant.assistant.model and trial.variant.assistant.api not in ("http", "outputs")
+            for spec in trial.variant.assistant.everybody()
+            if spec.model and spec.api not in ("http", "outputs")
         )
     )
     notes = tuple(dict.fromkeys(note for model in models if (note := prices.note(model))))
-    return Estimate(trials=tuple(trials), calls=calls, cost=total, notes=notes, models=models, targets=targets)
+    return Estimate(
+        trials=tuple(trials),
+        calls=calls,
+        cost=total,
+        notes=notes,
+        models=models,
+        targets=targets,
+        tools=any(trial.variant.assistant.tools for trial in trials),
+    )
 
 
 def unrecorded(project: Project, trials: Sequence[Trial]) -> dict[str, str]:
@@ -184,6 +198,8 @@ def _worst(project: Project, suite: Suite, trials: Sequence[Trial]) -> str:
         spec = trial.variant.assistant
         if spec.api in _TARGETS or spec.max_tokens is None:
             return "unbounded (no max_tokens)"
+        if spec.tools:
+            return "unbounded (tools)"
         cost = _guess(project, [trial])
         if cost is None:
             return "unpriced"
@@ -213,13 +229,15 @@ def _guess(project: Project, trials: Iterable[Trial]) -> Decimal | None:
         spec = trial.variant.assistant
         turns, _ = renderer.turns(trial.suite, trial.case, trial.variant)
         answer = spec.max_tokens or _ANSWER
+        steps = _STEPS if spec.tools else 1
         sent = said = 0
         for turn in turns:
             said += sum(len(message.content) for message in turn.messages) // _CHARACTERS + 1
-            # Each turn sends everything before it again.
-            sent += said
-            said += answer
-        cost = prices.cost(spec.model or "", Usage(input=sent, output=answer * len(turns)))
+            for _ in range(steps):
+                # Each step sends everything before it again.
+                sent += said
+                said += answer
+        cost = prices.cost(spec.model or "", Usage(input=sent, output=answer * steps * len(turns)))
         if cost is None:
             return None
         costs.append(cost)

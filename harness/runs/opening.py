@@ -109,7 +109,12 @@ def named_secrets(trials: Iterable[Trial]) -> list[str]:
     """Return the values of the variables that suites name for keys and headers, whatever those variables are called."""
     from harness.suites.request import header_variables
 
-    named = {name for spec in _assistants(trials) for name in (spec.api_key_env, *header_variables(spec.headers))}
+    named: set[str | None] = set()
+    for spec in _assistants(trials):
+        named.update((spec.api_key_env, *header_variables(spec.headers)))
+        for tool in spec.tools:
+            if tool.kind == "mcp":
+                named.update(header_variables(tool.options.get("env", {})))
     return [value for name in named if name and (value := os.environ.get(name))]
 
 
@@ -128,8 +133,9 @@ def check_credentials(trials: Iterable[Trial], *, trusted: Collection[str] = ())
 
     trials = tuple(trials)
     for trial in trials:
-        if trial.variant.assistant.api == "threads":
-            _refuse_openai(trial)
+        for spec in trial.variant.assistant.everybody():
+            if spec.api == "threads":
+                _refuse_openai(spec, trial)
     for endpoint in _endpoints(trials):
         endpoint.key(os.environ, trusted=trusted)
     for spec in _assistants(trials):
@@ -156,8 +162,8 @@ def _keep_unrenewable(live: Iterable[Trial]) -> None:
                 )
 
 
-def _refuse_openai(trial: Trial) -> None:
-    base_url = trial.variant.assistant.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+def _refuse_openai(spec: AssistantSpec, trial: Trial) -> None:
+    base_url = spec.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
     if urlsplit(base_url).hostname == urlsplit(_OPENAI).hostname:
         raise UsageError(
             f"{trial.variant.where}: variant '{trial.variant.name}' cannot be recorded: OpenAI switched the Assistants "
@@ -168,7 +174,9 @@ def _refuse_openai(trial: Trial) -> None:
 
 
 def _assistants(trials: Iterable[Trial]) -> Iterable[AssistantSpec]:
-    return {id(trial.variant): trial.variant.assistant for trial in trials}.values()
+    """Every assistant of the trials, those that serve others included."""
+    variants = {id(trial.variant): trial.variant.assistant for trial in trials}
+    return [spec for one in variants.values() for spec in one.everybody()]
 
 
 def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
@@ -176,11 +184,4 @@ def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
     from harness.assistants.session import Endpoint
     from harness.suites.suite import MODEL_APIS
 
-    found: set[Endpoint] = set()
-    waiting = list(_assistants(trials))
-    while waiting:
-        spec = waiting.pop()
-        if spec.api in MODEL_APIS:
-            found.add(Endpoint(spec.base_url, spec.api_key_env))
-        waiting += [one.spec for one in spec.assistants.values()]
-    return found
+    return {Endpoint(spec.base_url, spec.api_key_env) for spec in _assistants(trials) if spec.api in MODEL_APIS}

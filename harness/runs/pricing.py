@@ -21,8 +21,8 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
 
     Args:
         tape: What was sent and answered.
-        model: The model of requests that name none, such as those of a run. The price of the model that was asked for goes
-            before that of the model which the answer names.
+        model: The model for calls that name none, in request and answer. The price of the model that was asked for
+            goes before that of the model which the answer names.
         prices: Where prices are looked up.
 
     Returns:
@@ -32,7 +32,8 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
         return None
     total = Decimal(0)
     for one in paid(tape.interactions):
-        names = (one.asked or model, one.model) if one.usage.total is not None else ()
+        # A run's request names no model, and its answer names the one that it was.
+        names = (one.asked, one.model, model) if one.usage.total is not None else ()
         known = (prices.cost(name, one.usage) for name in names if name)
         cost = next((found for found in known if found is not None), None)
         if cost is None:

@@ -150,6 +150,9 @@ def provenance(trial: Trial, tape: Tape) -> dict[str, JSON]:
     `simulated` is true where a script answered, if only once, and `protocol` where a model answered through a
     simulator; simulators say so in a header. `renewable` is false where the recording cannot be made again.
     """
+    if isinstance(tape, ReplayTape):
+        source = tape.cassette.facts.source if tape.cassette is not None and tape.interactions else {}
+        return {name: source[name] for name in ("simulated", "renewable") if name in source}
     found: dict[str, JSON] = {}
     told = {
         one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "")
@@ -159,10 +162,20 @@ def provenance(trial: Trial, tape: Tape) -> dict[str, JSON]:
         found["simulated"] = True
     elif told - {""}:
         found["simulated"] = "protocol"
-    if trial.variant.assistant.api == "threads" and tape.interactions:
-        # The service that answered, or the one that it stands for, answers no more.
+    if trial.variant.assistant.api == "threads" and _gone(tape, staged=found.get("simulated") == "protocol"):
         found["renewable"] = False
     return found
+
+
+def _gone(tape: Tape, *, staged: bool) -> bool:
+    """Whether the service that answered answers no more: OpenAI's own, or a model that once stood in for it.
+
+    What was only refused is no answer that anybody would miss.
+    """
+    answered = [one for one in tape.interactions if one.final and one.status < 400]
+    if len(answered) < len({one.slot for one in tape.interactions}):
+        return False
+    return staged or any(urlsplit(one.request.uri).hostname == "api.openai.com" for one in answered)
 
 
 def _missing(trial: Trial) -> str:

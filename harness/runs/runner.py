@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from harness.clock import use_clock
-from harness.errors import CassetteDamaged, HarnessError, TrialError
+from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
 from harness.events import RunFinished, RunStarted, TrialFinished, TrialStarted
 from harness.functions import Place
 from harness.plan import Trial
@@ -156,6 +156,9 @@ class Runner:
             held.transcript = await self._talk(held, tape, held.dialogue)
         except TrialError as error:
             held.failure = error
+        except ConfigError as error:
+            # Only what a trial saved can make a template fail that was rendered before the run.
+            held.failure = TrialError("template", error.problems[0].message, where=str(error.problems[0].location))
         except HarnessError:
             raise
         except Exception as error:  # noqa: BLE001 (one trial must never end a run)
@@ -231,7 +234,7 @@ class Runner:
         if files:
             transcript = replace(transcript, extra={**transcript.extra, "files": list(files)})
         workshop = self._workshop
-        case = workshop.renderer.case(*_parts(trial))
+        case = workshop.renderer.case(*_parts(trial), saved=saved)
         place = Place(root=workshop.root, folder=trial.suite.path.parent)
         checks = await evaluate(
             trial.case.checks,

@@ -60,7 +60,8 @@ class NamedReader:
                 self._document.complain((*at, index), f"no assistant is called '{name}'.", hint=hint)
             elif name in above or len(above) >= _DEEPEST:
                 chain = " -> ".join((*above, name))
-                self._document.complain((*at, index), f"assistants use each other in a circle: {chain}.")
+                wrong = "in a circle" if name in above else f"more than {_DEEPEST} deep"
+                self._document.complain((*at, index), f"assistants use each other {wrong}: {chain}.")
             elif name in self._known:
                 one = self._known[name]
                 inner = self.joined(one.spec, (_KEY, name, "tools"), above=(*above, name))

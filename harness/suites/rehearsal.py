@@ -67,13 +67,17 @@ def _play(
         return
     for check in case.checks:
         for leaf in _leaves(check):
+            later = not leaf.literal and renderer.later(case, [leaf.argument, leaf.args])
             try:
                 render = renderer.argument(suite, case, variant, where=leaf.where)
                 argument = leaf.argument if leaf.literal else render(leaf.argument)
                 rendered = replace(leaf, argument=argument, args=leaf.args and render(dict(leaf.args)))
             except ConfigError as error:
-                for problem in error.problems:
+                for problem in () if later else error.problems:
                     yield (leaf.where, problem.message), _for(problem, case, check, shared)
+                continue
+            if later:
+                # What it comes to only a trial knows.
                 continue
             if argument in (None, "") and leaf.argument != argument:
                 problem = Problem(message=f"`{leaf.scorer}: {leaf.argument}` is empty.", location=leaf.where)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.errors import ConfigError, Problem, SourceLocation, TrialError
 from harness.prompts.library import PromptLibrary
@@ -25,11 +24,13 @@ class Renderer:
         self._prompts = prompts
         self._templates = templates
 
-    def case(self, suite: Suite, case: Case, variant: Variant) -> Mapping[str, JSON]:
+    def case(
+        self, suite: Suite, case: Case, variant: Variant, *, saved: Mapping[str, JSON] | None = None
+    ) -> Mapping[str, JSON]:
         """Return the case as plain data, as scorers see it: id, input, expected, vars, metadata, tags."""
         return {
             "id": case.id,
-            "input": self.input(suite, case, variant),
+            "input": self.input(suite, case, variant, saved=saved),
             "expected": case.expected,
             "vars": {**suite.vars, **case.columns, **case.vars, **variant.vars},
             "metadata": dict(case.metadata),
@@ -47,6 +48,7 @@ class Renderer:
             try:
                 texts = self._said(case, turn, variables)
             except ConfigError:
+                # What is wrong with it has been said where it was to be said.
                 texts = turn.inputs
             shown.append(texts[0] if len(texts) == 1 else list(texts))
         return shown[0] if len(shown) == 1 else shown
@@ -127,10 +129,27 @@ class Renderer:
             where: The place of the check, for messages; default: that of the case.
             saved: What turns saved; None: whatever they would save, as in a rehearsal.
         """
-        variables = self._variables(suite, case, variant) | (_anything(case) if saved is None else dict(saved))
-        said = self._said(case, case.turns[-1], variables)
+        variables = self._variables(suite, case, variant) | dict(_unknown(case) if saved is None else saved)
+        said = self._last(case, variables)
         variables["input"] = said[0] if len(said) == 1 else list(said)
         return lambda value: self._templates.render_value(value, variables, where=where or case.where)
+
+    def later(self, case: Case, value: JSON) -> bool:
+        """Say whether templates in plain data depend on what turns save, which only a trial knows."""
+        if isinstance(value, str):
+            return not self._templates.names(value).isdisjoint(_unknown(case))
+        if isinstance(value, Mapping):
+            return any(self.later(case, one) for one in value.values())
+        return isinstance(value, (list, tuple)) and any(self.later(case, one) for one in value)
+
+    def _last(self, case: Case, variables: Mapping[str, JSON]) -> Sequence[str]:
+        """What is said last; its templates themselves where what they need was not saved (yet)."""
+        try:
+            return self._said(case, case.turns[-1], variables)
+        except ConfigError:
+            if not self.later(case, case.turns[-1].inputs):
+                raise
+            return case.turns[-1].inputs
 
     def _variables(self, suite: Suite, case: Case, variant: Variant) -> dict[str, JSON]:
         names = {**suite.vars, **case.columns, **case.vars, **variant.vars}
@@ -139,15 +158,22 @@ class Renderer:
     def _said(self, case: Case, turn: TurnSpec, variables: Mapping[str, JSON]) -> Sequence[str]:
         if case.literal:
             return turn.inputs
-        return [
-            self._templates.render(text, variables, where=turn.where or case.where) if has_template(text) else text
-            for text in turn.inputs
-        ]
+        return [self._rendered(text, case, turn, variables) for text in turn.inputs]
 
     def _text(self, text: str | None, case: Case, turn: TurnSpec, variables: Mapping[str, JSON]) -> str | None:
-        if text is None or not has_template(text):
+        return None if text is None else self._rendered(text, case, turn, variables)
+
+    def _rendered(self, text: str, case: Case, turn: TurnSpec, variables: Mapping[str, JSON]) -> str:
+        if not has_template(text):
             return text
-        return self._templates.render(text, variables, where=turn.where or case.where)
+        try:
+            return self._templates.render(text, variables, where=turn.where or case.where)
+        except ConfigError:
+            names = self._templates.names(text)
+            # In a rehearsal nothing is saved: what a template does with it cannot be known, but only that.
+            if any(variables.get(name) is _LATER for name in names) and names <= variables.keys():
+                return _LATER
+            raise
 
 
 class Dialogue:
@@ -169,7 +195,7 @@ class Dialogue:
         self._number = 0
         self._prompt: PromptRef | None = None
         #: What turns saved so far, by name.
-        self.saved: dict[str, JSON] = dict(_anything(case)) if rehearsal else {}
+        self.saved: dict[str, JSON] = dict(_unknown(case)) if rehearsal else {}
         #: What was said so far.
         self.turns: list[Turn] = []
 
@@ -212,22 +238,12 @@ class Dialogue:
             self.saved[name] = _first(path, last, name=name, turn=self._number, where=spec.where)
 
 
-class _Anything(str):
-    """Stands for a value that is not known yet: whatever a template asks of it is there."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> _Anything:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self
-
-    def __getitem__(self, key: Any) -> _Anything:
-        return self
+#: Stands for a value that is not known yet.
+_LATER = "(saved later)"
 
 
-def _anything(case: Case) -> dict[str, JSON]:
-    return {name: _Anything("...") for turn in case.turns for name in turn.save}
+def _unknown(case: Case) -> dict[str, JSON]:
+    return {name: _LATER for turn in case.turns for name in turn.save}
 
 
 def _first(path: str, record: TurnRecord, *, name: str, turn: int, where: SourceLocation | None) -> JSON:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -99,6 +99,12 @@ class AssistantSpec:
     def answers_from(self) -> str | None:
         """What answers where no model is named: a function, an address, a file."""
         return self.target or self.url or self.outputs
+
+    def everybody(self) -> Iterator[AssistantSpec]:
+        """Yield this assistant, and those that serve it as tools, theirs included."""
+        yield self
+        for one in self.assistants.values():
+            yield from one.spec.everybody()
 
     def plain(self) -> dict[str, JSON]:
         """Return the settings that say something, as plain data."""
