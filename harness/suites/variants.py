@@ -236,7 +236,7 @@ class VariantReader:
             settings["stop"] = tuple(settings["stop"])
         tools = settings.pop("tools", None)
         spec = AssistantSpec(**{key: value for key, value in settings.items() if key in _SETTINGS})
-        if not self._is_sendable(spec, entry):
+        if not self._is_sendable(spec, entry, given=spec.plain() | ({"tools": tools} if tools else {})):
             return None
         at = {name: self._at(entry, name)[0] for name in ("tools", "env")}
         equipped = self._equipment.equip(spec, tools, at)
@@ -252,10 +252,10 @@ class VariantReader:
             return None
         return self._with_format(spec, entry)
 
-    def _is_sendable(self, spec: AssistantSpec, entry: _Entry) -> bool:
+    def _is_sendable(self, spec: AssistantSpec, entry: _Entry, *, given: Mapping[str, JSON]) -> bool:
         """Whether the API knows every setting; what it lacks is noted."""
         said: list[tuple[tuple[str, ...], str]] = [
-            ((name,), hint) for name, hint in LACKING.get(spec.api, {}).items() if name in spec.plain()
+            ((name,), hint) for name, hint in LACKING.get(spec.api, {}).items() if name in given
         ]
         if spec.chain not in (None, "input") and spec.request.get("store") is False:
             said.append((("request", "store"), f"`chain: {spec.chain}` needs what the service keeps."))

@@ -149,7 +149,7 @@ SCENES = (
     *map(_ends, ("raises", "returns", "says")),
     Scene(
         feature="cancel: the trial's time is over while an answer is made",
-        suite="timeout: 400ms\ncases: [{id: a, input: Go}]\n",
+        suite="timeout: 800ms\ncases: [{id: a, input: Go}]\n",
         script=[{"reply": "Late", "delay": 60}],
         apis=(*MODELS, "python", "http"),
         more={"python": "target: ./agent.py:answer\n", "http": HTTP},
@@ -159,7 +159,7 @@ SCENES = (
     ),
     Scene(
         feature="timeout: a stream that stops",
-        suite="timeout: 400ms\nstream: true\ncases: [{id: a, input: Go}]\n",
+        suite="timeout: 800ms\nstream: true\ncases: [{id: a, input: Go}]\n",
         script=[{"chunks": ["Never", " ends"], "pace": 60}],
         apis=(*MODELS, "python", "http"),
         more={"python": "target: ./agent.py:streamed\n", "http": HTTP_STREAM},

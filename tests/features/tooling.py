@@ -58,6 +58,9 @@ def count(env) -> int:
     return list(env.orders.values()).count("closed")
 '''
 _FILES = {"suites/tools.py": TOOLS, "suites/shop.py": SHOP}
+_DOES = Lack(reason="the function under test does all of it itself")
+_OWN = "suites/s.yaml:{}:1: `{}:` cannot be used here. What it calls is its own affair."
+_PYTHON = {"python": "target: ./tools.py:broken\n"}
 _FIND = "tools: ['./tools.py:find_order']\n"
 
 
@@ -317,6 +320,8 @@ def _reported(seen: Seen) -> None:
 SCENES = (
     Scene(
         feature="tools",
+        more=_PYTHON,
+        lacks={"python": Lack(reason=_DOES.reason, refused=_OWN.format(6, "tools"))},
         suite=_FIND + "cases: [{id: a, input: Where?, expect: [{contains: 3 days}, {tool_called: find_order}]}]\n",
         files=_FILES,
         script=_USE,
@@ -426,6 +431,8 @@ SCENES = (
     ),
     Scene(
         feature="`max_steps`",
+        more=_PYTHON,
+        lacks={"python": Lack(reason=_DOES.reason, refused=_OWN.format(6, "max_steps"))},
         suite="max_steps: 2\n" + _FIND + "cases: [{id: a, input: Look}]\n",
         files=_FILES,
         script=[{"call": {"name": "find_order", "arguments": {"order_id": "5"}}}],
@@ -454,6 +461,8 @@ SCENES = (
     ),
     Scene(
         feature="a world, and its state",
+        more=_PYTHON,
+        lacks={"python": Lack(reason=_DOES.reason, refused=_OWN.format(6, "env"))},
         suite="env: ./shop.py:Shop\ntools: [env:close, './shop.py:count']\n"
         "cases: [{id: a, input: Close, expect: {state: {\"$.orders['4712']\": closed}}}]\n",
         files=_FILES,
