@@ -380,6 +380,23 @@ def test_functions_behind_the_tools_of_a_loaded_assistant_are_given_again() -> N
             bare.say("Where is the order?")
 
 
+@pytest.mark.parametrize("api", ["threads", "responses"])
+def test_an_assistant_is_changed_here_and_at_the_service(api: str) -> None:
+    def says(ask: Ask) -> str:
+        return f"{ask.messages[0]['content']} {ask.settings.get('temperature')}"
+
+    with service(says) as (url, simulator):
+        ai = marvin(url, api=api, instructions="One.", temperature=0.5)
+        with ai, harness.cassette(PATH, record_mode="once"):
+            assert ai.say("Hi") == "One. 0.5"
+            assert ai.update(instructions="Two, {{ self_.name }}.") is ai
+            assert ai.say("Hi") == "Two, Marvin. 0.5"
+        made = [path for path in paths(simulator, "POST") if path.endswith("/assistants")]
+        assert len(made) == (1 if api == "threads" else 0)
+    with pytest.raises(harness.UsageError, match="`api=` cannot change"):
+        ai.update(api="chat")
+
+
 def test_other_apis_have_nothing_to_create() -> None:
     with service() as (url, simulator), marvin(url) as ai:
         assert ai.create().id is None

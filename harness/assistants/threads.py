@@ -153,10 +153,27 @@ class ThreadsStep:
             name: What the service calls it.
             metadata: What the service keeps with it.
         """
-        resources = await self._resources(session)
         spec = self._spec
+        payload = await self.definition(session, messages, name=name, metadata=metadata)
+
+        async def make(own: Session) -> str:
+            async with wire.sent(own, "POST", "/assistants", body=payload, headers=BETA) as reply:
+                return threadanswers.id_of(await reply.body(), "assistant")
+
+        if spec.lifecycle == "lazy":
+            return await make(session)
+        key = f"assistant {session.endpoint} {json.dumps(payload, sort_keys=True)}"
+        undo = None if spec.lifecycle == "kept" else _delete_assistant
+        return await session.clients.shared.once(session, key, make, undo=undo)
+
+    async def definition(
+        self, session: Session, messages: Sequence[Message], *, name: str, metadata: Mapping[str, str] | None
+    ) -> dict[str, JSON]:
+        """Return the assistant as this API takes it, once the files of its tools are there; arguments as for `create`."""
+        spec = self._spec
+        resources = await self._resources(session)
         tools = [*map(_function, session.toolbox.definitions), *({"type": name} for name in sorted(self._services))]
-        payload = wire.merged(
+        return wire.merged(
             {
                 "model": spec.model,
                 "name": name,
@@ -170,16 +187,6 @@ class ThreadsStep:
             },
             {},
         )
-
-        async def make(own: Session) -> str:
-            async with wire.sent(own, "POST", "/assistants", body=payload, headers=BETA) as reply:
-                return threadanswers.id_of(await reply.body(), "assistant")
-
-        if spec.lifecycle == "lazy":
-            return await make(session)
-        key = f"assistant {session.endpoint} {json.dumps(payload, sort_keys=True)}"
-        undo = None if spec.lifecycle == "kept" else _delete_assistant
-        return await session.clients.shared.once(session, key, make, undo=undo)
 
     async def _resources(self, session: Session) -> dict[str, JSON]:
         found: dict[str, JSON] = {}

@@ -227,6 +227,47 @@ class Assistant:
                 self._id = await self._create(talk)
         return self
 
+    def update(self, **changes: Any) -> Self:
+        """Change the assistant, here and, where it is there, at the service.
+
+        Args:
+            changes: As for `Assistant`: instructions, model, tools, temperature, ...; what is not named stays.
+
+        Raises:
+            UsageError: An argument is wrong or cannot change (`api`, `assistant_id`), or an event loop is running.
+            TrialError: The service did not do it; the assistant is then as it was.
+        """
+        if self._id is None:
+            self._arguments, self._defined = self._changed(changes)
+        else:
+            blocking(self.update_async(**changes), name="ai.update(...)", twin="await ai.update_async(...)")
+        return self
+
+    async def update_async(self, **changes: Any) -> Self:
+        """Do what `update` does, in the running event loop."""
+        arguments, changed = self._changed(changes)
+        if self._id is not None:
+            async with talking(changed, settings=self.settings, listener=Listener(None)) as talk:
+                talk.clients.owner = self._kept
+                try:
+                    await remote.update_assistant(await talk.definitions(), self._id, changed)
+                finally:
+                    talk.clients.owner = None
+        self._arguments, self._defined = arguments, changed
+        return self
+
+    def _changed(self, changes: Mapping[str, Any]) -> tuple[dict[str, Any], Defined]:
+        for name in ("api", "assistant_id"):
+            if name in changes:
+                raise UsageError(f"Assistant.update: `{name}=` cannot change; make another assistant")
+        own = {name: value for name, value in changes.items() if name in self._arguments}
+        for name in ("tools", "files"):
+            if name in own:
+                own[name] = _several(name, own[name])
+        settings = {name: value for name, value in changes.items() if name not in self._arguments}
+        arguments = {**self._arguments, **own, "settings": {**self._arguments["settings"], **settings}}
+        return arguments, defined(self._project, **arguments)
+
     def delete(self) -> None:
         """Delete the assistant at the service, and the files that were uploaded for it.
 

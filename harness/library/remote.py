@@ -34,12 +34,26 @@ class ThreadMessage:
 
 async def create_assistant(session: Session, assistant: Defined) -> str:
     """Create an assistant, with the tools that the session has; return its id."""
+    step, messages, metadata = _step(assistant)
+    return await step.create(session, messages, name=assistant.name, metadata=metadata)
+
+
+async def update_assistant(session: Session, id: str, assistant: Defined) -> None:
+    """Make an assistant at the service what it is here, with the tools that the session has."""
+    step, messages, metadata = _step(assistant)
+    payload = await step.definition(session, messages, name=assistant.name, metadata=metadata)
+    # What is left out of an update stays as it was.
+    payload = {"instructions": "", "tools": [], **payload}
+    async with wire.sent(session, "POST", f"/assistants/{id}", body=payload, headers=BETA) as reply:
+        await reply.body()
+
+
+def _step(assistant: Defined) -> tuple[ThreadsStep, list[Message], dict[str, str]]:
     # Whoever asked for it deletes it again.
     spec, place = replace(assistant.spec, lifecycle="lazy"), assistant.place
     files = {name: own_files(spec, name, place) for name in ("file_search", "code_interpreter")}
     messages = [Message(role="system", content=assistant.instructions)] if assistant.instructions else []
-    metadata = {name: str(value) for name, value in assistant.metadata.items()}
-    return await ThreadsStep(spec, files).create(session, messages, name=assistant.name, metadata=metadata)
+    return ThreadsStep(spec, files), messages, {name: str(value) for name, value in assistant.metadata.items()}
 
 
 async def find_assistant(session: Session, id: str) -> Mapping[str, Any]:

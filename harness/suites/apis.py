@@ -14,7 +14,7 @@ _ONLY = {
     "outputs": "outputs",
 }
 _SAMPLING = ("seed", "stop", "presence_penalty", "frequency_penalty")
-_CALLED = "What it calls is its own affair."
+_CALLED = "A Python target calls what it likes by itself: leave it out."
 
 
 def _lacking(api: str, more: Mapping[str, str]) -> Mapping[str, str]:

@@ -227,7 +227,12 @@ class VariantReader:
                     entry.place(name), message, hint=f"It takes {', '.join(sorted(takes))}.", key=True
                 )
             return None if strange else {name: value for name, value in settings.items() if name in takes}
-        written = {name for layer in layers for name in layer.model_fields_set}
+        concerned = layers
+        if api not in MODEL_APIS:
+            # What stands above the layer that chose a Python target is said for the models beside it.
+            chosen = [number for number, layer in enumerate(layers) if layer.api is not None]
+            concerned = layers[chosen[-1] if chosen else 0 :]
+        written = {name for layer in concerned for name in layer.model_fields_set}
         lacks = LACKING.get(api, {})
         return {name: value for name, value in settings.items() if name in written or name not in lacks}
 
