@@ -10,8 +10,8 @@ from harness.records import Message, Transcript, Turn
 from harness.suites.suite import AssistantSpec, NamedAssistant
 from harness.tools import Tool, ToolError
 
-#: Holds a conversation with a named assistant in the trial under way.
-Talk: TypeAlias = Callable[[AssistantSpec, Turns], Awaitable[Transcript]]
+#: Holds a conversation with a named assistant in the trial under way; the text says which of the trial's it is.
+Talk: TypeAlias = Callable[[AssistantSpec, Turns, str], Awaitable[Transcript]]
 
 _PARAMETERS = {
     "type": "object",
@@ -45,11 +45,11 @@ def assistant_tools(spec: AssistantSpec, talk: Talk) -> tuple[Tool, ...]:
     )
 
 
-def _asking(named: NamedAssistant, talk: Talk) -> Callable[[str], Awaitable[str]]:
-    async def ask(message: str) -> str:
+def _asking(named: NamedAssistant, talk: Talk) -> Callable[[str, str], Awaitable[str]]:
+    async def ask(message: str, conversation: str) -> str:
         said = [Message(role="system", content=named.system)] if named.system else []
         said.append(Message(role="user", content=message))
-        transcript = await talk(named.spec, FixedTurns((Turn(messages=tuple(said)),)))
+        transcript = await talk(named.spec, FixedTurns((Turn(messages=tuple(said)),)), conversation)
         if transcript.refusal:
             raise ToolError(f"it refused: {transcript.refusal}")
         return transcript.output

@@ -30,7 +30,8 @@ from harness.runs.opening import LIVE_CONCURRENCY
 from harness.runs.servers import Servers
 from harness.settings import Settings
 from harness.suites.suite import AssistantSpec
-from harness.tools import RecordedCall, Tool, Toolbox, load_tools, recorded_tools
+from harness.tools import Tool, Toolbox, load_tools, recorded_tools
+from harness.tools.recorded import Recording
 
 _OPENAI = "api.openai.com"
 
@@ -55,7 +56,7 @@ class Talk:
         self._listener = listener
         self._servers = Servers()
         self._toolboxes: list[Toolbox] = []
-        self._recorded: Sequence[RecordedCall] | None = None
+        self._recorded: Recording | None = None
         #: What assistants that serve as tools used.
         self._spent: list[Usage] = []
         self._world: Any = None
@@ -85,7 +86,8 @@ class Talk:
             CredentialsError: The service refused the key.
         """
         self._world = world
-        self._recorded = self._block.waiting if self._block is not None and self._tape.replays else None
+        if self._block is not None and self._tape.replays:
+            self._recorded = Recording(self._block.waiting)
         transcript = await self._talk(spec, FixedTurns((turn,)), own=True)
         if self._block is not None:
             self._block.spoken(transcript, kept=[call for box in self._toolboxes for call in box.kept()])
@@ -94,18 +96,20 @@ class Talk:
     async def aclose(self) -> None:
         await self._servers.aclose()
 
-    async def _talk(self, spec: AssistantSpec, turns: Turns, *, own: bool) -> Transcript:
+    async def _talk(self, spec: AssistantSpec, turns: Turns, *, own: bool, conversation: str = "") -> Transcript:
         assistant = self._assistant
         driver = open_driver(spec, functions=assistant.functions, place=assistant.place)
         tools = (*await self._tools(spec), *assistant_tools(spec, self._ask))
-        return await driver.run(self._session(spec, tools, own=own), turns)
+        return await driver.run(self._session(spec, tools, own=own, conversation=conversation), turns)
 
-    async def _ask(self, spec: AssistantSpec, turns: Turns) -> Transcript:
-        transcript = await self._talk(spec, turns, own=False)
+    async def _ask(self, spec: AssistantSpec, turns: Turns, conversation: str) -> Transcript:
+        transcript = await self._talk(spec, turns, own=False, conversation=conversation)
         self._spent.append(transcript.usage)
         return transcript
 
-    def _session(self, spec: AssistantSpec, tools: Sequence[Tool], *, own: bool = True) -> Session:
+    def _session(
+        self, spec: AssistantSpec, tools: Sequence[Tool], *, own: bool = True, conversation: str = ""
+    ) -> Session:
         limits = limits_of(spec)
         world = self._world if own else made_world(self._assistant, spec)
         toolbox = Toolbox(
@@ -115,6 +119,8 @@ class Talk:
             timeout=limits.tool_timeout,
             parallel=limits.parallel_tools,
             recorded=self._recorded,
+            conversation=conversation,
+            renames=spec.api == "chat",
         )
         session = Session(
             trial=self._assistant.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from harness.suites.apis import TAKES
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import AssistantSpec
 from harness.tools import RecordedCall, Tool, Toolbox, load_tools, new_world, recorded_tools
+from harness.tools.mocks import MockPlayer
+from harness.tools.recorded import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,12 @@ class _Trial:
         self._spec = held.trial.variant.assistant
         self._spent: list[Usage] = []
         self._world: object | None = None
+        self._making = asyncio.Lock()
+        self._mocks = MockPlayer(held.trial.case.mocks, render=self._render)
+        self._recording: Recording | None = None
 
     async def talk(self) -> Transcript:
+        self._recording = self._recorded()
         self._world = await self._made(self._spec)
         try:
             return await self._talk(self._spec, self._dialogue)
@@ -110,28 +117,31 @@ class _Trial:
             if self._spec.api == "python" and not self._spec.assistants:
                 tell_calls(self._held.trial.id, self._tape.interactions, self._workshop.emit)
 
-    async def _talk(self, spec: AssistantSpec, turns: Turns) -> Transcript:
+    async def _talk(self, spec: AssistantSpec, turns: Turns, conversation: str = "") -> Transcript:
         kit = self._kit(self._held.trial, spec)
-        return await kit.driver.run(await self._session(spec, kit), turns)
+        return await kit.driver.run(await self._session(spec, kit, conversation), turns)
 
-    async def _ask(self, spec: AssistantSpec, turns: Turns) -> Transcript:
-        transcript = await self._talk(spec, turns)
+    async def _ask(self, spec: AssistantSpec, turns: Turns, conversation: str) -> Transcript:
+        transcript = await self._talk(spec, turns, conversation)
         self._spent.append(transcript.usage)
         return transcript
 
-    async def _session(self, spec: AssistantSpec, kit: _Kit) -> Session:
+    async def _session(self, spec: AssistantSpec, kit: _Kit, conversation: str) -> Session:
         workshop, trial, tape = self._workshop, self._held.trial, self._tape
         limits = limits_of(spec)
         own = spec is self._spec
         toolbox = Toolbox(
             (*kit.tools, *assistant_tools(spec, self._ask), *self._served(spec)),
-            mocks=trial.case.mocks,
+            mocks=self._mocks,
             world=self._world if own or spec.env is None else await self._made(spec),
             clock=tape.clock,
             timeout=limits.tool_timeout,
             parallel=limits.parallel_tools,
-            recorded=self._recorded(),
-            render=self._render,
+            recorded=self._recording,
+            conversation=conversation,
+            # The others hold on to the ids that they gave, and know no other.
+            renames=spec.api == "chat",
+            redact=workshop.clients.redactor.data,
         )
         session = Session(
             trial=trial.id,
@@ -174,14 +184,17 @@ class _Trial:
         if spec.env is None:
             return None
         place = _place(self._workshop, self._held.trial)
-        return await new_world(self._workshop.registry.functions.load(spec.env, place=place))
+        # Worlds are made in threads. Assistants that are asked side by side may send the same request, and only their
+        # order tells then which answer is whose: it must be the order in which they were asked.
+        async with self._making:
+            return await new_world(self._workshop.registry.functions.load(spec.env, place=place))
 
-    def _recorded(self) -> tuple[RecordedCall, ...] | None:
+    def _recorded(self) -> Recording | None:
         """What tools gave when the trial was recorded; None where it is being recorded now."""
         if not isinstance(self._tape, ReplayTape):
             return None
         kept = self._tape.cassette.facts.tools if self._tape.cassette is not None else ()
-        return tuple(map(RecordedCall.read, kept))
+        return Recording([RecordedCall.read(one) for one in kept])
 
     def _render(self, value: Any) -> Any:
         """Fill in the templates of mocks, with all that was saved when they are needed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,15 +11,15 @@ from harness.clock import Clock, use_clock
 from harness.errors import HarnessError, TrialError, UsageError
 from harness.records import JSON, ToolCall, ToolFailure, ToolSource
 from harness.tools.arguments import InvalidArguments, read_arguments
+from harness.tools.drift import drift
 from harness.tools.endrun import EndRun
 from harness.tools.mocks import Mock, MockPlayer, Mocks, Render
-from harness.tools.recorded import RecordedCall, Recording, drift
+from harness.tools.recorded import RecordedCall, Recording
 from harness.tools.results import Given, read_result, told_to_model
+from harness.tools.timing import TooLate, side_by_side, within
 from harness.tools.tool import Definition, Tool, ToolError
 from harness.tools.world import snapshot
 
-#: Seconds that cancelled code gets to clean up after itself, before it is left to itself.
-_GRACE = 1.0
 #: Who gave a result, by the kind of the tool, where it was no function.
 _SOURCES: dict[str, ToolSource] = {"mcp": "mcp", "assistant": "assistant"}
 
@@ -29,6 +29,8 @@ class _Job:
     """A call that is to be answered."""
 
     call: ToolCall
+    #: Which call of its conversation it is, from 1.
+    number: int
     tool: Tool | None = None
     arguments: JSON = None
     values: dict[str, Any] | None = None
@@ -39,35 +41,46 @@ class _Job:
     compared: RecordedCall | None = None
     #: It ran, and its result goes into the recording.
     kept: bool = False
+    #: Which of the case's mocks it got, where the recording has to tell.
+    mock: int | None = None
+    #: Why the trial cannot go on.
+    failure: TrialError | None = None
 
 
 class Toolbox:
-    """The tools of one trial, and what became of the calls."""
+    """The tools of one conversation, and what became of the calls."""
 
     def __init__(
         self,
         tools: Sequence[Tool] = (),
         *,
         clock: Clock,
-        mocks: Mocks | None = None,
+        mocks: Mocks | MockPlayer | None = None,
         world: object | None = None,
         session: object | None = None,
         timeout: float = 30.0,
         parallel: int = 8,
-        recorded: Sequence[RecordedCall] | None = None,
+        recorded: Sequence[RecordedCall] | Recording | None = None,
         render: Render | None = None,
+        conversation: str = "",
+        renames: bool = True,
+        redact: Callable[[JSON], JSON] = lambda value: value,
     ) -> None:
         """
         Args:
             tools: What the assistant can call.
             clock: The trial's; it is the current one for the tools.
-            mocks: Results that the case writes down; they come first.
+            mocks: Results that the case writes down; they come first. Conversations of one trial share a player.
             world: What methods of the world, and functions that take `env`, act on.
             session: What functions that take `session` get.
             timeout: Seconds that one call may take.
             parallel: Calls of one step that run at the same time, from 1.
-            recorded: The calls of the recording that is replayed; None: the trial is live.
+            recorded: The calls of the recording that is replayed; None: the trial is live. Conversations of one trial share
+                them.
             render: Fills in the templates in mocks, at the time of the call.
+            conversation: Which of the trial's it is, as recordings have it; empty: that of the assistant under test.
+            renames: Whether a call may be answered by another id than it came with.
+            redact: Takes out of a result what recordings must not show, before it is compared with a recorded one.
 
         Raises:
             UsageError: Two tools have one name, or one acts on a world and there is none.
@@ -79,13 +92,17 @@ class Toolbox:
         for tool in tools:
             if tool.uses_world and world is None:
                 raise UsageError(f"the tool '{tool.name}' acts on a world, and the suite names none under `env:`")
-        self._mocks = MockPlayer(mocks, render=render)
+        self._mocks = mocks if isinstance(mocks, MockPlayer) else MockPlayer(mocks, render=render)
         self._world = world
         self._session = session
         self._clock = clock
         self._timeout = timeout
         self._parallel = max(parallel, 1)
-        self._recording = None if recorded is None else Recording(recorded)
+        self._recording = recorded if recorded is None or isinstance(recorded, Recording) else Recording(recorded)
+        self._conversation = conversation
+        self._renames = renames
+        self._redact = redact
+        self._asked = 0
         self._kept: list[RecordedCall] = []
         #: What a tool said when it ended the run; None while it goes on.
         self.ended: EndRun | None = None
@@ -106,18 +123,21 @@ class Toolbox:
 
         Calls run side by side, but those that act on the world one after the other, so that it comes out the same every
         time. Whatever goes wrong in a tool is told to the model: as `error` and `failure` of its call. Where two calls
-        have the same id, the second one's gets a number.
+        have the same id, the second one's gets a number, if the API takes that.
 
         Raises:
-            TrialError: A replayed trial calls a tool that it did not call when it was recorded, or a tool without code
-                has no mock. Errors of this package that a tool raises, as an assistant does whose service fails, come
-                out too.
+            TrialError: A replayed trial calls a tool that it did not call when it was recorded, a tool without code
+                has no mock, or two calls have one id. Errors of this package that a tool raises, as an assistant does
+                whose service fails, come out too: when the calls beside it have their results.
         """
-        jobs = [self._planned(call) for call in _distinct(calls)]
+        jobs = [self._planned(call) for call in self._distinct(calls)]
         with use_clock(self._clock):
             await self._work([job for job in jobs if job.answer is None])
         for job in jobs:
             self._note(job)
+        failure = next((job.failure for job in jobs if job.failure is not None), None)
+        if failure is not None:
+            raise failure
         answers = tuple(cast("ToolCall", job.answer) for job in jobs)
         if answers:
             wrong = all(answer.failure == "arguments" for answer in answers)
@@ -138,7 +158,8 @@ class Toolbox:
 
     def _planned(self, call: ToolCall) -> _Job:
         """Decide where a call's result comes from. What the order of calls decides is decided here, one by one."""
-        job = _Job(call=call, tool=self._tools.get(call.name))
+        self._asked += 1
+        job = _Job(call=call, number=self._asked, tool=self._tools.get(call.name))
         if job.tool is None:
             known = f"there are: {', '.join(self._tools)}" if self._tools else "there are none"
             job.answer = _failed(call, f"unknown tool '{call.name}'; {known}", "unknown")
@@ -149,10 +170,19 @@ class Toolbox:
         except InvalidArguments as error:
             job.answer = _failed(call, f"invalid arguments for {call.name}: {error}", "arguments")
             return job
+        if job.tool.kind == "assistant":
+            job.values["conversation"] = f"{self._conversation}.{job.number}".removeprefix(".")
+        found = None
+        if self._recording is not None:
+            found = self._recording.at(call, conversation=self._conversation, number=job.number)
         if call.name in self._mocks:
-            self._mock(job, self._mocks.play(call.name, job.arguments))
-        elif self._recording is not None and job.tool.replay != "execute" and job.tool.kind != "assistant":
-            self._recorded(job, job.tool, self._recording.take(call, job.arguments))
+            turn = found.mock if found is not None else None
+            self._mock(job, self._mocks.play(call.name, job.arguments, turn=turn))
+        elif found is not None and found.mock is None:
+            self._play(job, found)
+        elif self._recording is not None and not _runs_again(job.tool):
+            found = self._recording.take(call, job.arguments, conversation=self._conversation)
+            self._recorded(job, job.tool, found)
         elif not job.tool.runs:
             raise _without_result(job.tool)
         return job
@@ -166,6 +196,9 @@ class Toolbox:
             job.answer = _failed(job.call, error or "", "mock", source="mock")
         else:
             self._settle(job, read_result(mock.result), "mock")
+        if mock is not None and mock.turn is not None and self._conversation:
+            # Assistants asked side by side take mocks in the order in which their services answer.
+            job.mock, job.kept = mock.turn, True
 
     def _recorded(self, job: _Job, tool: Tool, found: RecordedCall | None) -> None:
         if found is None and tool.kind == "declared":
@@ -211,21 +244,25 @@ class Toolbox:
             async with places:
                 await self._execute(job)
 
-        await _all([*([one_by_one()] if worldly else []), *map(alone, others)])
+        await side_by_side([*([one_by_one()] if worldly else []), *map(alone, others)])
 
     async def _execute(self, job: _Job) -> None:
         assert job.tool is not None
         assert job.values is not None
         source = _SOURCES.get(job.tool.kind, "function")
         try:
-            value = await _within(self._timeout, job.tool.call(job.values, world=self._world, session=self._session))
+            value = await within(self._timeout, job.tool.call(job.values, world=self._world, session=self._session))
             given = read_result(value)
-        except _TooLate:
+        except TooLate:
             job.answer = _failed(job.call, f"no result within {self._timeout:g} s", "timeout", source=source)
         except EndRun as end:
             self._settle(job, read_result(end), source)
         except ToolError as error:
             job.answer = _failed(job.call, str(error), "raised", source=source)
+        except TrialError as error:
+            # The calls beside it go on: on replay they need results, so that the trial ends there as it did.
+            job.failure = error
+            return
         except HarnessError:
             raise
         except Exception as error:  # noqa: BLE001 (a tool may raise anything, and the model is told)
@@ -234,10 +271,15 @@ class Toolbox:
             self._settle(job, given, source)
         if job.compared is not None:
             answer = cast("ToolCall", job.answer)
-            said = drift(job.call, job.compared, output=answer.output, error=answer.error)
-            self._play(job, job.compared, drifted=said)
+            self._play(job, job.compared, drifted=self._drift(job.compared, answer))
         else:
-            job.kept = job.tool.replay != "execute" and job.tool.kind != "assistant"
+            # Time is not played again: what took too long once would run through, or be asked what it never answered.
+            job.kept = not _runs_again(job.tool) or cast("ToolCall", job.answer).failure == "timeout"
+
+    def _drift(self, before: RecordedCall, now: ToolCall) -> str | None:
+        # What is a secret here may be a plain word where the recording was made.
+        known = replace(before, output=self._redact(before.output), error=_text(self._redact(before.error)))
+        return drift(now, known, output=self._redact(now.output), error=_text(self._redact(now.error)))
 
     def _settle(self, job: _Job, given: Given, source: ToolSource) -> None:
         job.answer = replace(job.call, output=given.output, attachments=given.attachments, source=source)
@@ -246,55 +288,43 @@ class Toolbox:
     def _note(self, job: _Job) -> None:
         self.ended = self.ended or job.ended
         if job.kept and self._recording is None:
-            answer = cast("ToolCall", job.answer)
-            self._kept.append(RecordedCall.of(answer, arguments=job.arguments, ended=job.ended))
+            exactly = job.mock is not None or (job.tool is not None and _runs_again(job.tool))
+            self._kept.append(
+                RecordedCall.of(
+                    cast("ToolCall", job.answer),
+                    arguments=job.arguments,
+                    ended=job.ended,
+                    conversation=self._conversation,
+                    number=job.number if exactly else None,
+                    mock=job.mock,
+                )
+            )
+
+    def _distinct(self, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
+        """Give each call an id of its own, where a service gave one to several."""
+        taken = {call.id for call in calls}
+        seen: set[str] = set()
+        for call in calls:
+            name, number = call.id, 2
+            while name in seen or (name != call.id and name in taken):
+                name, number = f"{call.id}-{number}", number + 1
+            if name != call.id and not self._renames:
+                raise TrialError(
+                    "protocol",
+                    f"the service asked for two calls with the same id, '{call.id}', in one step, so that it could not "
+                    "tell their results apart. Run the trial again",
+                )
+            seen.add(name)
+            yield call if name == call.id else replace(call, id=name)
 
 
-class _TooLate(Exception):
-    """Code took longer than it may."""
+def _runs_again(tool: Tool) -> bool:
+    """Whether a tool's code runs on replay, rather than being replayed."""
+    return tool.replay == "execute" or tool.kind == "assistant"
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
-    """Await work for so long and no longer, even if it takes no notice of being cancelled."""
-    task = asyncio.ensure_future(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task}, timeout=_GRACE)
-        raise
-    if done:
-        return task.result()
-    task.cancel()
-    await asyncio.wait({task}, timeout=_GRACE)
-    task.add_done_callback(lambda late: late.cancelled() or late.exception())
-    raise _TooLate
-
-
-async def _all(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Await all; where one raises, the others are cancelled first."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-def _distinct(calls: Sequence[ToolCall]) -> list[ToolCall]:
-    """Give each call an id of its own, where a service gave one to several."""
-    taken = {call.id for call in calls}
-    seen: set[str] = set()
-    found: list[ToolCall] = []
-    for call in calls:
-        name, number = call.id, 2
-        while name in seen or (name != call.id and name in taken):
-            name, number = f"{call.id}-{number}", number + 1
-        seen.add(name)
-        found.append(call if name == call.id else replace(call, id=name))
-    return found
+def _text(value: JSON) -> str | None:
+    return None if value is None else str(value)
 
 
 def _without_result(tool: Tool) -> TrialError:

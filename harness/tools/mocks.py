@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from harness.errors import did_you_mean
@@ -26,6 +26,8 @@ class Mock:
     error: str | None = None
     #: Arguments that a call must have; None: it serves any call, in its turn.
     when: Mapping[str, JSON] | None = None
+    #: Which of several in a sequence was played, from 1.
+    turn: int | None = None
 
     def plain(self) -> JSON:
         """Return it as plain data."""
@@ -45,7 +47,7 @@ class Mocks:
 
 
 class MockPlayer:
-    """Gives a trial its mocks, one call after the other."""
+    """Gives a trial its mocks, one call after the other, in whichever of its conversations."""
 
     def __init__(self, mocks: Mocks | None, *, render: Render | None = None) -> None:
         self._mocks: Mapping[str, tuple[Mock, ...]] = mocks.by_tool if mocks else {}
@@ -55,8 +57,14 @@ class MockPlayer:
     def __contains__(self, name: str) -> bool:
         return name in self._mocks
 
-    def play(self, name: str, arguments: Mapping[str, JSON]) -> Mock | None:
-        """Return what a call of a mocked tool gets, rendered; None where no mock matches its arguments."""
+    def play(self, name: str, arguments: Mapping[str, JSON], *, turn: int | None = None) -> Mock | None:
+        """Return what a call of a mocked tool gets, rendered; None where no mock matches its arguments.
+
+        Args:
+            name: The tool's.
+            arguments: The call's.
+            turn: Which of a sequence it got when it was recorded, from 1; None: the next one.
+        """
         mocks = self._mocks[name]
         for mock in mocks:
             if mock.when is not None and _matches(self._render(dict(mock.when)), arguments):
@@ -64,9 +72,11 @@ class MockPlayer:
         sequence = [mock for mock in mocks if mock.when is None]
         if not sequence:
             return None
-        index = self._played.get(name, 0)
-        self._played[name] = index + 1
-        return self._rendered(sequence[min(index, len(sequence) - 1)])
+        played = self._played.get(name, 0)
+        turn = played + 1 if turn is None else turn
+        self._played[name] = max(played, turn)
+        mock = self._rendered(sequence[min(turn, len(sequence)) - 1])
+        return replace(mock, turn=turn) if len(sequence) > 1 else mock
 
     def _rendered(self, mock: Mock) -> Mock:
         if mock.error is not None:

@@ -1,20 +1,22 @@
-"""Calls of tools in a recording: kept when a trial is live, found again when it is replayed."""
+"""Calls of tools in a recording: kept when a trial is live, found again when it is replayed.
+
+One trial may hold several conversations, since assistants serve as tools of others, and services may give the same ids
+in each of them. So a call is kept with the conversation that it was made in.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from harness.errors import CassetteDamaged
-from harness.jsontext import json_text, same_json
+from harness.jsontext import same_json
 from harness.records import JSON, Attachment, ToolCall, ToolFailure, ToolSource
 from harness.tools.endrun import EndRun
 from harness.tools.plain import plain
 
-_MOST = 3
-_LONGEST = 80
 _FAILURES = ("unknown", "arguments", "timeout", "raised", "mock")
 
 
@@ -33,9 +35,26 @@ class RecordedCall:
     #: The tool ended the run; `output` is its data.
     ended: bool = False
     attachments: tuple[Attachment, ...] = ()
+    #: The conversation that it was made in: empty for that of the assistant under test. One that its third call began,
+    #: by asking another assistant, is `3`; and `3.1` is one that the first call in there began.
+    conversation: str = ""
+    #: Which call of its conversation it was, from 1, where it must not be taken for any other; None: id and arguments
+    #: tell.
+    number: int | None = None
+    #: Which of the case's mocks it got, from 1 in their sequence; it has no output of its own then.
+    mock: int | None = None
 
     @classmethod
-    def of(cls, call: ToolCall, *, arguments: JSON, ended: EndRun | None) -> RecordedCall:
+    def of(
+        cls,
+        call: ToolCall,
+        *,
+        arguments: JSON,
+        ended: EndRun | None,
+        conversation: str = "",
+        number: int | None = None,
+        mock: int | None = None,
+    ) -> RecordedCall:
         """Return a call as it is recorded."""
         return cls(
             id=call.id,
@@ -47,6 +66,9 @@ class RecordedCall:
             source=call.source,
             ended=ended is not None,
             attachments=call.attachments,
+            conversation=conversation,
+            number=number,
+            mock=mock,
         )
 
     @classmethod
@@ -87,11 +109,20 @@ class RecordedCall:
                 )
                 for one in data.get("attachments", ())
             ),
+            conversation=str(data.get("conversation", "")),
+            number=_counted(data.get("number")),
+            mock=_counted(data.get("mock")),
         )
 
     def plain(self) -> dict[str, JSON]:
         """Return it as plain data, for a cassette."""
         found: dict[str, JSON] = {"id": self.id, "name": self.name, "arguments": self.arguments}
+        if self.conversation:
+            found["conversation"] = self.conversation
+        if self.number is not None:
+            found["number"] = self.number
+        if self.mock is not None:
+            return found | {"mock": self.mock}
         if self.error is None:
             found["output"] = self.output
         else:
@@ -114,59 +145,52 @@ class RecordedCall:
 
 
 class Recording:
-    """The calls of a recording that were not played yet."""
+    """The calls of a recording that were not played yet; all conversations of a trial share one."""
 
     def __init__(self, calls: Sequence[RecordedCall]) -> None:
         self._waiting = list(calls)
+        # Recordings made before calls were kept with their conversations say nothing of them.
+        self._told = any(one.conversation for one in calls)
 
-    def take(self, call: ToolCall, arguments: JSON) -> RecordedCall | None:
+    def at(self, call: ToolCall, *, conversation: str, number: int) -> RecordedCall | None:
+        """Return, once, what was recorded for this very call and for no other like it; None where nothing was.
+
+        Args:
+            call: What the model asks for.
+            conversation: In which conversation.
+            number: Which call of it, from 1.
+        """
+        place = (conversation, number, call.id, call.name)
+        found = [one for one in self._waiting if (one.conversation, one.number, one.id, one.name) == place]
+        return self._taken(found[0]) if found else None
+
+    def take(self, call: ToolCall, arguments: JSON, *, conversation: str = "") -> RecordedCall | None:
         """Return the recorded call that this one repeats, once; None where there is none (left).
 
         It is the one with the same id and name, else the first with the same name and equal arguments.
         """
         asked = plain(arguments)
-        same_name = [one for one in self._waiting if one.name == call.name]
+        same_name = [one for one in self._waiting if one.name == call.name and self._may_be(one, conversation)]
         same_id = [one for one in same_name if one.id == call.id]
         equal = [one for one in same_name if same_json(one.arguments, asked)]
         # Some services give the same ids again in every step, and then the arguments tell.
         both = [one for one in same_id if one in equal]
         for found in (both, same_id, equal):
             if found:
-                index = next(index for index, one in enumerate(self._waiting) if one is found[0])
-                return self._waiting.pop(index)
+                return self._taken(found[0])
         return None
 
+    def _may_be(self, one: RecordedCall, conversation: str) -> bool:
+        return one.number is None and (one.conversation == conversation or not self._told)
 
-def drift(call: ToolCall, recorded: RecordedCall, *, output: JSON, error: str | None) -> str | None:
-    """Say how a result differs from the recorded one; None where it does not."""
-    if error is None and recorded.error is None:
-        found = list(_differences(recorded.output, output, "$"))
-        said = "; ".join(found[:_MOST]) + (f"; and {len(found) - _MOST} more" if len(found) > _MOST else "")
-    elif error != recorded.error:
-        before = f"error {_short(recorded.error)}" if recorded.error is not None else _short(recorded.output)
-        said = f"{before} -> " + (f"error {_short(error)}" if error is not None else _short(output))
-    else:
+    def _taken(self, found: RecordedCall) -> RecordedCall:
+        self._waiting = [one for one in self._waiting if one is not found]
+        return found
+
+
+def _counted(value: JSON) -> int | None:
+    if value is None:
         return None
-    return f"tool {call.name}, {call.id}: {said}" if said else None
-
-
-def _differences(before: JSON, now: JSON, path: str) -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            inner = f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
-            if key not in now:
-                yield f"{inner} {_short(before[key])} -> nothing"
-            elif key not in before:
-                yield f"{inner} nothing -> {_short(now[key])}"
-            else:
-                yield from _differences(before[key], now[key], inner)
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for index, (old, new) in enumerate(zip(before, now, strict=True)):
-            yield from _differences(old, new, f"{path}[{index}]")
-    elif not same_json(before, now):
-        yield f"{path} {_short(before)} -> {_short(now)}"
-
-
-def _short(value: JSON) -> str:
-    text = json_text(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{value!r} is no place in a sequence")
+    return value

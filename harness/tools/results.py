@@ -49,7 +49,8 @@ def read_result(value: Any) -> Given:
         return value
     end = ends_run(value)
     if end is not None:
-        data = plain(end.data)
+        # A subclass may forget to call the constructor of this class.
+        data = plain(getattr(end, "data", None))
         return Given(output=data, ended=EndRun(data))
     one = _attachment(value)
     if one is not None:
