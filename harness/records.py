@@ -90,6 +90,12 @@ class Turn:
     #: A thread (or conversation) of the service's to go on with, instead of a new one.
     thread: str | None = None
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What the user says now: the first turn also carries what was said before, by a prompt or a case's history."""
+        answered = max((n for n, message in enumerate(self.messages, 1) if message.role == "assistant"), default=0)
+        return tuple(message.content for message in self.messages[answered:] if message.role == "user")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

@@ -554,7 +554,7 @@ def test_a_refused_key_keeps_the_rows_of_what_was_answered_before(project: Path)
         ("import asyncio\nasync def answer(text): raise asyncio.CancelledError", "raised CancelledError"),
         ("def answer(text): return next(iter(()))", "raised StopIteration"),
         ("def answer(text): raise KeyboardInterrupt", "raised KeyboardInterrupt"),
-        ("def answer(text): return {'output': 'a', 'tool_calls': ['look']}", "as a tool call"),
+        ("def answer(text): return {'output': 'a', 'tool_calls': ['look']}", "tool call 1 is no mapping with `name`"),
         ("def answer(text): return {'output': {1, 2}}", "neither text nor JSON"),
         ("def answer(text): return {'output': 'a', 'extra': [1]}", "`extra` as list"),
         ("def answer(text): return 7", "returned int"),

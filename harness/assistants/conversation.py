@@ -267,7 +267,7 @@ def _record(
     for answer in answers:
         usage = usage + answer.usage
     return TurnRecord(
-        input=tuple(message.content for message in turn.messages if message.role == "user"),
+        input=turn.asked,
         output=last.text,
         latency=round(last.end - (answers[0].start if begun is None else begun), 6),
         ttft=None if first is None else round(first - answers[0].start, 6),

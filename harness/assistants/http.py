@@ -16,7 +16,6 @@ from harness.assistants.conversation import Turns
 from harness.assistants.failures import service_failure
 from harness.assistants.replies import Heard, Reading
 from harness.assistants.session import About, Session
-from harness.assistants.told import said
 from harness.errors import ConfigError, HarnessError, ServiceError, SourceLocation, TrialError
 from harness.events import CallCompleted, CallFailed, CallStarted
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json
@@ -76,7 +75,7 @@ class _Talk:
     async def turn(self, turn: Turn) -> TurnRecord:
         """Say one turn."""
         session = self._session
-        texts = said(turn, self._about.case.history)
+        texts = turn.asked
         values = self._values(turn, texts)
         self._messages += turn.messages
         session.emit(CallStarted(trial=session.trial, model=self._name))

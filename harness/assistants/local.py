@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,8 @@ from harness.assistants.failures import service_failure
 from harness.assistants.observed import Observed, Observer
 from harness.assistants.pieces import FirstPiece
 from harness.assistants.session import Session
-from harness.assistants.usage import paid, read_usage
+from harness.assistants.told import told_calls, told_usage
+from harness.assistants.usage import paid
 from harness.errors import HarnessError, TrialError
 from harness.functions import Function, awaited, in_thread, own_line, told
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
@@ -75,7 +76,7 @@ class LocalDriver:
             "thread": turn.thread,
         }
         keywords = {name: offered[name] for name in _OFFERED if name in self._takes} | self._args
-        text = "\n".join(_asked(turn))
+        text = "\n".join(turn.asked)
         target = self._target
         try:
             if inspect.isasyncgenfunction(target):
@@ -107,7 +108,7 @@ class _Told:
         self.messages.append(Message(role="assistant", content=answer.text, tool_calls=calls))
         self.records.append(
             TurnRecord(
-                input=_said(turn),
+                input=turn.asked,
                 output=answer.text,
                 latency=latency,
                 ttft=ttft,
@@ -171,8 +172,8 @@ def _answer(given: Any, name: str) -> _Given:
             raise TrialError("target", f"{name} returned `extra` as {type(extra).__name__}; it should be a mapping")
         return _Given(
             text=output if isinstance(output, str) else _json(output, name),
-            calls=None if given.get("tool_calls") is None else tuple(_calls(given["tool_calls"], name)),
-            usage=_stated(given.get("usage")),
+            calls=None if given.get("tool_calls") is None else _calls(given["tool_calls"], name),
+            usage=told_usage(given.get("usage")),
             extra=extra,
         )
     raise TrialError(
@@ -180,20 +181,13 @@ def _answer(given: Any, name: str) -> _Given:
     )
 
 
-def _calls(given: Any, name: str) -> Iterator[ToolCall]:
+def _calls(given: Any, name: str) -> tuple[ToolCall, ...]:
     calls = list(given) if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
-    for call in calls:
-        if not isinstance(call, Mapping):
-            wrong = "`tool_calls` should be a list of mappings with `name` and `arguments`"
-            raise TrialError("target", f"{name} returned {type(call).__name__} as a tool call; {wrong}")
-        error = call.get("error")
-        yield ToolCall(
-            id=str(call.get("id", "")),
-            name=str(call.get("name", "")),
-            arguments=call.get("arguments"),
-            output=call.get("output"),
-            error=None if error is None else str(error),
-        )
+    try:
+        return tuple(told_calls(calls))
+    except ValueError as error:
+        wrong = "`tool_calls` should be a list of mappings with `name` and `arguments`"
+        raise TrialError("target", f"{name}: {error}; {wrong}") from None
 
 
 def _json(value: Any, name: str) -> str:
@@ -201,13 +195,6 @@ def _json(value: Any, name: str) -> str:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise TrialError("target", f"{name} returned an `output` that is neither text nor JSON: {error}") from None
-
-
-def _stated(usage: Any) -> Usage:
-    if isinstance(usage, Mapping) and "input" in usage:
-        counts = {key: usage.get(key) for key in ("input", "output", "cached_input", "reasoning")}
-        return Usage(**{key: value for key, value in counts.items() if type(value) is int and value >= 0})
-    return read_usage(usage)
 
 
 async def _joined(answer: AsyncIterable[Any], pieces: FirstPiece) -> str:
@@ -236,16 +223,6 @@ def _failure(error: Exception, name: str, target: Function) -> HarnessError:
     if type(error).__module__.split(".")[0] in ("openai", "httpx2"):
         return service_failure(error)
     return TrialError("target", f"{name} raised {told(error)}{own_line(error, target)}")
-
-
-def _said(turn: Turn) -> tuple[str, ...]:
-    return tuple(message.content for message in turn.messages if message.role == "user")
-
-
-def _asked(turn: Turn) -> Iterator[str]:
-    """What the user says now: the first turn also carries what was said before, by a prompt or a history."""
-    answered = max((n for n, message in enumerate(turn.messages, 1) if message.role == "assistant"), default=0)
-    return (message.content for message in turn.messages[answered:] if message.role == "user")
 
 
 def _ended(session: Session) -> float | None:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from harness.assistants.conversation import Turns
 from harness.assistants.session import Session
-from harness.assistants.told import said, told_calls, told_messages, told_usage
+from harness.assistants.told import told_calls, told_messages, told_usage
 from harness.errors import TrialError
 from harness.functions import Place
 from harness.records import JSON, Message, Transcript, Turn, TurnRecord, Usage
@@ -94,7 +94,7 @@ def _answers(row: AnswerRow, session: Session) -> tuple[Answered, ...]:
 
 def _record(turn: Turn, answer: Answered, session: Session) -> TurnRecord:
     return TurnRecord(
-        input=said(turn, session.about.case.history if session.about else ()),
+        input=turn.asked,
         output=answer.output,
         latency=answer.latency,
         ttft=answer.ttft,

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.assistants.usage import read_usage
 from harness.assistants.wire import arguments
 from harness.jsontext import json_text
-from harness.records import JSON, Message, ToolCall, Turn, Usage
+from harness.records import JSON, Message, ToolCall, Usage
 
 _COUNTS = ("input", "output", "cached_input", "reasoning")
-
-
-def said(turn: Turn, history: Sequence[Message]) -> tuple[str, ...]:
-    """Return what the user says in a turn, without the case's history, which the first turn begins with."""
-    length = len(history)
-    new = turn.messages[length:] if tuple(turn.messages[:length]) == tuple(history) else ()
-    return tuple(message.content for message in new or turn.messages if message.role == "user")
 
 
 def told_usage(given: JSON) -> Usage:

@@ -59,7 +59,7 @@ def count(env) -> int:
 '''
 _FILES = {"suites/tools.py": TOOLS, "suites/shop.py": SHOP}
 _DOES = Lack(reason="the function under test does all of it itself")
-_OWN = "suites/s.yaml:{}:1: `{}:` cannot be used here. What it calls is its own affair."
+_OWN = "suites/s.yaml:{}:1: `{}:` cannot be used here. A Python target calls what it likes by itself: leave it out."
 _PYTHON = {"python": "target: ./tools.py:broken\n"}
 _FIND = "tools: ['./tools.py:find_order']\n"
 
