@@ -27,7 +27,9 @@ from harness.suites.suite import Variant
 from harness.tools import Toolbox
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
-UNFINISHED = frozenset({"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect"})
+UNFINISHED = frozenset(
+    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect", "mcp", "internal"}
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +101,9 @@ class Recordings:
         if not tape.interactions:
             return None
         finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
-        if not finished and self._workshop.mode != "all":
+        # What broke in here says nothing of the service, and would be played as if it did.
+        broken = failure is not None and failure.kind == "internal"
+        if broken or (not finished and self._workshop.mode != "all"):
             return None
         facts = self._facts(held, tape, cost)
         text = emit(Cassette(interactions=tape.interactions, facts=facts))

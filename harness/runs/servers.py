@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import TrialError
 from harness.records import JSON
 from harness.tools import McpSource, Tool, ToolSpec
+
+
+@dataclass(slots=True)
+class _Server:
+    """One server, as it stands."""
+
+    source: McpSource
+    tools: tuple[Tool, ...] = ()
+    #: Why it cannot be used any more.
+    failure: TrialError | None = None
 
 
 class Servers:
@@ -18,10 +30,13 @@ class Servers:
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         # Specs live as long as their suites, which the trials of the run hold.
-        self._open: dict[int, tuple[McpSource, tuple[Tool, ...]]] = {}
+        self._servers: dict[int, _Server] = {}
 
     async def open(self, spec: ToolSpec, *, folder: Path) -> None:
-        """Open a server, unless it is open already.
+        """Open a server, unless it is open already; one that has gone is opened again.
+
+        What cannot be opened is not tried again, nor is what goes again before it has answered a call: trial after
+        trial would wait for it.
 
         Args:
             spec: An entry of `tools:` of kind `mcp`.
@@ -32,17 +47,40 @@ class Servers:
             UsageError: Something that it needs is missing on this machine.
         """
         async with self._opening:
-            if id(spec) not in self._open:
-                source = McpSource(spec, folder=folder)
-                self._open[id(spec)] = (source, await self._stack.enter_async_context(source.open()))
+            before = self._servers.get(id(spec))
+            if before is None or (before.failure is None and before.source.lost is not None):
+                self._servers[id(spec)] = await self._opened(spec, folder, before)
+        self._server(spec)
+
+    async def _opened(self, spec: ToolSpec, folder: Path, before: _Server | None) -> _Server:
+        server = _Server(McpSource(spec, folder=folder))
+        if before is not None and not before.source.served:
+            message = f"{before.source.lost}, and had not answered a call before, so it is not started again"
+            server.failure = TrialError("mcp", message)
+            return server
+        try:
+            server.tools = await self._stack.enter_async_context(server.source.open())
+        except TrialError as error:
+            server.failure = error
+        return server
 
     def tools(self, spec: ToolSpec) -> tuple[Tool, ...]:
-        """Return the tools of a server that is open."""
-        return self._open[id(spec)][1]
+        """Return the tools of a server that is open.
+
+        Raises:
+            TrialError: It cannot be used any more.
+        """
+        return self._server(spec).tools
 
     def definitions(self, spec: ToolSpec) -> Mapping[str, JSON]:
         """Return what recordings keep of a server that is open."""
-        return self._open[id(spec)][0].definitions
+        return self._server(spec).source.definitions
+
+    def _server(self, spec: ToolSpec) -> _Server:
+        server = self._servers[id(spec)]
+        if server.failure is not None:
+            raise TrialError(server.failure.kind, server.failure.message)
+        return server
 
     async def aclose(self) -> None:
         await self._stack.aclose()

@@ -53,14 +53,12 @@ class EquipmentReader:
 
         specs = read_tools(list(given), complain) if given is not None else ()
         world = self._world(spec, at["env"])
+        named: set[str] = set()
         for index, one in enumerate(specs):
-            self._check(one, spec, (*place, index), world)
-        if len(self._document.problems) == known:
-            try:
-                load_tools(specs, functions=self._functions, place=self._place, world_class=world)
-            except ReferenceProblem as error:
-                # Each is sound, and two of them have one name.
-                self._document.complain(place, sentence(error))
+            name = self._check(one, spec, (*place, index), world)
+            if name in named:
+                complain((index,), f"two tools are called '{name}'.", "Give one of them a `name:` of its own.")
+            named |= {name} if name is not None else set()
         if len(self._document.problems) > known:
             return None
         return replace(spec, tools=specs)
@@ -84,7 +82,8 @@ class EquipmentReader:
             self._document.complain(at, sentence(error))
             return None
 
-    def _check(self, one: ToolSpec, spec: AssistantSpec, at: Path_, world: object | None) -> None:
+    def _check(self, one: ToolSpec, spec: AssistantSpec, at: Path_, world: object | None) -> str | None:
+        """Return what the model calls a tool; None where it is not known before a run, or something is wrong with it."""
         offers = _OFFERED.get(spec.api)
         if one.kind == "builtin" and offers is not None and one.name not in offers:
             has = f"It offers {' and '.join(sorted(offers))}." if offers else "It offers none; use `api: responses`."
@@ -92,10 +91,14 @@ class EquipmentReader:
             self._document.complain(at, message, hint=has)
         if one.kind == "env" and spec.env is None:
             self._document.complain(at, f"'{one.reference}' is a method of a world, and there is no `env:`.")
-            return
+            return None
         try:
             for path in one.files:
                 self._place.file(path)
-            load_tools((one,), functions=self._functions, place=self._place, world_class=world)
+            loaded = load_tools((one,), functions=self._functions, place=self._place, world_class=world)
         except ReferenceProblem as error:
             self._document.complain(at, sentence(error))
+            return None
+        if loaded:
+            return loaded[0].name
+        return one.name or one.reference if one.kind == "assistant" else None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from harness.errors import HarnessError, TrialError, UsageError, did_you_mean
+from harness.errors import CassetteDamaged, HarnessError, TrialError, UsageError, did_you_mean
 from harness.functions import told
 from harness.records import JSON, Attachment
 from harness.tools.entries import Replay
@@ -30,6 +30,8 @@ from harness.tools.tool import Definition, Tool, ToolError
 
 #: Seconds that a server may take to start, and to say what it offers.
 _START = 30.0
+#: Seconds in which a server that gave no answer has to show that it is still there.
+_PROBE = 5.0
 _MOST_PAGES = 100
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _UNUSABLE = re.compile(r"[^a-zA-Z0-9_-]")
@@ -54,6 +56,7 @@ def recorded_tools(spec: ToolSpec, definitions: Mapping[str, JSON]) -> tuple[Too
 
     Raises:
         TrialError: Of kind `tool_not_recorded`: the recording knows nothing of this server.
+        CassetteDamaged: What it knows is no description of tools.
     """
     key = mcp_key(spec)
     found = definitions.get(key)
@@ -63,7 +66,14 @@ def recorded_tools(spec: ToolSpec, definitions: Mapping[str, JSON]) -> tuple[Too
             f"the recording has no tools of the MCP server `{key}`; record the trial anew with "
             "`harness record --rewrite`",
         )
-    return tuple(_tool(_definition(one), spec.replay, None) for one in _allowed(found, spec.allow, key))
+    try:
+        return tuple(_tool(_definition(one), spec.replay, None) for one in _allowed(found, spec.allow, key))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CassetteDamaged(
+            f"the recording is damaged: what it has of the MCP server `{key}` is incomplete "
+            f"({type(error).__name__}: {error}). Restore it from version control, or record this trial anew with "
+            "`harness record --rewrite`."
+        ) from None
 
 
 class McpSource:
@@ -80,6 +90,17 @@ class McpSource:
         self._folder = folder
         self._environ = os.environ if environ is None else environ
         self._listed: list[dict[str, JSON]] = []
+        self._connection: _Connection | None = None
+
+    @property
+    def lost(self) -> str | None:
+        """How the server, once open, has gone; None where it has not."""
+        return None if self._connection is None else self._connection.lost
+
+    @property
+    def served(self) -> bool:
+        """Whether it has answered a call."""
+        return self._connection is not None and self._connection.served
 
     @property
     def key(self) -> str:
@@ -118,8 +139,9 @@ class McpSource:
                 message = f"the MCP server `{self.key}` cannot be used: {_innermost(error)}{_last_line(heard)}"
                 raise TrialError("mcp", message) from None
             allowed = _allowed(self._listed, self._spec.allow, self.key)
+            connection = self._connection = _Connection(client, self.key, heard)
             yield tuple(
-                _tool(_definition(one), self._spec.replay, _Caller(client, str(one["name"]))) for one in allowed
+                _tool(_definition(one), self._spec.replay, _Caller(connection, str(one["name"]))) for one in allowed
             )
         finally:
             leave.set()
@@ -195,18 +217,56 @@ async def _list(client: Any) -> list[dict[str, JSON]]:
     return found
 
 
+class _Connection:
+    """What the tools of one open server share."""
+
+    def __init__(self, client: Any, key: str, heard: IO[bytes]) -> None:
+        self._client = client
+        self._key = key
+        self._heard = heard
+        #: How the server has gone.
+        self.lost: str | None = None
+        #: It has answered a call.
+        self.served = False
+
+    async def call(self, name: str, arguments: Mapping[str, JSON]) -> Any:
+        """Call a tool.
+
+        Raises:
+            ToolError: The server says that it cannot be called so.
+            TrialError: Of kind `mcp`: the server has gone.
+        """
+        if self.lost is None:
+            try:
+                result = await self._client.call_tool(name, dict(arguments))
+            except Exception as error:  # noqa: BLE001 (connections fail in many ways)
+                if await self._there():
+                    raise ToolError(_innermost(error)) from None
+                self.lost = f"the MCP server `{self._key}` has gone{_last_line(self._heard)}"
+            else:
+                self.served = True
+                return result
+        # It is no result: recordings would keep it as what the tool gives.
+        raise TrialError("mcp", self.lost)
+
+    async def _there(self) -> bool:
+        try:
+            # Of the session, since the client may remember what it was told before.
+            await asyncio.wait_for(self._client.session.list_tools(), _PROBE)
+        except Exception:  # noqa: BLE001 (whatever it is, it is no list of tools)
+            return False
+        return True
+
+
 class _Caller:
     """Calls one tool of a server."""
 
-    def __init__(self, client: Any, name: str) -> None:
-        self._client = client
+    def __init__(self, connection: _Connection, name: str) -> None:
+        self._connection = connection
         self._name = name
 
     async def __call__(self, /, **arguments: JSON) -> Given:
-        try:
-            result = await self._client.call_tool(self._name, arguments)
-        except Exception as error:  # noqa: BLE001 (connections fail in many ways, and the model is told)
-            raise ToolError(_innermost(error)) from None
+        result = await self._connection.call(self._name, arguments)
         given = _read(result)
         if result.is_error:
             said = given.output if isinstance(given.output, str) else str(given.output)
