@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.clock import LiveClock, VirtualClock
-from harness.errors import TrialError, UsageError
+from harness.errors import CassetteDamaged, TrialError, UsageError
 from harness.records import ToolCall
 from harness.tools import McpSource, RecordedCall, Tool, Toolbox, ToolSpec, read_tools, recorded_tools
 
@@ -76,6 +76,33 @@ def test_a_tool_that_fails_on_the_server_tells_the_model_why() -> None:
     assert "the shop is closed" in answer.error
 
 
+REFUSING = """
+from mcp import MCPError
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("office")
+@server.tool()
+def enter(day: int) -> str:
+    if day == 1:
+        raise MCPError(code=-32000, message="come back tomorrow")
+    return "welcome"
+server.run()
+"""
+
+
+def test_a_server_that_refuses_a_request_and_is_still_there_tells_the_model_so(tmp_path: Path) -> None:
+    (tmp_path / "mcp_server.py").write_text(REFUSING)
+
+    async def use(tools: tuple[Tool, ...]) -> Any:
+        box = Toolbox(tools, clock=LiveClock())
+        return [*await box.run([call("enter", day=1)]), *await box.run([call("enter", day=2)])]
+
+    source = McpSource(entry(), folder=tmp_path)
+    refused, welcomed = opened(source, use)
+    assert (refused.failure, refused.source, refused.error) == ("raised", "mcp", "MCPError: come back tomorrow")
+    assert welcomed.output == "welcome"
+    assert source.lost is None
+
+
 def test_only_allowed_tools_are_offered_and_variables_reach_the_server() -> None:
     spec = entry(allow=["greet"], server={"env": {"GREETING": "${WORDS} there"}})
     source = McpSource(spec, folder=HERE, environ={"WORDS": "Hi"})
@@ -128,6 +155,13 @@ def test_a_recording_that_knows_nothing_of_a_server_says_how_to_record() -> None
     with pytest.raises(TrialError, match="harness record --rewrite") as raised:
         recorded_tools(entry(), {})
     assert raised.value.kind == "tool_not_recorded"
+
+
+@pytest.mark.parametrize("damaged", [{"description": "x"}, "stock", None])
+def test_damaged_tools_of_a_server_are_a_damaged_recording(damaged: Any) -> None:
+    source = McpSource(entry(), folder=HERE)
+    with pytest.raises(CassetteDamaged, match="has of the MCP server .* is incomplete.*harness record --rewrite"):
+        recorded_tools(entry(), {source.key: [damaged]})
 
 
 def test_an_address_is_named_without_secrets() -> None:

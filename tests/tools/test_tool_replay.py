@@ -17,6 +17,7 @@ from harness.errors import CassetteDamaged, TrialError
 from harness.recording import Cassette, Facts, Interaction, Redactor, Request, emit, read_cassette
 from harness.records import ToolCall
 from harness.tools import EndRun, RecordedCall, Tool, Toolbox, tool, tool_of
+from harness.tools.recorded import Recording
 
 PNG = b"\x89PNG\r\n\x1a\n data"
 
@@ -288,3 +289,61 @@ def test_secrets_leave_recorded_calls_wherever_they_stand() -> None:
         "arguments": {"key": "REDACTED", "REDACTED": ["REDACTED", 12, True]},
         "output": "REDACTED and REDACTED",
     }
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"id": "c", "name": "look"},
+        {"id": "c", "arguments": {}},
+        {"id": "c", "name": "look", "arguments": {}, "failure": "bored"},
+        {"id": "c", "name": "look", "arguments": {}, "attachments": [{"kind": "image"}]},
+        {"id": "c", "name": "look", "arguments": {}, "number": 0},
+        {"id": "c", "name": "look", "arguments": {}, "mock": "first"},
+        [],
+    ],
+)
+def test_a_damaged_call_is_a_damaged_recording(damaged: Any) -> None:
+    with pytest.raises(CassetteDamaged, match="a call of a tool is incomplete.*harness record --rewrite"):
+        RecordedCall.read(damaged)
+
+
+def test_calls_kept_before_recordings_named_conversations_are_found_in_any() -> None:
+    counter = Counter()
+    _, kept = record([counter.tool()], [call("count", "a"), call("count", "b")])
+    shared = Recording(kept)
+    answers = []
+    for conversation, id in (("1", "b"), ("", "a")):
+        box = Toolbox([counter.tool()], clock=VirtualClock(), recorded=shared, conversation=conversation)
+        answers += asyncio.run(box.run([call("count", id)]))
+    assert [one.output["n"] for one in answers] == [2, 1]
+
+
+def test_a_call_is_not_answered_with_what_another_conversation_got() -> None:
+    counter = Counter()
+    box = Toolbox([counter.tool()], clock=LiveClock(), conversation="1")
+    asyncio.run(box.run([call("count")]))
+    read = [RecordedCall.read(one.plain()) for one in box.kept()]
+    for conversation in ("", "2"):
+        other = Toolbox([counter.tool()], clock=VirtualClock(), recorded=read, conversation=conversation)
+        with pytest.raises(TrialError, match="has no result of the tool 'count'"):
+            asyncio.run(other.run([call("count")]))
+    same = Toolbox([counter.tool()], clock=VirtualClock(), recorded=read, conversation="1")
+    assert asyncio.run(same.run([call("count")]))[0].output["n"] == 1
+
+
+def test_what_took_too_long_is_replayed_only_where_it_did() -> None:
+    times = iter([False, True, False])
+
+    @tool(pure=True)
+    async def look() -> str:
+        """Look."""
+        if next(times, False):
+            await asyncio.Event().wait()
+        return "seen"
+
+    steps = [[call("look", "call_1")] for _ in range(3)]
+    live, kept = record([tool_of(look)], *steps)
+    assert [one.failure for one in live] == [None, "timeout", None]
+    again, _ = replay([tool_of(look)], [RecordedCall.read(one.plain()) for one in kept], *steps)
+    assert again == live
