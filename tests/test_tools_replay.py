@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from harness.simulator import served
 from harness.simulator.app import Simulator
 from harness.simulator.brain import Ask, Call
 from harness.simulator.function import FunctionBrain, Said
-from tests.loopback import ChatServer, Reply, response
+from tests.loopback import ChatServer, Reply, completion, response
 from tests.projects import harness, write
 from tests.recorded_twice import rows
 
@@ -53,6 +54,20 @@ def twice(root: Path, brain: Callable[[Ask], Any], suite: str, **files: str) -> 
 
 def results(ask: Ask) -> list[str]:
     return [str(message["content"]) for message in ask.messages if message["role"] == "tool"]
+
+
+def chat_calls(calls: list[dict[str, str]]) -> dict[str, Any]:
+    asked = [
+        {"id": one["call_id"], "type": "function", "function": {key: one[key] for key in ("name", "arguments")}}
+        for one in calls
+    ]
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "tool_calls": asked}}
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def responses_calls(calls: list[dict[str, str]]) -> dict[str, Any]:
+    items = [{"type": "function_call", "id": f"fc_{number}", **one} for number, one in enumerate(calls)]
+    return {**response("", 1, {"model": "m"}), "output": items}
 
 
 def asking(*messages: str) -> list[Call]:
@@ -112,6 +127,37 @@ cases: [{id: one, input: Ask}]
 """
     row = twice(project, brain, suite, tools=TICK)
     assert row["output"].count("tick") == 4
+
+
+SCRIPT = """
+import harness
+
+def say(url):
+    helper = {"system": "Help.", "tools": ["./tools.py:now"]}
+    ai = harness.Assistant(
+        api="chat", base_url=url, model="m", tools=[{"assistant": "helper"}], assistants={"helper": helper}
+    )
+    with harness.cassette("cassettes/block.yaml", "once"):
+        return [str(ai.say("First")), str(ai.say("Second"))]
+"""
+
+
+def test_a_block_replays_what_an_assistant_got_each_time_though_its_calls_have_equal_ids(project: Path) -> None:
+    write(project, {"script.py": SCRIPT, "tools.py": TICK})
+    say = runpy.run_path("script.py")["say"]
+
+    def brain(number: int, body: dict[str, Any]) -> Reply:
+        last = body["messages"][-1]
+        if last["role"] == "tool":
+            return Reply(body=json.dumps(completion(last["content"], number, body)).encode())
+        asked = ("now", "{}") if last["content"] == "x" else ("helper", '{"message": "x"}')
+        calls = [{"call_id": "call_1", "name": asked[0], "arguments": asked[1]}]
+        return Reply(body=json.dumps(chat_calls(calls)).encode())
+
+    with ChatServer(faults=brain) as server:
+        live = say(server.url)
+    assert live == ["tick 1", "tick 2"]
+    assert say(server.url) == live
 
 
 MOCKED = """\
@@ -328,20 +374,6 @@ cases: [{id: careless, input: careless}, {id: broken, input: broken}]
         harness("run", "--record-mode", "all", "--case", "broken")
     assert rows(project)[0]["error"]["kind"] == "internal"
     assert [path.name for path in (project / "cassettes").rglob("*.yaml")] == ["careless.1.yaml"]
-
-
-def chat_calls(calls: list[dict[str, str]]) -> dict[str, Any]:
-    asked = [
-        {"id": one["call_id"], "type": "function", "function": {key: one[key] for key in ("name", "arguments")}}
-        for one in calls
-    ]
-    choice = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "tool_calls": asked}}
-    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-
-
-def responses_calls(calls: list[dict[str, str]]) -> dict[str, Any]:
-    items = [{"type": "function_call", "id": f"fc_{number}", **one} for number, one in enumerate(calls)]
-    return {**response("", 1, {"model": "m"}), "output": items}
 
 
 @pytest.mark.parametrize(("api", "answer"), [("chat", chat_calls), ("responses", responses_calls)])

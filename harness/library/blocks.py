@@ -19,7 +19,7 @@ from harness.library.facts import facts_of
 from harness.project.project import Project, open_project
 from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
 from harness.recording.read import LARGEST
-from harness.records import JSON, Transcript
+from harness.records import JSON
 from harness.runs.opening import LIVE_CONCURRENCY
 from harness.runs.recordings import UNFINISHED
 from harness.settings import RecordMode
@@ -75,8 +75,8 @@ class Block:
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
         self._path = self._given
-        #: Calls of tools in the recording that were not replayed yet.
-        self.waiting: list[RecordedCall] = []
+        #: Calls of tools that are replayed; None where nothing is.
+        self.recording: Recording | None = None
 
     # -- what the code in the block may use
 
@@ -109,12 +109,9 @@ class Block:
             raise UsageError("the cassette is not open: write `with harness.cassette(...):`, or `async with`")
         return self._tape
 
-    def spoken(self, transcript: Transcript, *, kept: Sequence[RecordedCall]) -> None:
-        """Take note of a conversation that was held: tool results to keep, or that were replayed."""
+    def spoken(self, kept: Sequence[RecordedCall]) -> None:
+        """Take note of what tools gave while a conversation was held."""
         self._kept.extend(kept)
-        for call in transcript.tool_calls:
-            found = Recording(self.waiting).take(call, call.arguments)
-            self.waiting = [one for one in self.waiting if one is not found]
 
     def served(self, definitions: Mapping[str, JSON]) -> None:
         """Take note of what MCP servers said of their tools."""
@@ -182,7 +179,7 @@ class Block:
             raise
         unrenewable = cassette.facts.source.get("renewable") is False
         if mode in ("none", "once"):
-            self.waiting = [RecordedCall.read(one) for one in cassette.facts.tools]
+            self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
             redactor = self._open_clients(live=False).redactor
             return ReplayTape(cassette, shown=shown, hint=lambda: _stale(unrenewable), redactor=redactor)
         if unrenewable:

@@ -31,7 +31,6 @@ from harness.runs.servers import Servers
 from harness.settings import Settings
 from harness.suites.suite import AssistantSpec
 from harness.tools import Tool, Toolbox, load_tools, recorded_tools
-from harness.tools.recorded import Recording
 
 _OPENAI = "api.openai.com"
 
@@ -56,7 +55,6 @@ class Talk:
         self._listener = listener
         self._servers = Servers()
         self._toolboxes: list[Toolbox] = []
-        self._recorded: Recording | None = None
         #: What assistants that serve as tools used.
         self._spent: list[Usage] = []
         self._world: Any = None
@@ -86,12 +84,12 @@ class Talk:
             CredentialsError: The service refused the key.
         """
         self._world = world
-        if self._block is not None and self._tape.replays:
-            self._recorded = Recording(self._block.waiting)
-        transcript = await self._talk(spec, FixedTurns((turn,)), own=True)
-        if self._block is not None:
-            self._block.spoken(transcript, kept=[call for box in self._toolboxes for call in box.kept()])
-        return transcript
+        try:
+            return await self._talk(spec, FixedTurns((turn,)), own=True)
+        finally:
+            # What failed for good is replayed too, and what tools gave before it.
+            if self._block is not None:
+                self._block.spoken([call for box in self._toolboxes for call in box.kept()])
 
     async def aclose(self) -> None:
         await self._servers.aclose()
@@ -118,7 +116,7 @@ class Talk:
             clock=self._tape.clock,
             timeout=limits.tool_timeout,
             parallel=limits.parallel_tools,
-            recorded=self._recorded,
+            recorded=None if self._block is None else self._block.recording,
             conversation=conversation,
             renames=spec.api == "chat",
         )
