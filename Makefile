@@ -14,7 +14,7 @@ suites: ## Replay the shipped suites
 	$(BIN)/pytest suites/
 
 test: ## Run the tests, but for the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 slow: ## Run the simulations behind the statistics
 	$(BIN)/pytest -m slow
