@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from harness.clock import Clock, use_clock
 from harness.errors import HarnessError, TrialError, UsageError
-from harness.records import JSON, ToolCall, ToolFailure, ToolSource
+from harness.records import JSON, ToolCall, ToolSource
 from harness.tools.arguments import InvalidArguments, read_arguments
+from harness.tools.calls import distinct, failed, without_result
 from harness.tools.drift import drift
 from harness.tools.endrun import EndRun
 from harness.tools.mocks import Mock, MockPlayer, Mocks, Render
@@ -130,7 +131,7 @@ class Toolbox:
                 has no mock, or two calls have one id. Errors of this package that a tool raises, as an assistant does
                 whose service fails, come out too: when the calls beside it have their results.
         """
-        jobs = [self._planned(call) for call in self._distinct(calls)]
+        jobs = [self._planned(call) for call in distinct(calls, renames=self._renames)]
         with use_clock(self._clock):
             await self._work([job for job in jobs if job.answer is None])
         for job in jobs:
@@ -162,13 +163,13 @@ class Toolbox:
         job = _Job(call=call, number=self._asked, tool=self._tools.get(call.name))
         if job.tool is None:
             known = f"there are: {', '.join(self._tools)}" if self._tools else "there are none"
-            job.answer = _failed(call, f"unknown tool '{call.name}'; {known}", "unknown")
+            job.answer = failed(call, f"unknown tool '{call.name}'; {known}", "unknown")
             return job
         try:
             job.arguments = read_arguments(call.arguments)
             job.values = job.tool.validate(call.arguments)
         except InvalidArguments as error:
-            job.answer = _failed(call, f"invalid arguments for {call.name}: {error}", "arguments")
+            job.answer = failed(call, f"invalid arguments for {call.name}: {error}", "arguments")
             return job
         if job.tool.kind == "assistant":
             job.values["conversation"] = f"{self._conversation}.{job.number}".removeprefix(".")
@@ -184,7 +185,7 @@ class Toolbox:
             found = self._recording.take(call, job.arguments, conversation=self._conversation)
             self._recorded(job, job.tool, found)
         elif not job.tool.runs:
-            raise _without_result(job.tool)
+            raise without_result(job.tool)
         return job
 
     def _mock(self, job: _Job, mock: Mock | None) -> None:
@@ -193,7 +194,7 @@ class Toolbox:
         else:
             error = mock.error
         if error is not None or mock is None:
-            job.answer = _failed(job.call, error or "", "mock", source="mock")
+            job.answer = failed(job.call, error or "", "mock", source="mock")
         else:
             self._settle(job, read_result(mock.result), "mock")
         if mock is not None and mock.turn is not None and self._conversation:
@@ -202,7 +203,7 @@ class Toolbox:
 
     def _recorded(self, job: _Job, tool: Tool, found: RecordedCall | None) -> None:
         if found is None and tool.kind == "declared":
-            raise _without_result(tool)
+            raise without_result(tool)
         if found is None:
             raise TrialError(
                 "tool_not_recorded",
@@ -254,11 +255,11 @@ class Toolbox:
             value = await within(self._timeout, job.tool.call(job.values, world=self._world, session=self._session))
             given = read_result(value)
         except TooLate:
-            job.answer = _failed(job.call, f"no result within {self._timeout:g} s", "timeout", source=source)
+            job.answer = failed(job.call, f"no result within {self._timeout:g} s", "timeout", source=source)
         except EndRun as end:
             self._settle(job, read_result(end), source)
         except ToolError as error:
-            job.answer = _failed(job.call, str(error), "raised", source=source)
+            job.answer = failed(job.call, str(error), "raised", source=source)
         except TrialError as error:
             # The calls beside it go on: on replay they need results, so that the trial ends there as it did.
             job.failure = error
@@ -266,7 +267,7 @@ class Toolbox:
         except HarnessError:
             raise
         except Exception as error:  # noqa: BLE001 (a tool may raise anything, and the model is told)
-            job.answer = _failed(job.call, told_to_model(error), "raised", source=source)
+            job.answer = failed(job.call, told_to_model(error), "raised", source=source)
         else:
             self._settle(job, given, source)
         if job.compared is not None:
@@ -300,23 +301,6 @@ class Toolbox:
                 )
             )
 
-    def _distinct(self, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
-        """Give each call an id of its own, where a service gave one to several."""
-        taken = {call.id for call in calls}
-        seen: set[str] = set()
-        for call in calls:
-            name, number = call.id, 2
-            while name in seen or (name != call.id and name in taken):
-                name, number = f"{call.id}-{number}", number + 1
-            if name != call.id and not self._renames:
-                raise TrialError(
-                    "protocol",
-                    f"the service asked for two calls with the same id, '{call.id}', in one step, so that it could not "
-                    "tell their results apart. Run the trial again",
-                )
-            seen.add(name)
-            yield call if name == call.id else replace(call, id=name)
-
 
 def _runs_again(tool: Tool) -> bool:
     """Whether a tool's code runs on replay, rather than being replayed."""
@@ -325,16 +309,3 @@ def _runs_again(tool: Tool) -> bool:
 
 def _text(value: JSON) -> str | None:
     return None if value is None else str(value)
-
-
-def _without_result(tool: Tool) -> TrialError:
-    if tool.kind == "mcp":
-        message = f"the tool '{tool.name}' of an MCP server is to run, and the server was not started"
-    else:
-        hint = f"write `mocks: {{{tool.name}: result}}`"
-        message = f"the tool '{tool.name}' has no code, and the case has no mock of it; {hint}"
-    return TrialError("tool_without_result", message)
-
-
-def _failed(call: ToolCall, error: str, failure: ToolFailure, *, source: ToolSource | None = None) -> ToolCall:
-    return replace(call, error=error, failure=failure, source=source)
