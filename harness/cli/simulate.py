@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -67,9 +69,9 @@ def _brain(script: Path | None, upstream: str | None, key_env: str | None, model
     from harness.simulator.upstream import UpstreamBrain
 
     if upstream is not None:
-        parts = urlsplit(upstream)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--upstream '{upstream}' is no URL: give one such as http://127.0.0.1:8080/v1")
+        _check_upstream(upstream)
+        if key_env:
+            _check_key(key_env)
         return UpstreamBrain(upstream, key_env, model)
     try:
         return ScriptBrain() if script is None else ScriptBrain.load(script)
@@ -77,22 +79,46 @@ def _brain(script: Path | None, upstream: str | None, key_env: str | None, model
         raise ConfigError([Problem(message=str(error))]) from None
 
 
+def _check_upstream(url: str) -> None:
+    # What stands before an @ may be a password: it is not repeated.
+    shown = re.sub(r"//.*@", "//", url)
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise UsageError(
+            f"--upstream '{shown}' is no URL ({error}): give one such as http://127.0.0.1:8080/v1"
+        ) from None
+    if not known or any(mark.isspace() for mark in url):
+        raise UsageError(f"--upstream '{shown}' is no URL: give one such as http://127.0.0.1:8080/v1")
+
+
+def _check_key(name: str) -> None:
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UsageError(f"--upstream-key-env: there is no key in the environment variable {name}: set it")
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(f"--upstream-key-env: the key in {name} has characters that no key can have")
+
+
 def _serve(brain: Brain, host: str, port: int, seed: int) -> None:
     import asyncio
 
     from harness.simulator.app import Simulator
+    from harness.simulator.guard import Guard
     from harness.simulator.serving import Served, listen, server
 
     try:
         bound = listen(host, port)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "this is no address"
         raise UsageError(f"cannot listen on {host}, port {port}: {reason}. Give another --port, or 0") from None
     if not _is_loopback(host):
         say(f"note: everyone who can reach {host} can use this server")
-    simulator = Simulator(brain, seed=seed)
-    running = server(simulator)
-    bound.listen()
+    # Nobody reads a log here, and a server may run for long.
+    simulator = Simulator(brain, seed=seed, log=False)
+    guarded = _is_loopback(host) and not brain.simulated
+    running = server(Guard(simulator.app) if guarded else simulator.app)
     show(Served(host, bound.getsockname()[1]).url)
 
     async def serve() -> None:

@@ -34,7 +34,8 @@ from harness.simulator import (
 )
 from harness.simulator.brain import Brain, Failure
 from harness.simulator.errors import ApiError, failed
-from harness.simulator.http import answer
+from harness.simulator.exchange import Exchange
+from harness.simulator.http import answer, is_deep
 from harness.simulator.state import State
 from harness.simulator.transport import InProcess, SyncInProcess
 
@@ -60,6 +61,10 @@ _MODULES = (
 )
 
 
+#: No model is asked for these, whatever stands behind the simulator.
+_ALWAYS_SIMULATED = ("/v1/embeddings", "/v1/moderations")
+
+
 class Simulator:
     """An OpenAI look-alike around a brain.
 
@@ -67,19 +72,21 @@ class Simulator:
         brain: What answers.
         seed: Ids, times and request ids come from it.
         strict: Refuse parameters that the API does not know, as it does.
+        log: Keep every request in `requests`.
     """
 
-    def __init__(self, brain: Brain, *, seed: int = 0, strict: bool = True) -> None:
+    def __init__(self, brain: Brain, *, seed: int = 0, strict: bool = True, log: bool = True) -> None:
         self.brain = brain
         self.seed = seed
         self.strict = strict
         self.state = State(seed=seed)
-        #: Every request so far: method, path, body (parsed where it is JSON, else bytes).
+        self.log = log
+        #: Every request so far: method, path, body (parsed where it is JSON; of files and the like, how many bytes).
         self.requests: list[tuple[str, str, JSON]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._threads: list[SyncInProcess] = []
         routes = [route for module in _MODULES for route in module.routes(self)]
-        handlers = {ApiError: _refused, Failure: _failed, HTTPException: _no_route(routes)}
+        handlers = {ApiError: _refused, Failure: _failed, HTTPException: _no_route(routes), Exception: _mistaken}
         #: The ASGI app, for any server.
         self.app: ASGIApp = _Around(Starlette(routes=routes, exception_handlers=handlers), self)
 
@@ -127,24 +134,20 @@ class _Around:
             await self._app(scope, receive, send)
             return
         body = await _whole(receive)
+        if body is None:
+            return
         known = _parsed(scope, body)
-        self._simulator.requests.append((scope["method"], scope["path"], known))
+        if self._simulator.log:
+            told = len(known) if isinstance(known, bytes) else known
+            self._simulator.requests.append((scope["method"], scope["path"], told))
         headers = self._headers(scope, known)
-        waiting = True
-
-        async def replayed() -> Message:
-            nonlocal waiting
-            if waiting:
-                waiting = False
-                return {"type": "http.request", "body": body, "more_body": False}
-            return await receive()
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        await self._app(scope, replayed, marked)
+        await Exchange(body, receive, marked).through(self._app, scope)
 
     def _headers(self, scope: Scope, body: JSON) -> dict[str, str]:
         told = None if isinstance(body, bytes) else body
@@ -152,16 +155,19 @@ class _Around:
         # Some time, and the same one for the same request.
         took = 50 + int(hashlib.sha256(id.encode()).hexdigest()[:4], 16) % 900
         headers = {"x-request-id": id, "openai-processing-ms": str(took), "openai-version": "2020-10-01"}
-        if self._simulator.brain.simulated:
+        if self._simulator.brain.simulated or scope["path"] in _ALWAYS_SIMULATED:
             # The second is what recordings are marked by.
             return {**headers, "x-simulated": "true", "x-harness-simulated": "true"}
         return {**headers, "x-simulated": "upstream"}
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request; None: its client left before it was sent."""
     parts = []
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -174,9 +180,10 @@ def _parsed(scope: Scope, body: bytes) -> JSON:
     if b"json" not in kind:
         return body
     try:
-        return json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         return body
+    return body if is_deep(value) else value
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -189,20 +196,20 @@ def _failed(request: Request, error: Exception) -> Response:
     return _refused(request, failed(error))
 
 
+def _mistaken(request: Request, error: Exception) -> Response:
+    told = f"The simulator made a mistake: {type(error).__name__}: {error}"
+    return _refused(request, ApiError(500, told, type="server_error", code="server_error"))
+
+
 def _no_route(routes: list[Route]) -> Any:
     simulated = ", ".join(sorted({"/" + route.path.split("/")[2] for route in routes}))
 
     def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         where = f"{request.method} {request.url.path}"
-        if error.status_code == 405:
-            told = ApiError(
-                405, f"Not allowed: {where}.", code="method_not_supported", headers=dict(error.headers or {})
-            )
-        else:
-            told = ApiError(
-                error.status_code, f"Not simulated: {where}. Below /v1 there are {simulated}.", code="unknown_url"
-            )
-        return _refused(request, told)
+        # The service may well know more methods than the simulator: all that is missing here is told as missing.
+        status = 404 if error.status_code == 405 else error.status_code
+        told = f"Not simulated: {where}. Below /v1 there are {simulated}."
+        return _refused(request, ApiError(status, told, code="unknown_url"))
 
     return handler

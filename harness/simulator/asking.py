@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.simulator import tokens
-from harness.simulator.brain import Ask, Call, CodeRun, End, Finish, Piece, Reasoning, Refusal, Search, Text, Usage
+from harness.simulator.brain import (
+    Ask,
+    Broken,
+    Call,
+    CodeRun,
+    End,
+    Failure,
+    Finish,
+    Piece,
+    Reasoning,
+    Refusal,
+    Search,
+    Text,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
+
+#: Characters of an answer that are counted again with every further piece, at most.
+_UNSETTLED = 2000
+_WORD_END = re.compile(r"(?<=\S)(?= \S)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,20 +86,20 @@ async def pieces(simulator: Simulator, ask: Ask) -> AsyncGenerator[Piece, None]:
     Every call has an id; the last piece is an `End` with its usage and the reason that holds after all cutting.
 
     Raises:
-        Failure: The brain fails; before the first piece, or in the middle.
+        Failure: The brain fails; before the first piece, or in the middle. `Broken`: by a mistake of its own.
     """
     brain = simulator.brain
     # A real model obeys its limits itself, and counts by its own tokens.
     terms = _Terms(ask, limit=ask.max_tokens if brain.simulated else None)
     step = Step()
-    stream = brain.ask(ask)
+    stream = _sound(brain.ask(ask))
     try:
         async for piece in stream:
             if isinstance(piece, End):
                 step.add(piece)
                 break
             for allowed in terms.allow(piece):
-                final = _named(simulator, ask, allowed, len(step.calls)) if isinstance(allowed, Call) else allowed
+                final = _named(simulator, ask, allowed, step.calls) if isinstance(allowed, Call) else allowed
                 step.add(final)
                 yield final
             if terms.over is not None:
@@ -89,18 +108,33 @@ async def pieces(simulator: Simulator, ask: Ask) -> AsyncGenerator[Piece, None]:
             step.add(rest)
             yield rest
     finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
+        await stream.aclose()
     yield End(finish=_finish(step, terms), usage=_usage(ask, step), logprobs=step.logprobs)
 
 
-def _named(simulator: Simulator, ask: Ask, call: Call, number: int) -> Call:
-    if call.id is not None:
+async def _sound(stream: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
+    """Yield what a brain says; whatever it raises is a failure."""
+    try:
+        async for piece in stream:
+            yield piece
+    except Failure:
+        raise
+    except Exception as error:
+        raise Broken(error) from error
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _named(simulator: Simulator, ask: Ask, call: Call, before: Sequence[Call]) -> Call:
+    """The call with an id of its own: some servers give none, and some the same to all."""
+    used = {one["id"] for message in ask.messages for one in message.get("tool_calls") or ()}
+    if call.id is not None and call.id not in used.union(one.id for one in before):
         return call
     return replace(
         call,
-        id=simulator.state.identity.new("call_", list(ask.messages), call.name, call.arguments, number),
+        id=simulator.state.identity.new("call_", list(ask.messages), call.name, call.arguments, len(before)),
     )
 
 
@@ -183,12 +217,20 @@ class _Terms:
         if self._current is not None and self._current[0] is not kind:
             self._spent += tokens.count(self._current[1])
         whole, cut = tokens.first(before + text, max(0, self._limit - self._spent))
-        self._current = (kind, whole)
+        self._current = (kind, self._settled(whole))
         if cut:
             self.over = "length"
             self._held = ""
         new = whole[len(before) :]
         return [kind(new)] if new else []
+
+    def _settled(self, text: str) -> str:
+        """Count what nothing that follows can change, and return the rest: no token goes on after the end of a word."""
+        if len(text) < _UNSETTLED:
+            return text
+        place = max((found.start() for found in _WORD_END.finditer(text)), default=len(text))
+        self._spent += tokens.count(text[:place])
+        return text[place:]
 
     def _called(self, call: Call) -> list[Piece]:
         if self._most is not None and self._calls >= self._most:

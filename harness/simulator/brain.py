@@ -138,6 +138,17 @@ class Failure(Exception):
         self.partial = partial
 
 
+class Broken(Failure):
+    """A brain raised what is no `Failure`: a mistake in it.
+
+    Args:
+        error: What it raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(500, "server_error", f"The server had an error: {type(error).__name__}: {error}")
+
+
 class Brain(Protocol):
     """Answers model steps. One brain serves every API and any number of steps at once."""
 

@@ -48,9 +48,10 @@ def routes(simulator: Simulator) -> list[Route]:
         }
         if body.get("stream"):
             usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return await sse.stream(_Chunks(head, ask, usage=usage).of(asking.pieces(simulator, ask)))
+            chunks = _Chunks(head, ask, usage=usage, simulated=simulator.brain.simulated)
+            return await sse.stream(chunks.of(asking.pieces(simulator, ask)))
         step = await asking.collect(simulator, ask)
-        return answer(_completion(head, ask, step))
+        return answer(_completion(head, ask, step, simulated=simulator.brain.simulated))
 
     return [Route("/v1/chat/completions", create, methods=["POST"])]
 
@@ -71,7 +72,7 @@ def _ask(body: Mapping[str, JSON]) -> Ask:
     )
 
 
-def _completion(head: Mapping[str, JSON], ask: Ask, step: asking.Step) -> dict[str, JSON]:
+def _completion(head: Mapping[str, JSON], ask: Ask, step: asking.Step, *, simulated: bool) -> dict[str, JSON]:
     message: dict[str, JSON] = {
         "role": "assistant",
         "content": None if not step.text and (step.calls or step.refusal) else step.text,
@@ -87,7 +88,7 @@ def _completion(head: Mapping[str, JSON], ask: Ask, step: asking.Step) -> dict[s
             {
                 "index": 0,
                 "message": message,
-                "logprobs": _logprobs(ask, step.text, step.logprobs),
+                "logprobs": _logprobs(ask, step.text, step.logprobs, simulated=simulated),
                 "finish_reason": step.finish,
             }
         ],
@@ -115,8 +116,9 @@ def _usage(usage: Usage) -> dict[str, JSON]:
     }
 
 
-def _logprobs(ask: Ask, text: str, known: JSON) -> JSON:
-    if not ask.settings.get("logprobs"):
+def _logprobs(ask: Ask, text: str, known: JSON, *, simulated: bool) -> JSON:
+    """What a brain told of its tokens; what a model did not tell of its own is not made up."""
+    if not ask.settings.get("logprobs") or (known is None and not simulated):
         return None
     content = known if known is not None else invented(text, int(ask.settings.get("top_logprobs") or 0))
     return {"content": content, "refusal": None}
@@ -134,10 +136,13 @@ def invented(text: str, top: int) -> list[JSON]:
 class _Chunks:
     """A streamed answer."""
 
-    def __init__(self, head: Mapping[str, JSON], ask: Ask, *, usage: bool) -> None:
+    def __init__(self, head: Mapping[str, JSON], ask: Ask, *, usage: bool, simulated: bool) -> None:
         self._head = {**head, "object": "chat.completion.chunk"}
         self._ask = ask
         self._with_usage = usage
+        self._simulated = simulated
+        #: Log probabilities came with the text already.
+        self._told = False
         self._calls = 0
 
     async def of(self, pieces: AsyncGenerator[Piece, None]) -> AsyncIterator[bytes]:
@@ -160,7 +165,9 @@ class _Chunks:
     def _said(self, piece: Piece) -> list[bytes]:
         match piece:
             case Text(text=text):
-                return [self._chunk({"content": text}, logprobs=_logprobs(self._ask, text, None))]
+                chances = _logprobs(self._ask, text, None, simulated=self._simulated)
+                self._told = self._told or chances is not None
+                return [self._chunk({"content": text}, logprobs=chances)]
             case Refusal(text=text):
                 return [self._chunk({"refusal": text})]
             case Call():
@@ -182,7 +189,9 @@ class _Chunks:
         return chunks
 
     def _ended(self, end: End) -> list[bytes]:
-        known = None if end.logprobs is None else _logprobs(self._ask, "", end.logprobs)
+        known = None
+        if end.logprobs is not None and not self._told:
+            known = _logprobs(self._ask, "", list(end.logprobs), simulated=self._simulated)
         chunks = [self._chunk({}, finish=end.finish, logprobs=known)]
         if self._with_usage and end.usage is not None:
             chunks.append(sse.event({**self._head, "choices": [], "usage": _usage(end.usage)}))

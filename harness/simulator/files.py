@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import mimetypes
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +44,12 @@ class Stored:
     def text(self) -> str:
         """What it says; its name where it holds no text."""
         return texts.extract(self.name, self.content)
+
+    @property
+    def url(self) -> str:
+        """The whole of it as a `data:` URL."""
+        kind = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+        return f"data:{kind};base64,{base64.b64encode(self.content).decode()}"
 
 
 @cache

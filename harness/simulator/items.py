@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.simulator.errors import ApiError
+from harness.simulator.files import Stored
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
@@ -54,11 +55,22 @@ def _kept(simulator: Simulator, item: Mapping[str, JSON], owner: str, param: str
     id = item.get("id") or simulator.state.identity.new(PREFIXES.get(kind, "item_"), owner, number)
     plain = {name: value for name, value in item.items() if value is not None or name == "encrypted_content"}
     found: Item = {**plain, "type": kind, "id": id}
+    _check_files(simulator, item, param)
     if kind == "message":
         found["content"] = _content(item)
     if kind in ("message", "function_call", "function_call_output"):
         found["status"] = item.get("status") or "completed"
     return found
+
+
+def _check_files(simulator: Simulator, item: Mapping[str, JSON], param: str) -> None:
+    for name in ("content", "output"):
+        parts = item.get(name)
+        for number, part in enumerate(parts if isinstance(parts, list) else ()):
+            id = part.get("file_id") if part.get("type") in ("input_file", "input_image") else None
+            if id is not None and id not in simulator.state.of("file"):
+                where = f"{param}.{name}[{number}].file_id"
+                raise ApiError(404, f"No file found with id '{id}'.", param=where)
 
 
 def _content(item: Mapping[str, JSON]) -> list[JSON]:
@@ -99,15 +111,15 @@ def check(items: Sequence[Item]) -> None:
             raise ApiError(400, f"No tool output found for function call {item['call_id']}.", param="input")
 
 
-def messages(instructions: str | None, items: Iterable[Item]) -> list[dict[str, JSON]]:
-    """Return items as messages of Chat Completions."""
+def messages(simulator: Simulator, instructions: str | None, items: Iterable[Item]) -> list[dict[str, JSON]]:
+    """Return items as messages of Chat Completions; files that they name by id are within them."""
     found: list[dict[str, JSON]] = []
     if instructions:
         found.append({"role": "system", "content": instructions})
     for item in items:
         match item["type"]:
             case "message":
-                found.append(_message(item))
+                found.append(_message(simulator, item))
             case "function_call":
                 _calling(found)["tool_calls"].append(
                     {
@@ -118,7 +130,7 @@ def messages(instructions: str | None, items: Iterable[Item]) -> list[dict[str, 
                 )
             case "function_call_output":
                 output = item["output"]
-                content = output if isinstance(output, str) else _flat([_chat_part(part) for part in output])
+                content = output if isinstance(output, str) else _flat([_chat_part(simulator, part) for part in output])
                 found.append({"role": "tool", "tool_call_id": item["call_id"], "content": content})
     return found
 
@@ -131,12 +143,12 @@ def _calling(found: list[dict[str, JSON]]) -> dict[str, JSON]:
     return found[-1]
 
 
-def _message(item: Item) -> dict[str, JSON]:
+def _message(simulator: Simulator, item: Item) -> dict[str, JSON]:
     message: dict[str, JSON] = {"role": item["role"]}
     refusals = [part["refusal"] for part in item["content"] if part["type"] == "refusal"]
     if refusals:
         message["refusal"] = "".join(refusals)
-    message["content"] = _flat([_chat_part(part) for part in item["content"] if part["type"] != "refusal"])
+    message["content"] = _flat([_chat_part(simulator, part) for part in item["content"] if part["type"] != "refusal"])
     if refusals and not message["content"]:
         message["content"] = None
     return message
@@ -148,13 +160,16 @@ def _flat(parts: list[dict[str, JSON]]) -> JSON:
     return parts
 
 
-def _chat_part(part: Mapping[str, JSON]) -> dict[str, JSON]:
-    match part["type"]:
-        case "input_image":
-            url = part.get("image_url") or f"file:{part.get('file_id')}"
-            return {"type": "image_url", "image_url": {"url": url, "detail": part.get("detail") or "auto"}}
-        case "input_file":
-            names = ("file_id", "filename", "file_data")
-            return {"type": "file", "file": {name: part[name] for name in names if part.get(name)}}
-        case _:
-            return {"type": "text", "text": part["text"]}
+def _chat_part(simulator: Simulator, part: Mapping[str, JSON]) -> dict[str, JSON]:
+    if part["type"] not in ("input_image", "input_file"):
+        return {"type": "text", "text": part["text"]}
+    id = part.get("file_id")
+    file: Stored | None = simulator.state.of("file").get(id) if id else None
+    if id and file is None:
+        return {"type": "text", "text": f"[a file that was deleted: {id}]"}
+    if part["type"] == "input_image":
+        url = file.url if file is not None else part.get("image_url") or ""
+        return {"type": "image_url", "image_url": {"url": url, "detail": part.get("detail") or "auto"}}
+    if file is not None:
+        return {"type": "file", "file": {"filename": file.name, "file_data": file.url}}
+    return {"type": "file", "file": {name: part[name] for name in ("filename", "file_data") if part.get(name)}}

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.simulator import files, messages, steps, tokens, vectors
 from harness.simulator.brain import Call, CodeRun, End, Piece, Refusal, Search, Text, Usage
 from harness.simulator.marks import Marks
-from harness.simulator.run_asks import stores
+from harness.simulator.run_asks import searched
 
 if TYPE_CHECKING:
     from harness.simulator.running import Run
 
 JSON: TypeAlias = Any
 
-#: Passages that a search tells of.
-_PASSAGES = 20
-_RANKING = {"ranker": "default_2024_08_21", "score_threshold": 0}
+_RANKING = {"ranker": "default_2024_08_21"}
 _NOTHING = Usage(input=0, output=0)
 #: How a run and its message are incomplete when a step ends so.
 _CUT = {"length": ("max_completion_tokens", "max_tokens"), "content_filter": ("content_filter", "content_filter")}
@@ -192,7 +190,8 @@ class Leg:
 
     def _search(self, search: Search) -> None:
         calls = self._calls_of("file_search")
-        found = vectors.search(self._simulator, stores(self._run), search.query)[:_PASSAGES]
+        wanted = searched(self._run)
+        found = vectors.search(self._simulator, wanted, search.query)
         results = [
             {"file_id": id, "file_name": name, "score": score, "content": [{"type": "text", "text": passage}]}
             for id, name, passage, score in found
@@ -200,7 +199,7 @@ class Leg:
         call = {
             "id": self._simulator.state.identity.new("call_", self._run.id, search.query),
             "type": "file_search",
-            "file_search": {"ranking_options": _RANKING, "results": results},
+            "file_search": {"ranking_options": {**_RANKING, "score_threshold": wanted.least}, "results": results},
         }
         calls.append(call)
         self._delta_call(len(calls) - 1, {**call, "file_search": {}})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -101,12 +99,7 @@ def _read(simulator: Simulator, part: Mapping[str, JSON]) -> dict[str, JSON]:
             file: Stored | None = simulator.state.of("file").get(shown["file_id"])
             if file is None:
                 return {"type": "text", "text": f"[an image that was deleted: {shown['file_id']}]"}
-            return {"type": "image_url", "image_url": {"url": _inline(file), "detail": shown["detail"]}}
-
-
-def _inline(file: Stored) -> str:
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return f"data:{kind};base64,{base64.b64encode(file.content).decode()}"
+            return {"type": "image_url", "image_url": {"url": file.url, "detail": shown["detail"]}}
 
 
 def names(simulator: Simulator, ids: Iterable[str]) -> list[tuple[str, str]]:

@@ -56,5 +56,9 @@ def _part(section: bytes) -> Part:
     if not gap or not isinstance(name, str):
         raise ApiError(400, "A part of the form has no name.")
     filename = told.get_filename()
-    # Browsers and clients write a quotation mark within a name like this.
-    return Part(name=name, filename=None if filename is None else filename.replace("%22", '"'), content=content)
+    return Part(name=_sendable(name), filename=None if filename is None else _sendable(filename), content=content)
+
+
+def _sendable(name: str) -> str:
+    """A name as it can be told again: a lone half of a character is none; clients write a quotation mark like this."""
+    return name.encode("utf-8", "replace").decode().replace("%22", '"')

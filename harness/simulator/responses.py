@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from harness.simulator import asking, files, items, models, responses_form, sse
-from harness.simulator.brain import Ask, End, Failure
+from harness.simulator import asking, files, items, models, responses_form, sse, vectors
+from harness.simulator.brain import Ask, Broken, End, Failure
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer, page, read
 from harness.simulator.items import Item
 from harness.simulator.schemas import unstrict
 from harness.simulator.unfolding import Event, Unfolding
+from harness.simulator.vectors import MOST_RESULTS, Searched
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
@@ -35,6 +36,7 @@ class Kept:
     input: list[Item]
     #: All that came before it, without instructions.
     context: list[Item]
+    unfolding: Unfolding
     task: asyncio.Task[Any] | None = None
 
 
@@ -72,8 +74,8 @@ def routes(simulator: Simulator) -> list[Route]:
                 400, "Only a response that was made in the background can be cancelled.", param="response_id"
             )
         if kept.response["status"] in ("queued", "in_progress"):
-            kept.task.cancel()
-            kept.response["status"] = "cancelled"
+            kept.unfolding.left()
+            _stop(kept.task)
         return answer(kept.response)
 
     async def inputs(request: Request) -> Response:
@@ -88,6 +90,14 @@ def routes(simulator: Simulator) -> list[Route]:
         Route(f"{one}/cancel", cancel, methods=["POST"]),
         Route(f"{one}/input_items", inputs, methods=["GET"]),
     ]
+
+
+def _stop(task: asyncio.Task[Any]) -> None:
+    if task.get_loop() is asyncio.get_running_loop():
+        task.cancel()
+    else:
+        # A blocking client has a loop of its own.
+        task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 async def _written(events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
@@ -125,10 +135,18 @@ class _Making:
         given = items.kept(simulator, body.get("input"), owner=id)
         items.check([*context, *given])
         tools = _tools(body)
-        self._stores = [store for tool in tools if tool["type"] == "file_search" for store in tool["vector_store_ids"]]
-        self.kept = Kept(_response(simulator, body, id, tools), given, context)
-        self._ask = _ask(simulator, body, self.kept, self._stores)
-        self._include = body.get("include") or ()
+        searches = _searches(simulator, tools)
+        response = _response(simulator, body, id, tools)
+        settings = _settings(body)
+        unfolding = Unfolding(
+            simulator,
+            response,
+            include=body.get("include") or (),
+            searches=searches,
+            logprobs=settings.get("top_logprobs", 0) if settings.get("logprobs") else None,
+        )
+        self.kept = Kept(response, given, context, unfolding)
+        self._ask = _ask(simulator, body, self.kept, settings, searches)
         if body.get("store") is not False:
             items.remember(simulator, given)
             simulator.state.of("response")[id] = self.kept
@@ -155,10 +173,7 @@ class _Making:
         Raises:
             Failure: The brain fails before it says anything.
         """
-        wanted = self._ask.settings.get("top_logprobs", 0) if self._ask.settings.get("logprobs") else None
-        unfolding = Unfolding(
-            self._simulator, self.kept.response, include=self._include, stores=self._stores, logprobs=wanted
-        )
+        unfolding = self.kept.unfolding
         begun = False
         try:
             async with aclosing(asking.pieces(self._simulator, self._ask)) as pieces:
@@ -173,16 +188,21 @@ class _Making:
                         self._finish()
                     for event in events:
                         yield event
-        except Failure as failure:
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the response ends and says why
+            failure = error if isinstance(error, Failure) else Broken(error)
             background = bool(self._body.get("background"))
             if not begun and not failure.partial and not background:
                 self._forget()
-                raise
+                raise failure from None
             if not begun:
                 for event in unfolding.begun():
                     yield event
             for event in unfolding.failed(failure):
                 yield event
+        finally:
+            if self.kept.response["status"] in ("queued", "in_progress"):
+                # Its client left, or cancelled it.
+                unfolding.left()
 
     async def whole(self) -> dict[str, JSON]:
         """Ask the brain and return the finished response.
@@ -278,22 +298,28 @@ def _response(simulator: Simulator, body: Mapping[str, JSON], id: str, tools: li
     }
 
 
-def _ask(simulator: Simulator, body: Mapping[str, JSON], kept: Kept, stores: list[str]) -> Ask:
+def _ask(
+    simulator: Simulator,
+    body: Mapping[str, JSON],
+    kept: Kept,
+    settings: Mapping[str, JSON],
+    searches: Sequence[Searched],
+) -> Ask:
     tools = body.get("tools") or ()
     builtin = {_plain(tool["type"]) for tool in tools if tool["type"] != "function"}
     parallel = body.get("parallel_tool_calls")
     return Ask(
         api="responses",
         model=body["model"],
-        messages=items.messages(body.get("instructions"), [*kept.context, *kept.input]),
+        messages=items.messages(simulator, body.get("instructions"), [*kept.context, *kept.input]),
         tools=responses_form.functions(tools),
         builtin=frozenset(builtin),
         tool_choice=responses_form.chosen(body),
         parallel_tool_calls=True if parallel is None else parallel,
         response_format=_format((body.get("text") or {}).get("format")),
         max_tokens=body.get("max_output_tokens"),
-        settings=_settings(body),
-        documents=_documents(simulator, stores),
+        settings=settings,
+        documents=_documents(simulator, searches),
         files=_files(simulator, tools),
     )
 
@@ -321,12 +347,30 @@ def _settings(body: Mapping[str, JSON]) -> dict[str, JSON]:
     return found
 
 
-def _documents(simulator: Simulator, stores: list[str]) -> list[tuple[str, str, str]]:
-    if not stores:
-        return []
-    from harness.simulator import vectors
+def _searches(simulator: Simulator, tools: Sequence[Mapping[str, JSON]]) -> list[Searched]:
+    """What the response may search.
 
-    return list(vectors.documents(simulator, stores))
+    Raises:
+        ApiError: 404, a vector store does not exist.
+    """
+    found = [
+        Searched(
+            stores=tool["vector_store_ids"],
+            filter=tool.get("filters"),
+            most=tool.get("max_num_results") or MOST_RESULTS,
+            least=(tool.get("ranking_options") or {}).get("score_threshold") or 0,
+        )
+        for tool in tools
+        if tool["type"] == "file_search"
+    ]
+    for search in found:
+        for store in search.stores:
+            vectors.find(simulator, store)
+    return found
+
+
+def _documents(simulator: Simulator, searches: Sequence[Searched]) -> list[tuple[str, str, str]]:
+    return [one for search in searches for one in vectors.documents(simulator, search.stores, filter=search.filter)]
 
 
 def _files(simulator: Simulator, tools: Any) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
-from harness.simulator import chat_form
+from harness.simulator import chat_form, filters
 from harness.simulator.errors import ApiError
 from harness.simulator.schemas import check_json_schema
 from harness.simulator.validation import (
@@ -168,8 +168,14 @@ _TOOLS: Mapping[str, Schema] = {
             "type": STRING,
             "vector_store_ids": {"type": "array", "minItems": 1, "items": STRING},
             "max_num_results": {"type": "integer", "minimum": 1, "maximum": 50},
-            "ranking_options": {"type": "object"},
-            "filters": {"type": ["object", "null"]},
+            "ranking_options": closed(
+                {
+                    "ranker": {"enum": ["auto", "default-2024-11-15"]},
+                    "score_threshold": {"type": "number", "minimum": 0, "maximum": 1},
+                    "hybrid_search": OBJECT,
+                }
+            ),
+            "filters": {"anyOf": [filters.form(), {"type": "null"}]},
         },
         "type",
         "vector_store_ids",
@@ -327,6 +333,13 @@ def _check_together(body: Mapping[str, JSON]) -> None:
         raise ApiError(400, "Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
     if body.get("stream_options") is not None and not body.get("stream"):
         raise ApiError(400, "'stream_options' is allowed only where 'stream' is true.", param="stream_options")
+    if body.get("background") and body.get("stream"):
+        raise ApiError(
+            400,
+            "The simulator does not stream a response that is made in the background: look at it with GET.",
+            param="stream",
+            code="unsupported_parameter",
+        )
     if body.get("background") and body.get("store") is False:
         raise ApiError(400, "A response in the background must be stored.", param="background")
     if body.get("tool_choice") == "required" and not body.get("tools"):

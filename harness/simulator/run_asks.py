@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.simulator import messages, tokens, vectors
 from harness.simulator.brain import Ask
+from harness.simulator.vectors import MOST_RESULTS, Searched
 
 if TYPE_CHECKING:
     from harness.simulator.running import Run
@@ -57,6 +58,16 @@ def make_ask(run: Run) -> Ask:
 def stores(run: Run) -> list[str]:
     """Return the vector stores that a run may search."""
     return _resource(run, "file_search", "vector_store_ids")
+
+
+def searched(run: Run) -> Searched:
+    """Return what a search of a run looks into, and how much of it is told."""
+    asked = next((tool.get("file_search") or {} for tool in run.object["tools"] if tool["type"] == "file_search"), {})
+    return Searched(
+        stores=stores(run),
+        most=asked.get("max_num_results") or MOST_RESULTS,
+        least=(asked.get("ranking_options") or {}).get("score_threshold") or 0,
+    )
 
 
 def _files(run: Run) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.simulator import asking, sse, steps, tokens
-from harness.simulator.brain import Failure, Usage
+from harness.simulator.brain import Broken, Failure, Usage
 from harness.simulator.leg import Leg
 from harness.simulator.run_asks import Overflow, make_ask
 
@@ -119,7 +119,7 @@ class Run:
         except Overflow as error:
             self.end("incomplete", incomplete_details={"reason": error.reason})
         except Failure as failure:
-            self._fail(leg, _code(failure), failure.message)
+            self._fail(leg, _code(failure), failure.message, broken=isinstance(failure, Broken))
         except asyncio.CancelledError:
             leg.stop("cancelled", "run_cancelled")
             self.end("cancelled", cancelled_at=self.simulator.state.identity.time())

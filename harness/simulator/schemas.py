@@ -28,9 +28,7 @@ def check_parameters(schema: JSON, *, name: str, strict: bool, param: str) -> No
     """
     if schema is None or schema == {}:
         return
-    told = _broken(schema)
-    if told is None and strict:
-        told = unstrict(schema)
+    told = _wrong(schema, strict=strict)
     if told:
         raise ApiError(
             400, f"Invalid schema for function '{name}': {told}", param=param, code="invalid_function_parameters"
@@ -43,13 +41,19 @@ def check_json_schema(schema: JSON, *, name: str, strict: bool, param: str) -> N
     Raises:
         ApiError: 400.
     """
-    told = _broken(schema)
-    if told is None and strict:
-        told = unstrict(schema)
+    told = _wrong(schema, strict=strict)
     if told:
         raise ApiError(
             400, f"Invalid schema for response_format '{name}': {told}", param=param, code="invalid_json_schema"
         )
+
+
+def _wrong(schema: JSON, *, strict: bool) -> str | None:
+    try:
+        told = _broken(schema)
+        return unstrict(schema) if told is None and strict else told
+    except RecursionError:
+        return "schema is nested too deeply."
 
 
 def _broken(schema: JSON) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -86,6 +87,10 @@ _SCRIPT = closed(
         "models": {"type": "array", "items": STRING},
     }
 )
+#: What headers may be called and say (RFC 9110, section 5), and those that frame an answer.
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\x20-\x7e\t]*")
+_FRAMING = ("content-length", "transfer-encoding", "connection", "content-type")
 _PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 #: What a text may ask for.
 PLACEHOLDERS = ("input", "result")
@@ -122,8 +127,18 @@ def load(path: Path) -> dict[str, JSON]:
         raise ScriptError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ScriptError(f"{path}:1: this is no YAML: {error}.") from None
+    try:
+        return _read(path, node, value)
+    except RecursionError:
+        raise ScriptError(f"{path}:1: this is nested too deeply.") from None
+
+
+def _read(path: Path, node: yaml.Node | None, value: JSON) -> dict[str, JSON]:
     lines: dict[_Path, int] = {}
     if node is not None:
+        circle = _circle(node, ())
+        if circle is not None:
+            raise ScriptError(f"{path}:{circle.start_mark.line + 1}: this is a part of itself: write it out.")
         _note(node, (), lines)
     bare = isinstance(value, list)
     return _checked(value, _Places(str(path), lines, bare=bare))
@@ -138,6 +153,19 @@ def checked(script: Sequence[Mapping[str, JSON]] | Mapping[str, JSON]) -> dict[s
     if isinstance(script, Mapping):
         return _checked(dict(script), _Places(None, {}, bare=False))
     return _checked(list(script), _Places(None, {}, bare=True))
+
+
+def _circle(node: yaml.Node, outer: tuple[yaml.Node, ...]) -> yaml.Node | None:
+    """The first node that refers to itself, if one does."""
+    if any(node is one for one in outer):
+        return node
+    inner: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        inner = [one for pair in node.value for one in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    found = (_circle(one, (*outer, node)) for one in inner)
+    return next((one for one in found if one is not None), None)
 
 
 def _note(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
@@ -201,13 +229,38 @@ def _check_answer(path: list[str | int], answer: Mapping[str, JSON], places: _Pl
             re.compile(pattern)
         except re.error as error:
             raise places.error([*path, "match", "regex"], f"this is no regular expression: {error}.") from None
+    _check_sendable(path, answer, places)
     for at, text in _texts(answer, path):
+        if not _is_text(text):
+            raise places.error(at, "this has half a character: it cannot be sent.")
         if at[-1] == "base64" and not _is_base64(text):
             raise places.error(at, "this is no base64.")
         for name in _PLACEHOLDER.findall(text):
             if name not in PLACEHOLDERS:
                 known = " and ".join(f"{{{{ {one} }}}}" for one in PLACEHOLDERS)
                 raise places.error(at, f"there is no {{{{ {name} }}}}: there are {known}.")
+
+
+def _check_sendable(path: list[str | int], answer: Mapping[str, JSON], places: _Places) -> None:
+    for name in ("delay", "pace"):
+        if not math.isfinite(answer.get(name, 0)):
+            raise places.error([*path, name], f"'{name}' must be a number of seconds.")
+    for name, value in ((answer.get("fail") or {}).get("headers") or {}).items():
+        at = [*path, "fail", "headers", name]
+        if not _HEADER.fullmatch(name):
+            raise places.error(at, f"'{name}' cannot be the name of a header.")
+        if name.lower() in _FRAMING:
+            raise places.error(at, f"'{name}' is set by the simulator: leave it out.")
+        if not _VALUE.fullmatch(value):
+            raise places.error(at, f"the header '{name}' has a character that none can have: plain ASCII, in one line.")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_base64(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp
 
     from harness.simulator.app import Simulator
 
@@ -30,7 +31,7 @@ class Served:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound; port 0 takes a free one.
+    """Return a socket that listens; port 0 takes a free one.
 
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
@@ -42,20 +43,25 @@ def listen(host: str, port: int) -> socket.socket:
         # A port that was just left may be taken again at once.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        # Here it is known whether the port is another's, who may have bound it at the same moment. Connections that
+        # come before the loop runs wait in the socket.
+        bound.listen()
     except BaseException:
         bound.close()
         raise
     return bound
 
 
-def server(simulator: Simulator) -> uvicorn.Server:
+def server(app: ASGIApp) -> uvicorn.Server:
     """Return a server that says nothing by itself."""
     import uvicorn
 
     return uvicorn.Server(
         uvicorn.Config(
-            simulator.app,
+            app,
             log_config=None,
+            # Requests that are under way at the end are no errors that anyone must read of.
+            log_level="critical",
             access_log=False,
             lifespan="off",
             ws="none",
@@ -75,9 +81,7 @@ def served(simulator: Simulator, *, host: str = "127.0.0.1") -> Iterator[Served]
     """
     bound = listen(host, 0)
     port = bound.getsockname()[1]
-    running = server(simulator)
-    # Connections that come before the loop runs wait in the socket: nobody has to wait for the thread.
-    bound.listen()
+    running = server(simulator.app)
     thread = threading.Thread(target=running.run, args=([bound],), daemon=True)
     thread.start()
     try:

@@ -12,13 +12,19 @@ JSON: TypeAlias = Any
 
 #: The last event of Chat Completions.
 DONE = b"data: [DONE]\n\n"
+#: Where some clients end a line, though no event ends there; within JSON they can be written otherwise.
+_BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\u0085\u2028\u2029"}
 
 
 def event(data: JSON, name: str | None = None) -> bytes:
     """Return one event; `data` is written as JSON, or as it is where it is a text."""
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = data if isinstance(data, str) else _json(data)
     head = f"event: {name}\n" if name is not None else ""
     return f"{head}data: {text}\n\n".encode()
+
+
+def _json(data: JSON) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_BREAKS)
 
 
 async def stream(events: AsyncIterator[bytes]) -> StreamingResponse:

@@ -22,13 +22,15 @@ class Identity:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._seen: Counter[str] = Counter()
+        #: How often each was asked for, by digest: what requests say may be long.
+        self._seen: Counter[bytes] = Counter()
 
     def new(self, prefix: str, *parts: JSON) -> str:
         """Return `prefix` and 24 characters made from `parts`; the n-th object of the same parts has an id of its own."""
         told = json.dumps([self._seed, prefix, *parts], sort_keys=True, default=str)
-        self._seen[told] += 1
-        digest = hashlib.sha256(f"{told}#{self._seen[told]}".encode()).hexdigest()
+        key = hashlib.sha256(told.encode()).digest()
+        self._seen[key] += 1
+        digest = hashlib.sha256(f"{told}#{self._seen[key]}".encode()).hexdigest()
         return f"{prefix}{digest[:_ID_LENGTH]}"
 
     def time(self) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from harness.simulator import chat, containers
+from harness.simulator import chat, containers, vectors
 from harness.simulator.brain import Call, CodeRun, End, Failure, Piece, Reasoning, Refusal, Search, Text, Usage
 from harness.simulator.items import PREFIXES, Item
+from harness.simulator.vectors import Searched
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
@@ -28,7 +29,7 @@ class Unfolding:
         simulator: Its ids, files and vector stores.
         response: The response so far; it is filled.
         include: What the request asks to be included.
-        stores: The vector stores that a search looks into; none: a search is one of the web.
+        searches: What a search of files looks into; none: a search is one of the web.
         logprobs: How many alternatives to tell of each token; None: nothing.
     """
 
@@ -38,13 +39,13 @@ class Unfolding:
         response: dict[str, JSON],
         *,
         include: Sequence[str] = (),
-        stores: Sequence[str] = (),
+        searches: Sequence[Searched] = (),
         logprobs: int | None = None,
     ) -> None:
         self.response = response
         self._simulator = simulator
         self._include = frozenset(include)
-        self._stores = stores
+        self._searches = searches
         self._logprobs = logprobs
         self._number = 0
         self._reasoning: _Open | None = None
@@ -73,6 +74,11 @@ class Unfolding:
                 return [*self._close(), *self._run(piece)]
             case End():
                 return self._end(piece)
+
+    def left(self) -> None:
+        """Nobody wants it any more: it stays as it is, cancelled."""
+        self._close("incomplete")
+        self.response["status"] = "cancelled"
 
     def failed(self, failure: Failure) -> list[Event]:
         """Return the events of a failure in the middle."""
@@ -158,7 +164,23 @@ class Unfolding:
         return events
 
     def _chances(self, text: str) -> list[JSON]:
-        return [] if self._logprobs is None else chat.invented(text, self._logprobs)
+        if self._logprobs is None or not self._simulator.brain.simulated:
+            return []
+        return chat.invented(text, self._logprobs)
+
+    def _know(self, known: Sequence[Mapping[str, JSON]] | None) -> None:
+        """Tell what the model told of its tokens, once, with the last text that it said."""
+        if self._logprobs is None or known is None:
+            return
+        parts = [
+            part
+            for item in self.response["output"]
+            if item["type"] == "message"
+            for part in item["content"]
+            if part["type"] == "output_text"
+        ]
+        if parts and not any(part["logprobs"] for part in parts):
+            parts[-1]["logprobs"] = [_chance(one) for one in known]
 
     def _close_part(self) -> list[Event]:
         open = self._message
@@ -213,14 +235,14 @@ class Unfolding:
         return [*events, self._done(open)]
 
     def _search(self, query: str) -> list[Event]:
-        kind = "file_search_call" if self._stores else "web_search_call"
+        kind = "file_search_call" if self._searches else "web_search_call"
         asked = (
-            {"queries": [query], "results": None} if self._stores else {"action": {"type": "search", "query": query}}
+            {"queries": [query], "results": None} if self._searches else {"action": {"type": "search", "query": query}}
         )
         open = self._new(kind, status="in_progress", **asked)
         events = [self._added(open)]
         events += [self._event(f"{kind}.{phase}", **open.at) for phase in ("in_progress", "searching", "completed")]
-        if self._stores:
+        if self._searches:
             found = self._found(query)
             if "file_search_call.results" in self._include:
                 open.item["results"] = found
@@ -230,11 +252,16 @@ class Unfolding:
         return [*events, self._done(open)]
 
     def _found(self, query: str) -> list[dict[str, JSON]]:
-        from harness.simulator import vectors
-
         return [
-            {"file_id": id, "filename": name, "text": text, "score": score, "attributes": {}}
-            for id, name, text, score in vectors.search(self._simulator, list(self._stores), query)
+            {
+                "file_id": id,
+                "filename": name,
+                "text": text,
+                "score": score,
+                "attributes": vectors.attributes(self._simulator, search.stores, id),
+            }
+            for search in self._searches
+            for id, name, text, score in vectors.search(self._simulator, search, query)
         ]
 
     def _cite(self, citations: Iterable[dict[str, JSON]]) -> None:
@@ -269,6 +296,7 @@ class Unfolding:
     def _end(self, end: End) -> list[Event]:
         cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(end.finish)
         last = self.response["output"][-1] if self.response["output"] else None
+        self._know(end.logprobs)
         events = self._close("incomplete" if cut else "completed")
         if cut and last is not None and last["type"] == "function_call":
             last["status"] = "incomplete"
@@ -290,6 +318,20 @@ class _Open:
         self.index = index
         #: What every event about it says.
         self.at = {"item_id": item["id"], "output_index": index}
+
+
+def _chance(known: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A log probability in the form of Chat Completions as Responses tells it, which leaves no bytes out."""
+
+    def one(told: Mapping[str, JSON]) -> dict[str, JSON]:
+        bytes = told.get("bytes")
+        return {
+            "token": told["token"],
+            "logprob": told["logprob"],
+            "bytes": list(told["token"].encode()) if bytes is None else bytes,
+        }
+
+    return {**one(known), "top_logprobs": [one(told) for told in known.get("top_logprobs") or ()]}
 
 
 def _part(kind: str) -> dict[str, JSON]:

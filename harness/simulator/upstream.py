@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -10,7 +11,9 @@ from typing import Any, TypeAlias
 
 import httpx2
 
-from harness.simulator.brain import Ask, Call, End, Failure, Finish, Piece, Reasoning, Refusal, Text, Usage
+from harness.simulator import texts
+from harness.simulator.brain import Ask, Failure, Piece
+from harness.simulator.chunks import Reading, broken, lines
 
 JSON: TypeAlias = Any
 
@@ -19,13 +22,6 @@ _TIMEOUT = 600.0
 #: Passages of documents that are shown to the model, and characters of each.
 _PASSAGES = 4
 _PASSAGE = 1200
-_FINISHES: Mapping[str, Finish] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
 #: Headers of a failure that tell a client when to come back.
 _PASSED_ON = ("retry-after", "retry-after-ms")
 
@@ -53,6 +49,8 @@ class UpstreamBrain:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/") + "/chat/completions"
+        #: As messages tell it: what stands before an @ may be a password.
+        self._shown = re.sub(r"//[^/]*@", "//", self._url)
         self._key_env = key_env
         self._model = model
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT, transport=transport, trust_env=False)
@@ -63,19 +61,29 @@ class UpstreamBrain:
         Raises:
             Failure: The server refuses (with its status), cannot be reached (502), or sends what nobody can read (502).
         """
-        reading = _Reading()
+        reading = Reading()
+        request, headers = self._request(ask), self._headers()
+        begun = False
         try:
-            async with self._client.stream(
-                "POST", self._url, json=self._request(ask), headers=self._headers()
-            ) as answer:
+            async with self._client.stream("POST", self._url, json=request, headers=headers) as answer:
                 if answer.status_code != 200:
                     raise _refused(answer, await answer.aread())
-                async for line in answer.aiter_lines():
+                await self._check_kind(answer)
+                begun = True
+                async for line in lines(answer.aiter_bytes()):
                     for piece in reading.read(line):
                         yield piece
-        except httpx2.HTTPError as error:
+                    if reading.over:
+                        # Some servers leave the stream open.
+                        break
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
-            raise Failure(502, "server_error", f"The server at {self._url} cannot be reached: {reason}") from None
+            if not begun:
+                told = f"The server at {self._shown} cannot be reached: {reason}"
+                raise Failure(502, "server_error", told) from None
+            if not reading.finished:
+                told = f"The server at {self._shown} stopped in the middle: {reason}"
+                raise Failure(502, "server_error", told, partial=True) from None
         for piece in reading.end():
             yield piece
 
@@ -83,8 +91,19 @@ class UpstreamBrain:
         """Close the connections."""
         await self._client.aclose()
 
+    async def _check_kind(self, answer: httpx2.Response) -> None:
+        """Refuse what is plainly no stream."""
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json" or kind.startswith("text/h"):
+            begin = (await answer.aread())[:200].decode(errors="replace")
+            raise broken(f"answered with {kind} and not with a stream (text/event-stream): {begin}", partial=False)
+
     def _headers(self) -> dict[str, str]:
-        key = os.environ.get(self._key_env, "") if self._key_env else ""
+        key = os.environ.get(self._key_env, "").strip() if self._key_env else ""
+        if not key.isascii() or not key.isprintable():
+            # What the client would say of it has the key in it.
+            told = f"The key in {self._key_env} has characters that no header can have."
+            raise Failure(500, "server_error", told)
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def _request(self, ask: Ask) -> dict[str, JSON]:
@@ -109,9 +128,10 @@ class UpstreamBrain:
 
 def _messages(ask: Ask) -> list[JSON]:
     """The messages as any server takes them, after what `file_search` found for the last question."""
-    # Servers of open models know no developers.
+    # Servers of open models know no developers and no files.
     messages = [
-        {**message, "role": "system"} if message["role"] == "developer" else dict(message) for message in ask.messages
+        {**_readable(message), "role": "system" if message["role"] == "developer" else message["role"]}
+        for message in ask.messages
     ]
     found = passages(ask)
     if not found:
@@ -120,6 +140,27 @@ def _messages(ask: Ask) -> list[JSON]:
     place = next((place for place, message in enumerate(messages) if message["role"] != "system"), len(messages))
     note = {"role": "system", "content": f"Passages found in the files, for use in the answer:\n\n{told}"}
     return [*messages[:place], note, *messages[place:]]
+
+
+def _readable(message: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The message with the text of the files in it."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_as_text(part) for part in content]}
+
+
+def _as_text(part: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    file = part.get("file") or {}
+    packed = str(file.get("file_data") or "").rpartition(",")[2]
+    try:
+        content = base64.b64decode(packed, validate=True)
+    except ValueError:
+        return part
+    if part["type"] != "file" or not packed:
+        return part
+    name = str(file.get("filename") or "file")
+    return {"type": "text", "text": f"[{name}]\n{texts.extract(name, content)}"}
 
 
 def passages(ask: Ask) -> list[tuple[str, str]]:
@@ -157,84 +198,4 @@ def _refused(answer: httpx2.Response, body: bytes) -> Failure:
         str(code) if code is not None else "rate_limit_exceeded" if answer.status_code == 429 else usual,
         message or f"The server behind the simulator answered {answer.status_code}.",
         headers=headers,
-    )
-
-
-class _Reading:
-    """One streamed answer being read."""
-
-    def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
-        self._finish: Finish | None = None
-        self._usage: Usage | None = None
-        self._logprobs: list[JSON] = []
-        self._over = False
-
-    def read(self, line: str) -> list[Piece]:
-        """Take in a line of the stream and return the pieces in it."""
-        if self._over or not line.startswith("data:"):
-            return []
-        data = line[5:].strip()
-        if data == "[DONE]":
-            self._over = True
-            return []
-        try:
-            chunk = json.loads(data)
-        except ValueError:
-            raise Failure(502, "server_error", "The server behind the simulator sent no JSON.", partial=True) from None
-        if not isinstance(chunk, dict):
-            raise Failure(502, "server_error", "The server behind the simulator sent no chunk.", partial=True)
-        if chunk.get("error"):
-            error = chunk["error"]
-            message = error.get("message") if isinstance(error, dict) else error
-            raise Failure(502, "server_error", str(message), partial=True)
-        if chunk.get("usage"):
-            self._usage = _usage(chunk["usage"])
-        return [piece for choice in chunk.get("choices") or () for piece in self._choice(choice)]
-
-    def _choice(self, choice: Mapping[str, JSON]) -> list[Piece]:
-        delta = choice.get("delta") or {}
-        found: list[Piece] = []
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(thought, str) and thought:
-            found.append(Reasoning(thought))
-        if delta.get("content"):
-            found.append(Text(delta["content"]))
-        if delta.get("refusal"):
-            found.append(Refusal(delta["refusal"]))
-        for part in delta.get("tool_calls") or ():
-            self._called(part)
-        self._logprobs += (choice.get("logprobs") or {}).get("content") or ()
-        if choice.get("finish_reason"):
-            self._finish = _FINISHES.get(choice["finish_reason"], "stop")
-        return found
-
-    def _called(self, part: Mapping[str, JSON]) -> None:
-        call = self._calls.setdefault(part.get("index") or 0, {"id": "", "name": "", "arguments": ""})
-        function = part.get("function") or {}
-        call["id"] = part.get("id") or call["id"]
-        call["name"] += function.get("name") or ""
-        call["arguments"] += function.get("arguments") or ""
-
-    def end(self) -> list[Piece]:
-        """Return the calls, and the end.
-
-        Raises:
-            Failure: The stream stopped before it said that it was over.
-        """
-        if self._finish is None:
-            raise Failure(502, "server_error", "The server behind the simulator stopped in the middle.", partial=True)
-        calls = [
-            Call(name=call["name"], arguments=call["arguments"], id=call["id"] or None)
-            for _, call in sorted(self._calls.items())
-        ]
-        return [*calls, End(finish=self._finish, usage=self._usage, logprobs=self._logprobs or None)]
-
-
-def _usage(usage: Mapping[str, JSON]) -> Usage:
-    return Usage(
-        input=usage.get("prompt_tokens") or 0,
-        output=usage.get("completion_tokens") or 0,
-        cached=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        reasoning=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0,
     )

@@ -117,6 +117,10 @@ def _of_batches(simulator: Simulator, base: str) -> list[Route]:
     async def one(request: Request) -> Response:
         return answer(named(request)[1]["object"])
 
+    async def cancel(request: Request) -> Response:
+        # Its files were ready at once: there is nothing left to cancel.
+        return answer(named(request)[1]["object"])
+
     async def listed(request: Request) -> Response:
         store, batch = named(request)
         found = [store.files[id] for id in dict.fromkeys(batch["ids"]) if id in store.files]
@@ -125,6 +129,7 @@ def _of_batches(simulator: Simulator, base: str) -> list[Route]:
     return [
         Route(base, add, methods=["POST"]),
         Route(base + "/{batch}", one, methods=["GET"]),
+        Route(base + "/{batch}/cancel", cancel, methods=["POST"]),
         Route(base + "/{batch}/files", listed, methods=["GET"]),
     ]
 

@@ -24,6 +24,22 @@ _DAY = 86_400
 _CHUNKS = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
 
 
+#: Passages that a tool's search tells of, where it does not say how many.
+MOST_RESULTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What a search looks into, and what of it it tells."""
+
+    stores: Sequence[str]
+    #: What callers noted about a file must pass.
+    filter: Mapping[str, JSON] | None = None
+    most: int = MOST_RESULTS
+    #: The lowest score, 0..1.
+    least: float = 0
+
+
 @dataclass(slots=True)
 class Store:
     """A vector store: as the API tells of it, and its files."""
@@ -126,22 +142,32 @@ def add(
     return store.files[file_id]
 
 
-def documents(simulator: Simulator, ids: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Return (file id, file name, text) of all files in some stores; a store that is gone has none."""
+def documents(
+    simulator: Simulator, ids: Iterable[str], *, filter: Mapping[str, JSON] | None = None
+) -> list[tuple[str, str, str]]:
+    """Return (file id, file name, text) of the files in some stores that pass a filter; a store that is gone has none."""
     found: dict[str, tuple[str, str, str]] = {}
     files = simulator.state.of("file")
     for id in ids:
         store: Store | None = simulator.state.of("vector_store").get(id)
-        for file_id in store.files if store is not None else ():
-            if file_id in files:
+        for file_id, added in store.files.items() if store is not None else ():
+            if file_id in files and filters.passes(filter, added["attributes"]):
                 file: Stored = files[file_id]
                 found[file_id] = (file_id, file.name, file.text)
     return list(found.values())
 
 
-def search(simulator: Simulator, ids: Iterable[str], query: str) -> list[tuple[str, str, str, float]]:
+def search(simulator: Simulator, wanted: Searched, query: str) -> list[tuple[str, str, str, float]]:
     """Return (file id, file name, passage, score 0..1) for what some stores hold about a query, best first."""
-    return ranked(documents(simulator, ids), query)
+    found = ranked(documents(simulator, wanted.stores, filter=wanted.filter), query)
+    return [one for one in found if one[3] >= wanted.least][: wanted.most]
+
+
+def attributes(simulator: Simulator, ids: Iterable[str], file_id: str) -> dict[str, JSON]:
+    """Return what a caller noted about a file in the first of some stores that has it."""
+    stores: dict[str, Store] = simulator.state.of("vector_store")
+    having = (stores[id].files[file_id] for id in ids if id in stores and file_id in stores[id].files)
+    return dict(next(having, {}).get("attributes") or {})
 
 
 def ranked(texts: Iterable[tuple[str, str, str]], query: str) -> list[tuple[str, str, str, float]]:
@@ -209,14 +235,12 @@ def routes(simulator: Simulator) -> list[Route]:
 
 def _results(simulator: Simulator, store: Store, body: Mapping[str, JSON]) -> dict[str, JSON]:
     queries: Sequence[str] = [body["query"]] if isinstance(body["query"], str) else body["query"]
-    texts = [
-        one
-        for one in documents(simulator, [store.id])
-        if filters.passes(body.get("filters"), store.files[one[0]]["attributes"] or {})
-    ]
-    least = (body.get("ranking_options") or {}).get("score_threshold", 0)
-    found = [one for one in ranked(texts, " ".join(queries)) if one[3] >= least]
-    most = body.get("max_num_results", 10)
+    wanted = Searched(
+        stores=[store.id],
+        filter=body.get("filters"),
+        most=body.get("max_num_results", 10),
+        least=(body.get("ranking_options") or {}).get("score_threshold", 0),
+    )
     return {
         "object": "vector_store.search_results.page",
         "search_query": list(queries),
@@ -228,7 +252,7 @@ def _results(simulator: Simulator, store: Store, body: Mapping[str, JSON]) -> di
                 "attributes": store.files[id]["attributes"],
                 "content": [{"type": "text", "text": passage}],
             }
-            for id, name, passage, score in found[:most]
+            for id, name, passage, score in search(simulator, wanted, " ".join(queries))
         ],
         # There is one page.
         "has_more": False,
