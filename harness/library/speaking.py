@@ -119,6 +119,7 @@ class Talk:
             recorded=None if self._block is None else self._block.recording,
             conversation=conversation,
             renames=spec.api == "chat",
+            redact=self.clients.redactor.data,
         )
         session = Session(
             trial=self._assistant.name,
