@@ -65,6 +65,10 @@ _MODULES = (
 _ALWAYS_SIMULATED = ("/v1/embeddings", "/v1/moderations")
 
 
+#: Bytes of the longest body that is kept as it came.
+_LOGGED = 65_536
+
+
 class Simulator:
     """An OpenAI look-alike around a brain.
 
@@ -81,7 +85,8 @@ class Simulator:
         self.strict = strict
         self.state = State(seed=seed)
         self.log = log
-        #: Every request so far: method, path, body (parsed where it is JSON; of files and the like, how many bytes).
+        #: Every request so far: method, path, body (parsed where it is JSON, else bytes; of a long one,
+        #: such as a large file, only how many).
         self.requests: list[tuple[str, str, JSON]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._threads: list[SyncInProcess] = []
@@ -138,7 +143,7 @@ class _Around:
             return
         known = _parsed(scope, body)
         if self._simulator.log:
-            told = len(known) if isinstance(known, bytes) else known
+            told = len(known) if isinstance(known, bytes) and len(known) > _LOGGED else known
             self._simulator.requests.append((scope["method"], scope["path"], told))
         headers = self._headers(scope, known)
 
