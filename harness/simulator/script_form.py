@@ -125,7 +125,9 @@ def load(path: Path) -> dict[str, JSON]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise ScriptError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ScriptError(f"{path}:1: this is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ScriptError(f"{path}:1: this is no YAML: {error}.") from None
     try:
         return _read(path, node, value)

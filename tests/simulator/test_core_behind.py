@@ -212,7 +212,9 @@ async def test_the_server_behind_is_left_when_the_client_leaves(path: str, strea
     server = Hanging(b"")
     simulator = Simulator(UpstreamBrain(URL, transport=httpx2.MockTransport(server)))
     gone = asyncio.Event()
-    body = json.dumps({"model": "m", "stream": stream, **({"input": "hi"} if path == "responses" else {"messages": HELLO})})
+    body = json.dumps(
+        {"model": "m", "stream": stream, **({"input": "hi"} if path == "responses" else {"messages": HELLO})}
+    )
     sent: list[Any] = []
     asked = iter([{"type": "http.request", "body": body.encode(), "more_body": False}])
 
@@ -225,7 +227,12 @@ async def test_the_server_behind_is_left_when_the_client_leaves(path: str, strea
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": f"/v1/{path}", "headers": [(b"content-type", b"application/json")]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/v1/{path}",
+        "headers": [(b"content-type", b"application/json")],
+    }
     scope |= {"query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1"}
     exchange = asyncio.create_task(simulator.app(scope, receive, send))
     async with asyncio.timeout(20):

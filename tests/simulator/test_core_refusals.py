@@ -140,6 +140,7 @@ RESPONSES: list[tuple[dict[str, Any], str | None, str | None]] = [
     ({"include": ["everything"]}, "include[0]", "invalid_value"),
     ({"truncation": "some"}, "truncation", "invalid_value"),
     ({"background": True, "store": False}, "background", None),
+    ({"background": True, "stream": True}, "stream", "unsupported_parameter"),
     ({"prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
 ]  # fmt: skip
 
@@ -172,13 +173,67 @@ async def test_what_is_missing_is_named(path: str, body: dict[str, Any], param: 
     await _refused(path, body, param, "missing_required_parameter")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"model": NaN}', b'{"model": "\\ud800"}', b""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b"[]", b"\xff", b'{"model": NaN}', b'{"model": 1e999}', b'{"model": "\\ud800"}', b""),
+        *(b'{"model": ' + b"[" * deep + b"]" * deep + b"}" for deep in (300, 900, 990, 100_000)),
+    ],
+    ids=str,
+)
 @awaited
 async def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     async with httpx2.AsyncClient(transport=Simulator(ScriptBrain()).transport(), base_url=URL) as client:
         answer = await client.post("/responses", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("deep", [20, 90, 150, 400])
+@awaited
+async def test_a_schema_as_deep_as_can_be_is_taken_or_refused(deep: int, strict: bool) -> None:
+    inner: dict[str, Any] = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    for _ in range(deep):
+        inner = {**inner, "properties": {"a": inner}, "required": ["a"]}
+    answer = await _post(
+        "/chat/completions", {"model": "m", "messages": HELLO, "tools": [tool(parameters=inner, strict=strict)]}
+    )
+    assert answer.status_code == (200 if deep <= 90 else 400), answer.text
+    assert deep <= 90 or "nested too deeply" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ("--5", "invalid_type"),
+        ("5-", "invalid_type"),
+        ("\u0665", "invalid_type"),
+        ("", "invalid_type"),
+        ("-5", "integer_below_min_value"),
+        ("0", "integer_below_min_value"),
+        ("9" * 5000, "integer_above_max_value"),
+        ("-" + "9" * 5000, "integer_below_min_value"),
+    ],
+    ids=lambda value: value[:8],
+)
+@awaited
+async def test_a_limit_that_is_none_is_refused(limit: str, code: str) -> None:
+    async with httpx2.AsyncClient(transport=Simulator(ScriptBrain()).transport(), base_url=URL) as client:
+        answer = await client.get("/files", params={"limit": limit})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/chat/completions"), ("DELETE", "/models/m"), ("POST", "/responses/input_tokens"), ("GET", "/batches")],
+)
+@awaited
+async def test_what_is_not_simulated_is_not_found_and_named(method: str, path: str) -> None:
+    async with httpx2.AsyncClient(transport=Simulator(ScriptBrain()).transport(), base_url=URL) as client:
+        answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
+    assert answer.json()["error"]["message"].startswith(f"Not simulated: {method} /v1{path}.")
 
 
 @awaited

@@ -185,6 +185,13 @@ async def test_a_file_is_a_list_of_rules_or_has_them_below_rules(tmp_path: Path)
     ("script", "line", "what"),
     [
         ("- reply: ok\n- replay: x\n", 2, "there is no 'replay' here"),
+        ("- reply: ok\n- &a\n  reply: x\n  match: *a\n", 2, "this is a part of itself"),
+        ("- reply: ok\n- reply: x\n  delay: .nan\n", 3, "'delay' must be a number of seconds"),
+        ('- reply: "\\ud800"\n', 1, "half a character"),
+        ("- fail:\n    status: 429\n    headers: {'x y': z}\n", 3, "cannot be the name of a header"),
+        ('- fail:\n    status: 429\n    headers: {retry-after: "1\\n2"}\n', 3, "a character that none can have"),
+        ("- fail:\n    status: 429\n    headers: {Content-Length: '5'}\n", 3, "is set by the simulator"),
+        ("[" * 1500 + "]" * 1500, 1, "nested too deeply"),
         ("rules:\n  - match: {contain: x}\n    reply: x\n", 2, "there is no 'contain' here"),
         ("rule: []\n", 1, "there is no 'rule' here"),
         ("- reply: ok\n- match: {turn: 1}\n", 2, "says nothing"),

@@ -95,6 +95,15 @@ def test_a_script_that_is_wrong_is_an_error_with_its_place(tmp_path: Path) -> No
     ("arguments", "what"),
     [
         (["--upstream", "localhost:80"], "is no URL"),
+        (["--upstream", "http://[::1/v1"], "is no URL"),
+        (["--upstream", "http://h:99999/v1"], "is no URL"),
+        (["--upstream", "http://h:x/v1"], "is no URL"),
+        (
+            ["--upstream", "http://127.0.0.1:1", "--upstream-key-env", "NO_SUCH_KEY"],
+            "no key in the environment variable",
+        ),
+        (["--host", "a..b"], "cannot listen on a..b"),
+        (["--host", "x" * 70], "cannot listen on xxx"),
         (["--upstream-model", "x"], "give its URL"),
         (["--script", __file__, "--upstream", "http://127.0.0.1:1"], "choose one"),
         (["--script", "none.yaml"], "does not exist"),
@@ -104,6 +113,41 @@ def test_options_that_make_no_sense_are_told(arguments: list[str], what: str) ->
     result = harness("simulate", *arguments)
     assert result.exit_code == 2
     assert what in result.stderr
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    result = harness("simulate", "--upstream", "http://me:secret@h:99999/v1")
+    assert result.exit_code == 2
+    assert "http://h:99999" in result.stderr and "secret" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
+def test_with_a_model_behind_it_the_command_keeps_pages_out_and_ends_quietly_in_a_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as behind:
+        behind.settimeout(30)
+        url = f"http://127.0.0.1:{behind.getsockname()[1]}/v1"
+        command = [sys.executable, "-m", "harness", "simulate", "--upstream", url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
+        try:
+            assert process.stdout is not None
+            served_at = httpx2.URL(process.stdout.readline().strip())
+            for headers in ({"origin": "https://page.example"}, {"host": "page.example"}, {"origin": "null"}):
+                assert httpx2.get(f"{served_at}/models", headers=headers).status_code == 403
+            own = {"origin": f"http://localhost:{served_at.port}"}
+            assert httpx2.get(f"{served_at}/models", headers=own).status_code == 200
+            with socket.create_connection((served_at.host, served_at.port or 0)) as client:
+                body = b'{"model": "m", "input": "hi"}'
+                head = f"POST /v1/responses HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+                client.sendall(head.encode() + body)
+                # The model is being asked, and never answers.
+                waiting, _ = behind.accept()
+                process.send_signal(signal.SIGINT)
+                rest, errors = process.communicate(timeout=30)
+                waiting.close()
+        finally:
+            process.kill()
+            process.wait()
+    assert (rest, errors, process.returncode) == ("", "", 130)
 
 
 def test_without_its_packages_the_command_says_what_to_install() -> None:

@@ -55,6 +55,7 @@ PATHS = (
     "/vector_stores/{vector_store_id}",
     "/vector_stores/{vector_store_id}/file_batches",
     "/vector_stores/{vector_store_id}/file_batches/{batch_id}",
+    "/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
     "/vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
     "/vector_stores/{vector_store_id}/files",
     "/vector_stores/{vector_store_id}/files/{file_id}",
