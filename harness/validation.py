@@ -26,6 +26,7 @@ _EMPTY = "Quote it, if it starts with # or holds a comma."
 #: What a value should be, by the start of pydantic's name for the error.
 _KINDS = {
     "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "int_": "a whole number",
     "float_": "a number",
     "bool_": "true or false",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,12 @@ from harness.records import Transcript, Usage
 from harness.runs.listening import at_moments
 from harness.runs.observing import tell_calls
 from harness.runs.recordings import Held
-from harness.runs.servers import Servers
+from harness.runs.servers import Servers, served_tools, servers_of
 from harness.runs.workshop import Workshop
 from harness.suites.apis import TAKES
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import AssistantSpec
-from harness.tools import RecordedCall, Tool, Toolbox, load_tools, new_world, recorded_tools
+from harness.tools import RecordedCall, Tool, Toolbox, load_tools, new_world
 from harness.tools.mocks import MockPlayer
 from harness.tools.recorded import Recording
 
@@ -51,7 +51,7 @@ class Equipped:
             TrialError: A server cannot be used.
             UsageError: Something that the server needs is missing on this machine.
         """
-        needed = [one for spec in _all(trial.variant.assistant) for one in spec.tools if one.kind == "mcp"]
+        needed = [one for spec in trial.variant.assistant.everybody() for one in servers_of(spec)]
         for one in needed:
             await self._servers.open(one, folder=trial.suite.path.parent)
         return bool(needed)
@@ -130,8 +130,10 @@ class _Trial:
         workshop, trial, tape = self._workshop, self._held.trial, self._tape
         limits = limits_of(spec)
         own = spec is self._spec
+        served, definitions = served_tools(spec, tape, self._servers)
+        self._held.definitions |= definitions
         toolbox = Toolbox(
-            (*kit.tools, *assistant_tools(spec, self._ask), *self._served(spec)),
+            (*kit.tools, *assistant_tools(spec, self._ask), *served),
             mocks=self._mocks,
             world=self._world if own or spec.env is None else await self._made(spec),
             clock=tape.clock,
@@ -167,18 +169,6 @@ class _Trial:
         facts = self._workshop.renderer.case(trial.suite, trial.case, trial.variant)
         return About(case=trial.case, repeat=trial.repeat, vars=facts["vars"], metadata=facts["metadata"])
 
-    def _served(self, spec: AssistantSpec) -> Iterator[Tool]:
-        """The tools of an assistant's MCP servers: of the servers themselves, or as they were recorded."""
-        for one in spec.tools:
-            if one.kind != "mcp":
-                continue
-            if isinstance(self._tape, ReplayTape):
-                facts = self._tape.cassette.facts if self._tape.cassette is not None else None
-                yield from recorded_tools(one, facts.definitions if facts is not None else {})
-            else:
-                yield from self._servers.tools(one)
-                self._held.definitions |= self._servers.definitions(one)
-
     async def _made(self, spec: AssistantSpec) -> object | None:
         """Make the world of an assistant anew; None where it has none."""
         if spec.env is None:
@@ -203,13 +193,6 @@ class _Trial:
         return render(value)
 
 
-def _all(spec: AssistantSpec) -> Iterator[AssistantSpec]:
-    """Yield an assistant, and those that serve it as tools."""
-    yield spec
-    for one in spec.assistants.values():
-        yield from _all(one.spec)
-
-
 def _place(workshop: Workshop, trial: Trial) -> Place:
     return Place(root=workshop.root, folder=trial.suite.path.parent)
 
@@ -218,7 +201,7 @@ def limits_of(spec: AssistantSpec) -> Limits:
     """Return how far a trial of an assistant may go."""
     default = Limits()
     return Limits(
-        steps=spec.max_steps or default.steps,
-        tool_timeout=spec.tool_timeout or default.tool_timeout,
-        parallel_tools=spec.parallel_tools or default.parallel_tools,
+        steps=default.steps if spec.max_steps is None else spec.max_steps,
+        tool_timeout=default.tool_timeout if spec.tool_timeout is None else spec.tool_timeout,
+        parallel_tools=default.parallel_tools if spec.parallel_tools is None else spec.parallel_tools,
     )

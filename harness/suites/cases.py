@@ -127,6 +127,9 @@ class CaseReader:
             must_pass=None if found.must_pass is None else must_pass(found.must_pass),
             pass_score=found.pass_score,
             mocks=mocks,
+            mocked_at={
+                name: self._document.where((*loc, "mocks", name), key=True) for name in (mocks.by_tool if mocks else ())
+            },
             where=self._document.where(loc),
         )
 

@@ -107,6 +107,13 @@ def _optional(check: Any) -> Any:
     return lambda value: value if value is None else check(value)
 
 
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("a duration of nothing cannot be used here; leave it out for the default")
+    return seconds
+
+
+Positive: TypeAlias = Annotated[Duration, AfterValidator(_positive)]
 Name: TypeAlias = Annotated[str, AfterValidator(check_name)]
 #: One tag, or a list of them.
 Tags: TypeAlias = Annotated[
@@ -190,7 +197,7 @@ class AssistantFields(_Strict):
         None, min_length=1, description="World that tools act on, ./shop.py:Shop; made anew for each trial"
     )
     max_steps: Whole | None = Field(None, ge=1, description="Most model steps of one turn; default 10")
-    tool_timeout: Duration | None = Field(
+    tool_timeout: Positive | None = Field(
         None, description="Longest time that one call of a tool may take; default 30s"
     )
     parallel_tools: Whole | None = Field(None, ge=1, description="Most tools that run at the same time; default 8")
@@ -202,7 +209,7 @@ class AssistantFields(_Strict):
         description="For api threads, how long a new assistant lives: lazy (for a trial), run (for a run; the default) "
         "or kept",
     )
-    poll_interval: Duration | None = Field(
+    poll_interval: Positive | None = Field(
         None, description="For api threads: time between two looks at a run; default 1s"
     )
     url: str | None = Field(None, min_length=1, description="For api http: where the service is; a template")
@@ -260,7 +267,11 @@ class CaseFields(_Strict):
     files: Files = Field((), description="Files that go with the input")
     images: Files = Field((), description="Images that go with the input")
     thread: str | None = Field(None, description="A thread, conversation or response of the service to go on with")
-    mocks: JSON = Field(None, description="Results of tools: {TOOL: result}, or a list of them, one for each call")
+    mocks: JSON = Field(
+        None,
+        description="Results of tools: {TOOL: result}, or a list of them, one for each call; the last one answers all "
+        "further calls",
+    )
     expected: JSON = Field(None, description="The right answer, as {{ expected }} in checks")
     expect: JSON = Field(None, description="Checks of the last answer")
     required: Flag = Field(default=False, description="Always decides, whatever the gates")

@@ -38,6 +38,8 @@ class NamedReader:
         """Read them all."""
         given = suite.assistants
         if given is None:
+            if "assistants" in suite.model_fields_set:
+                self._document.complain((_KEY,), "`assistants:` is empty.", hint="Leave it out.", key=True)
             return
         if not isinstance(given, Mapping):
             self._document.complain((_KEY,), "`assistants:` is a mapping of assistants by name.", key=True)

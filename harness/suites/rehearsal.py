@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from harness.errors import ConfigError, Problem
+from harness.errors import ConfigError, Problem, did_you_mean
 from harness.functions import Place
 from harness.plugins import Registry
 from harness.records import JSON
@@ -14,6 +14,7 @@ from harness.suites.checks import CheckSpec
 from harness.suites.rendering import Renderer
 from harness.suites.suite import Case, Suite, Variant
 from harness.templates.engine import has_template
+from harness.tools.spec import nominal_name
 
 #: Cases of a suite that are rendered in full; of the others, those that are unlike any of them.
 PLAYED = 500
@@ -33,6 +34,8 @@ def rehearse(suite: Suite, *, renderer: Renderer, registry: Registry, place: Pla
     found: dict[Hashable, Problem] = {}
     seen: set[Hashable] = set()
     shared = _shared(suite.cases)
+    for problem in _mocks_of_nothing(suite):
+        found.setdefault(problem.location, problem)
     for number, case in enumerate(suite.cases):
         shape = _shape(case, shared)
         if number < PLAYED or shape not in seen:
@@ -65,6 +68,7 @@ def _play(
             # What a prompt lacks it lacks for every case: the first one is enough.
             yield (None if problem.location == case.where else problem.location, problem.message), problem
         return
+    yield from _mocks(suite, case, variant, renderer)
     for check in case.checks:
         for leaf in _leaves(check):
             later = not leaf.literal and renderer.later(case, [leaf.argument, leaf.args])
@@ -84,6 +88,37 @@ def _play(
                 yield (leaf.where, problem.message), _for(problem, case, check, shared)
                 continue
             yield from _complaints(check, rendered, case, shared, registry, place)
+
+
+def _mocks(suite: Suite, case: Case, variant: Variant, renderer: Renderer) -> Iterator[Found]:
+    """Render the mocks of a case; what depends on saved values only a trial knows."""
+    for name, mocks in case.mocks.by_tool.items() if case.mocks else ():
+        where = case.mocked_at.get(name, case.where)
+        for value in (part for mock in mocks for part in (mock.result, mock.error, mock.when)):
+            if renderer.later(case, value):
+                continue
+            try:
+                renderer.argument(suite, case, variant, where=where)(value)
+            except ConfigError as error:
+                for problem in error.problems:
+                    yield (where, problem.message), problem
+
+
+def _mocks_of_nothing(suite: Suite) -> Iterator[Problem]:
+    """Find mocks of tools that no variant has: the real one would run instead."""
+    names: dict[str, None] = {}
+    for variant in suite.variants:
+        if any(tool.kind == "mcp" for spec in variant.assistant.everybody() for tool in spec.tools):
+            return  # only the server knows what it has
+        names.update(dict.fromkeys(str(one["name"]) for one in variant.offered))
+        for spec in variant.assistant.everybody():
+            names.update(dict.fromkeys(name for tool in spec.tools if (name := nominal_name(tool))))
+    for case in suite.cases:
+        for name in case.mocks.by_tool if case.mocks else ():
+            if name not in names:
+                hint = did_you_mean(name, list(names)) or f"There are: {', '.join(names) or 'none'}."
+                message = f"`mocks:` has results of '{name}', and no variant has such a tool."
+                yield Problem(message=message, location=case.mocked_at.get(name, case.where), hint=hint)
 
 
 def _complaints(

@@ -21,6 +21,10 @@ from harness.templates.engine import Templates, has_template
 METHODS = ("POST", "GET", "PUT", "PATCH")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+#: Headers that say how a request is sent.
+_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+#: What comes before it in ASCII is a control character.
+_BLANK = 32
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 #: An address up to its path, in which no template may stand: where a secret goes is not for data to say.
 _AUTHORITY = re.compile(r"https?://[^/?#{}\s@]+(?=[/?#]|\Z)")
@@ -172,11 +176,10 @@ def complaints(spec: AssistantSpec, templates: Templates) -> Iterator[tuple[Path
         yield ("url",), "the port of `url:` is no number from 1 to 65535."
     if spec.method is not None and spec.method.upper() not in METHODS:
         yield ("method",), f"'{spec.method}' is no method that can be used; known are {', '.join(METHODS)}."
-    for name, value in spec.headers.items():
-        if not _TOKEN.match(name):
-            yield ("headers", name), f"'{name}' is no name of a header."
-        if "${" in _VARIABLE.sub("", value):
-            yield ("headers", name), "a variable of the environment is written ${NAME}, in letters, digits and _."
+    yield from _bad_headers(spec.headers)
+    for setting in ("url", "body"):
+        if _named(getattr(spec, setting)):
+            yield (setting,), "a variable of the environment, ${NAME}, is only filled in in `headers:`."
     if spec.body is not None and (spec.method or "").upper() == "GET":
         yield ("body",), "a GET sends no body; write what it needs into `url:`, or use POST."
     yield from _unreadable(spec, templates)
@@ -189,6 +192,31 @@ def complaints(spec: AssistantSpec, templates: Templates) -> Iterator[tuple[Path
     else:
         if sse is not None and sse.delta not in ("guess", "text"):
             yield from _bad_path(("sse", "delta"), sse.delta)
+
+
+def _bad_headers(headers: Mapping[str, str]) -> Iterator[tuple[Path_, str]]:
+    seen: dict[str, str] = {}
+    for name, value in headers.items():
+        other = seen.setdefault(name.lower(), name)
+        if not _TOKEN.match(name):
+            yield ("headers", name), f"'{name}' is no name of a header."
+        elif other != name:
+            yield ("headers", name), f"the header '{other}' stands there already; upper and lower case are the same."
+        elif name.lower() in _OWN_HEADERS:
+            yield ("headers", name), f"the header '{name}' is made of the request itself; leave it out."
+        if "${" in _VARIABLE.sub("", value):
+            yield ("headers", name), "a variable of the environment is written ${NAME}, in letters, digits and _."
+        if any(ord(letter) < _BLANK and letter != "\t" for letter in value):
+            yield ("headers", name), "a header is one line, without control characters."
+
+
+def _named(value: JSON) -> bool:
+    """Whether plain data holds a `${NAME}`."""
+    if isinstance(value, str):
+        return _VARIABLE.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(map(_named, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_named, value))
 
 
 def leaves(value: JSON, loc: Path_ = ()) -> Iterator[tuple[Path_, str]]:

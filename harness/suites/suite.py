@@ -188,6 +188,8 @@ class Case:
     columns: Mapping[str, JSON] = field(default_factory=dict)
     #: Results of tools, by the tool's name; templates.
     mocks: Mocks | None = None
+    #: Where each tool's mocks were written.
+    mocked_at: Mapping[str, SourceLocation] = field(default_factory=dict, compare=False)
 
     @property
     def input(self) -> JSON:

@@ -156,7 +156,7 @@ class VariantReader:
         settings = self._settings([suite, *([suite.assistant] if suite.assistant else []), own], entry)
         if settings is None:
             return None
-        origins = {name: self._document.where(self._at(entry, name)[0], key=True) for name in settings}
+        origins = {name: self._document.where(self._origin(entry, name), key=True) for name in settings}
         prompt, system = settings.pop("prompt", None), settings.pop("system", None)
         if prompt is not None and system is not None:
             place, key = self._at(entry, "system")
@@ -213,6 +213,8 @@ class VariantReader:
     def _settings(self, layers: Sequence[AssistantFields], entry: _Entry) -> dict[str, Any] | None:
         """Merge the settings of a variant; what its API does not take and others wrote for other variants is left out."""
         own = layers[-1]
+        if self._emptied(layers, entry):
+            return None
         settings = _merged(layers)
         if own.outputs is not None and own.api is None:
             settings["api"] = "outputs"
@@ -235,6 +237,18 @@ class VariantReader:
         written = {name for layer in concerned for name in layer.model_fields_set}
         lacks = LACKING.get(api, {})
         return {name: value for name, value in settings.items() if name in written or name not in lacks}
+
+    def _emptied(self, layers: Sequence[AssistantFields], entry: _Entry) -> bool:
+        """Whether a key that adds something stands there without anything; that is noted."""
+        places: list[Path_] = [(), ("assistant",), entry.loc] if len(layers) > 2 else [(), entry.loc]
+        found = False
+        for layer, place in zip(layers, places, strict=True):
+            for name in ("tools", "preset", "env"):
+                if name in layer.model_fields_set and getattr(layer, name) is None:
+                    at = entry.place(name) if layer is layers[-1] else (*place, name)
+                    self._document.complain(at, f"`{name}:` is empty.", hint="Leave it out.", key=True)
+                    found = True
+        return found
 
     def _assistant(self, settings: dict[str, Any], entry: _Entry) -> AssistantSpec | None:
         if isinstance(settings.get("stop"), list):
@@ -307,6 +321,11 @@ class VariantReader:
                 return replace(spec, response_format={"type": "json_schema", "json_schema": shape})
         self._document.complain(place, _FORMATS)
         return None
+
+    def _origin(self, entry: _Entry, name: str) -> Path_:
+        """Return where a setting comes from: its own key, or the preset that stands for it."""
+        place, _ = self._at(entry, name)
+        return place if place != entry.loc else self._at(entry, "preset")[0]
 
     def _at(self, entry: _Entry, name: str) -> tuple[Path_, bool]:
         """Return where a setting of a variant is written, and whether that is the setting's own key."""

@@ -225,7 +225,7 @@ def test_a_trial_that_is_cancelled_takes_its_tools_with_it() -> None:
         (None, None, "null"),
         (1.5, 1.5, "1.5"),
         ({1, 2}, [1, 2], "[1, 2]"),
-        (object(), "<object object>", "<object object>"),
+        pytest.param(object(), "<object object>", "<object object>", id="object"),
         (float("inf"), "inf", "inf"),
         ("é😀", "é😀", "é😀"),
     ],
