@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 
@@ -148,13 +149,22 @@ async def test_a_request_that_is_cut_off_is_none() -> None:
 
 
 @awaited
-async def test_ids_are_as_short_lived_as_before_and_differ() -> None:
-    simulator = Simulator(ScriptBrain())
-    transport = simulator.transport()
-    async with httpx2.AsyncClient(transport=transport, base_url="http://s") as client:
-        body = {"model": "m", "input": "x"}
-        ids = [(await client.post("/v1/responses", json=body)).json()["id"] for _ in range(3)]
-        again = Simulator(ScriptBrain()).transport()
-        async with httpx2.AsyncClient(transport=again, base_url="http://s") as other:
-            first = (await other.post("/v1/responses", json=body)).json()["id"]
-    assert len(set(ids)) == 3 and first == ids[0]
+async def test_what_requests_said_is_not_kept_for_ever() -> None:
+    simulator = Simulator(ScriptBrain(), log=False)
+    image = "data:image/png;base64," + "A" * 500_000
+    async with client_for(simulator) as client:
+
+        async def look(number: int) -> str:
+            parts: Any = [{"type": "text", "text": f"{number % 5}"}, {"type": "image_url", "image_url": {"url": image}}]
+            answer = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": parts}])
+            return answer.id
+
+        ids = [await look(0)]
+        tracemalloc.start()
+        ids += [await look(number) for number in range(20)]
+        gc.collect()
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert grown < 3_000_000
+    # What is equal is still told apart.
+    assert len(set(ids)) == 21
