@@ -19,6 +19,7 @@ from harness.simulator.app import Simulator
 from harness.simulator.brain import Ask, Call, Failure, Piece, Text
 from harness.simulator.function import FunctionBrain
 from harness.simulator.script import ScriptBrain
+from harness.simulator.upstream import UpstreamBrain
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import write
 
@@ -307,12 +308,44 @@ def test_a_world_lives_as_long_as_its_thread() -> None:
         return "Done" if ask.messages[-1]["role"] == "tool" else [Call(name="sell", arguments="{}")]
 
     with service(answer) as (url, _):
-        ai = marvin(url, env=Shop, tools=["env:sell"])
-        assert [ai.say("Sell").state, ai.say("Sell").state] == [{"sold": 1}, {"sold": 2}]
-        assert ai.say("Sell", thread=harness.Thread()).state == {"sold": 1}
+        for form in FORMS:
+            ai = marvin(url, env=Shop, tools=["env:sell"], **form)
+            assert [ai.say("Sell").state, ai.say("Sell").state] == [{"sold": 1}, {"sold": 2}]
+            assert ai.say("Sell", thread=harness.Thread()).state == {"sold": 1}
         mine = Shop()
         marvin(url, env=mine, tools=["env:sell"]).say("Sell")
     assert mine.sold == 1
+
+
+def test_other_code_goes_on_while_a_world_is_made() -> None:
+    begun, went_on = threading.Event(), threading.Event()
+
+    class Shop:
+        def __init__(self) -> None:
+            begun.set()
+            self.alone = not went_on.wait(5)
+
+    async def other() -> None:
+        await asyncio.to_thread(begun.wait)
+        went_on.set()
+
+    async def script(url: str) -> Any:
+        reply, _ = await asyncio.gather(marvin(url, env=Shop).say_async("Hi"), other())
+        return reply.state
+
+    with service() as (url, _):
+        assert asyncio.run(script(url)) == {"alone": False}
+
+
+def test_a_world_that_cannot_be_made_ends_the_call() -> None:
+    class Shop:
+        def __init__(self) -> None:
+            raise RuntimeError("no stock")
+
+    with service() as (url, simulator):
+        with pytest.raises(harness.HarnessError, match="Shop could not be made: RuntimeError: no stock"):
+            marvin(url, env=Shop).say("Hi")
+        assert simulator.requests == []
 
 
 def test_an_assistant_serves_another_as_a_tool() -> None:
@@ -543,6 +576,21 @@ def test_openai_no_longer_answers_on_threads(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OPENAI_API_KEY", "sk-nothing")
     with pytest.raises(harness.UsageError, match="2026-08-26"):
         harness.Assistant(api="threads").say("Hi")
+
+
+def test_each_of_several_assistants_is_refused_for_its_own_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asks(**analyst: Any) -> dict[str, Any]:
+        return {"tools": [{"assistant": "analyst"}], "assistants": {"analyst": {"model": "m", **analyst}}}
+
+    with service() as (url, simulator):
+        monkeypatch.setenv("ANALYST_KEY", "none")
+        gone = {"api": "threads", "base_url": "https://api.openai.com/v1", "api_key_env": "ANALYST_KEY"}
+        with pytest.raises(harness.UsageError, match="2026-08-26"):
+            marvin(url, **asks(**gone)).say("Hi")
+        assert simulator.requests == []
+        # Its address answers; what is missing is the key for the one that asks it.
+        with pytest.raises(harness.CredentialsError, match="OPENAI_API_KEY"):
+            harness.Assistant(model="m", **asks(api="threads", base_url=url)).say("Hi")
 
 
 # Following an answer.
@@ -796,11 +844,43 @@ def test_a_cassette_is_opened_once_and_in_the_project(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_threads_is_not_recorded_over() -> None:
-    with service() as (url, _):
+    with ChatServer() as model, served(Simulator(UpstreamBrain(model.url))) as stage:
         with harness.cassette(PATH, "once"):
-            marvin(url, **FORMS[-1]).say("Hi")
+            assert marvin(stage.url, **FORMS[-1]).say("Hi") == "Hello"
         with pytest.raises(harness.UsageError, match="cannot be made again"), harness.cassette(PATH, "rewrite"):
             pass
+
+
+def test_threads_that_a_service_still_answers_are_recorded_anew() -> None:
+    for text in ("First", "Second"):
+        with service(lambda ask, text=text: text) as (url, _), harness.cassette(PATH, "rewrite"):  # type: ignore[misc]
+            marvin(url, **FORMS[-1]).say("Hi")
+    with harness.cassette(PATH):
+        assert marvin(url, **FORMS[-1]).say("Hi") == "Second"
+
+
+def test_what_an_assistant_names_as_secret_is_kept_out_of_the_whole_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREETING", "a word for few")
+    command = ["python", str(Path(__file__).parent / "tools/mcp_server.py")]
+    shop = {"mcp": {"command": command, "env": {"GREETING": "${GREETING}"}}, "allow": ["greet"]}
+    greet = [
+        {"match": {"contains": "Greet", "after": 0}, "call": {"name": "greet", "arguments": {"name": "Ann"}}},
+        {"match": {"tool": "greet"}, "reply": "{{ result }}"},
+    ]
+
+    def script(url: str) -> list[str]:
+        with harness.cassette(PATH, "once", base_url=url) as block:
+            client = block.sync_client
+            first = str(marvin(url, tools=[shop]).say("Greet Ann"))
+            return [first, client.responses.create(model="m", input=f"Repeat: {first}").output_text]
+
+    with served(Simulator(ScriptBrain(greet))) as server:
+        live = script(server.url)
+    recorded = Path(PATH).read_text(encoding="utf-8")
+    assert "a word for few" not in recorded
+    assert "REDACTED, Ann" in recorded
+    assert live == ["a word for few, Ann", "Repeat: a word for few, Ann"]
+    assert script(server.url) == ["REDACTED, Ann", "Repeat: REDACTED, Ann"]
 
 
 def test_a_thread_of_the_block_needs_its_context() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from harness.simulator import Served, served
 from harness.simulator.app import Simulator
+from harness.simulator.brain import Ask, Call
+from harness.simulator.function import FunctionBrain, Said
 from harness.simulator.script import ScriptBrain
 from harness.simulator.upstream import UpstreamBrain
 from tests.loopback import ChatServer
@@ -86,6 +88,25 @@ def test_what_cannot_be_recorded_again_is_never_recorded_over(project: Path, sta
     assert result.exit_code == 2
     assert "s/one/m/1 cannot be made again" in result.output
     assert cassette.read_bytes() == before
+
+
+def test_what_an_assistant_that_serves_another_cannot_record_again_is_kept_too(project: Path) -> None:
+    def asks(ask: Ask) -> Said:
+        return "Hello" if ask.messages[-1]["role"] == "tool" else [Call(name="helper", arguments='{"message": "Hi"}')]
+
+    helper = "{helper: {api: threads, model: m, base_url: STAGE}}"
+    settings = f"api: chat\nbase_url: URL\ntools: [{{assistant: helper}}]\nassistants: {helper}"
+    text = SUITE.replace("api: threads\n", "").format(settings=settings)
+    with (
+        served(Simulator(FunctionBrain(asks))) as front,
+        ChatServer() as model,
+        served(Simulator(UpstreamBrain(model.url))) as stage,
+    ):
+        write(project, {"suites/s.yaml": text.replace("URL", front.url).replace("STAGE", stage.url)})
+        assert harness("record", "--yes").exit_code == 0
+        again = harness("record", "--rewrite", "--yes")
+    assert again.exit_code == 2
+    assert "s/one/m/1 cannot be made again" in again.output
 
 
 def test_reports_say_that_it_cannot_be_made_again(project: Path, staged: Served) -> None:

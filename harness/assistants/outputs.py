@@ -38,7 +38,7 @@ class OutputsDriver:
                 break
             calls = tuple(told_calls(answer.tool_calls))
             messages += [*turn.messages, Message(role="assistant", content=answer.output, tool_calls=calls)]
-            records.append(_record(turn, answer, session))
+            records.append(_record(turn, answer))
         if len(records) == 1:
             # Of a single turn the row's own facts are those of the turn.
             records[0] = _whole(records[0], row)
@@ -92,7 +92,7 @@ def _answers(row: AnswerRow, session: Session) -> tuple[Answered, ...]:
     return found
 
 
-def _record(turn: Turn, answer: Answered, session: Session) -> TurnRecord:
+def _record(turn: Turn, answer: Answered) -> TurnRecord:
     return TurnRecord(
         input=turn.asked,
         output=answer.output,

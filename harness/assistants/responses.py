@@ -375,6 +375,12 @@ async def _made(session: Session, annotations: Sequence[Mapping[str, JSON]]) -> 
 
 
 def finish_reason(body: Mapping[str, Any], *, calls: bool) -> str:
+    """Return why a response ended, in the words of Chat Completions, else in the service's.
+
+    Args:
+        body: The response.
+        calls: Whether it asks for calls of functions.
+    """
     if body.get("status") == "completed":
         return "tool_calls" if calls else "stop"
     reason = wire.text((body.get("incomplete_details") or {}).get("reason"))
@@ -394,6 +400,7 @@ def _reasoning(items: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def tool_call(item: Mapping[str, Any]) -> ToolCall:
+    """Return the call that an item of type `function_call` asks for; what is missing in it is empty."""
     return ToolCall(
         id=wire.text(item.get("call_id")),
         name=wire.text(item.get("name")),

@@ -184,6 +184,7 @@ _VERBS = {"failed": "failed", "cancelled": "was cancelled", "expired": "expired"
 
 
 def finish_reason(run: Mapping[str, Any]) -> str:
+    """Return why a run that is over ended, in the words of Chat Completions, else in the service's."""
     if run.get("status") == "completed":
         return "stop"
     reason = wire.text((run.get("incomplete_details") or {}).get("reason"))
@@ -191,6 +192,7 @@ def finish_reason(run: Mapping[str, Any]) -> str:
 
 
 def wanted_calls(run: Mapping[str, Any]) -> Iterator[ToolCall]:
+    """Yield the calls of functions whose results a run waits for, in the service's order; none where it does not wait."""
     action = run.get("required_action") or {}
     for call in (action.get("submit_tool_outputs") or {}).get("tool_calls") or ():
         function = call.get("function") or {}

@@ -119,7 +119,7 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     from harness.recording import Redactor
     from harness.reports.progress import Progress
     from harness.runs.loaded import read_run
-    from harness.runs.opening import named_secrets
+    from harness.runs.opening import assistants_of, named_secrets
     from harness.runs.reporting import Reporting, format_of
     from harness.store import RunFolder
 
@@ -129,7 +129,7 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     for path in outputs:
         format_of(path)
     show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
-    redactor = Redactor.from_environment(os.environ, also=named_secrets(plan.trials))
+    redactor = Redactor.from_environment(os.environ, also=named_secrets(assistants_of(plan.trials)))
     with Progress(len(plan.trials), shown=show, verbose=options["verbose"], redact=redactor.text) as progress:
         job = api.Job(
             project=project,

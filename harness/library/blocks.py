@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.project.project import Project, open_project
 from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
 from harness.recording.read import LARGEST
 from harness.records import JSON
+from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
 from harness.runs.opening import LIVE_CONCURRENCY
 from harness.runs.recordings import UNFINISHED
 from harness.settings import RecordMode
@@ -109,6 +110,10 @@ class Block:
             raise UsageError("the cassette is not open: write `with harness.cassette(...):`, or `async with`")
         return self._tape
 
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Keep these values, too, out of the recording from now on."""
+        self._open_clients().redactor.learn(secrets)
+
     def spoken(self, kept: Sequence[RecordedCall]) -> None:
         """Take note of what tools gave while a conversation was held."""
         self._kept.extend(kept)
@@ -177,16 +182,13 @@ class Block:
             if mode in ("rewrite", "all"):
                 return RecordingTape()
             raise
-        unrenewable = cassette.facts.source.get("renewable") is False
+        hint = "Record the block anew with `record_mode='rewrite'`." if renewable(cassette.facts) else UNRENEWABLE
         if mode in ("none", "once"):
             self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
             redactor = self._open_clients(live=False).redactor
-            return ReplayTape(cassette, shown=shown, hint=lambda: _stale(unrenewable), redactor=redactor)
-        if unrenewable:
-            raise UsageError(
-                f"{shown} cannot be made again: OpenAI switched the Assistants API off on 2026-08-26. Move the file away "
-                "first if it should go"
-            )
+            return ReplayTape(cassette, shown=shown, hint=lambda: hint, redactor=redactor)
+        if not renewable(cassette.facts):
+            raise UsageError(f"{shown} cannot be made again: {SWITCHED_OFF}. Move the file away first if it should go")
         return RecordingTape()
 
     def _leave(self, error: BaseException | None) -> str | None:
@@ -301,12 +303,6 @@ def cassette(
 def _final(error: BaseException) -> bool:
     """Whether what was answered before an error still stands: it does where the code in the block raised it."""
     return isinstance(error, Exception)
-
-
-def _stale(unrenewable: bool) -> str:
-    if unrenewable:
-        return "This recording cannot be made again: OpenAI switched the Assistants API off on 2026-08-26."
-    return "Record the block anew with `record_mode='rewrite'`."
 
 
 def _in_a_thread(work: Any) -> None:

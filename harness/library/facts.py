@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
-from urllib.parse import urlsplit
 
 from harness import __version__
-from harness.assistants.usage import recorded_usage
 from harness.costs import PriceTable
 from harness.recording import Facts, RecordingTape, Redactor
-from harness.recording.cassette import resource
 from harness.records import JSON
+from harness.runs.facts import last_model, source_of
 from harness.runs.pricing import cost_today
 from harness.tools import RecordedCall
-
-#: Resources of the Assistants API, which nobody can record anew at OpenAI.
-_GONE = ("assistants", "threads")
 
 
 def facts_of(
@@ -42,7 +36,7 @@ def facts_of(
         count=len(tape.interactions),
         end=tape.latency or 0.0,
         recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        source=_source(tape),
+        source=source_of(tape, model=last_model(tape.interactions)),
         harness=__version__,
         openai=version("openai"),
         prices=prices.id,
@@ -50,21 +44,3 @@ def facts_of(
         tools=tuple(redactor.data(call.plain()) for call in tools),
         definitions=redactor.data(definitions),
     )
-
-
-def _source(tape: RecordingTape) -> dict[str, Any]:
-    interactions = tape.interactions
-    found: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
-    model = next(filter(None, (recorded_usage(one)[0] for one in reversed(interactions))), None)
-    if model:
-        found["model"] = model
-    told = {
-        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "") for one in interactions
-    }
-    if "true" in told:
-        found["simulated"] = True
-    elif told - {""}:
-        found["simulated"] = "protocol"
-    if any(resource(urlsplit(one.request.uri).path).split("/")[0] in _GONE for one in interactions):
-        found["renewable"] = False
-    return found

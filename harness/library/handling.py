@@ -54,13 +54,22 @@ class EventHandler:
 OnEvent: TypeAlias = EventHandler | Callable[[TurnEvent], None]
 
 
+def check_handler(on_event: OnEvent | None) -> None:
+    """Check what a user gives to follow an answer.
+
+    Raises:
+        UsageError: It cannot follow anything.
+    """
+    if isinstance(on_event, type) or (on_event is not None and not callable(on_event)):
+        shown = on_event.__name__ if isinstance(on_event, type) else type(on_event).__name__
+        raise UsageError(f"`on_event=` takes a function or an instance of harness.EventHandler, not {shown}")
+
+
 class Listener:
     """Stands between a conversation and a handler, so that what the handler raises does not look like a broken answer."""
 
     def __init__(self, on_event: OnEvent | None) -> None:
-        if isinstance(on_event, type) or (on_event is not None and not callable(on_event)):
-            shown = on_event.__name__ if isinstance(on_event, type) else type(on_event).__name__
-            raise UsageError(f"`on_event=` takes a function or an instance of harness.EventHandler, not {shown}")
+        check_handler(on_event)
         self._on_event = on_event
         self._raised: Exception | None = None
         #: The model steps so far: what each asked for and used.

@@ -92,6 +92,3 @@ class Reply(str):
     def files(self) -> tuple[Attachment, ...]:
         """Files and images that the assistant made."""
         return tuple(one for message in self.messages if message.role == "assistant" for one in message.attachments)
-
-    def __str__(self) -> str:
-        return str.__str__(self)

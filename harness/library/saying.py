@@ -15,6 +15,7 @@ Order: TypeAlias = Literal["asc", "desc"]
 File: TypeAlias = str | Path | Attachment
 Role: TypeAlias = Literal["user", "assistant"]
 Texts: TypeAlias = str | Sequence[str]
+_MOST = 100
 
 
 def said(text: str, *, files: Iterable[File] = (), images: Iterable[File] = (), role: Role = "user") -> Message:
@@ -57,10 +58,23 @@ def messages_of(text: Texts, files: Iterable[File], images: Iterable[File]) -> l
     return [*map(said, texts[:-1]), said(texts[-1], files=files, images=images)]
 
 
+def check_page(limit: int, order: str) -> None:
+    """Check what a user says of a page of messages.
+
+    Raises:
+        UsageError: It cannot be.
+    """
+    if type(limit) is not int or not 1 <= limit <= _MOST:
+        raise UsageError(f"limit={limit!r}: give a whole number from 1 to {_MOST}")
+    if order not in ("asc", "desc"):
+        raise UsageError(f"order={order!r}: it is asc or desc")
+
+
 def page(
     messages: list[ThreadMessage], limit: int, *, order: Order, before: str | None, after: str | None
 ) -> list[ThreadMessage]:
     """Return a part of messages that stand in ascending order; arguments and errors as for `Thread.messages`."""
+    check_page(limit, order)
     whole = messages if order == "asc" else messages[::-1]
     places = {one.id: place for place, one in enumerate(whole)}
     for given in (before, after):

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.assistants import open_driver
 from harness.assistants.conversation import FixedTurns, Turns
@@ -18,7 +17,6 @@ from harness.assistants.nested import assistant_tools
 from harness.assistants.session import Endpoint, Session
 from harness.clock import use_clock
 from harness.errors import TrialError, UsageError
-from harness.functions import told
 from harness.library.blocks import Block, current_block
 from harness.library.defining import Defined
 from harness.library.handling import Listener
@@ -26,13 +24,15 @@ from harness.library.keeping import KeepingClients
 from harness.recording import RecordingTape, ReplayTape, Tape, use_tape
 from harness.records import Transcript, Turn, Usage
 from harness.runs.equipped import limits_of
-from harness.runs.opening import LIVE_CONCURRENCY
-from harness.runs.servers import Servers
+from harness.runs.facts import SWITCHED_OFF, switched_off
+from harness.runs.opening import LIVE_CONCURRENCY, named_secrets
+from harness.runs.servers import Servers, served_tools, servers_of
 from harness.settings import Settings
 from harness.suites.suite import AssistantSpec
-from harness.tools import Tool, Toolbox, load_tools, recorded_tools
+from harness.tools import Tool, Toolbox, load_tools, new_world
 
-_OPENAI = "api.openai.com"
+#: The world where tools are only described: nothing acts on it.
+_STAND_IN = object()
 
 
 class Talk:
@@ -58,18 +58,19 @@ class Talk:
         #: What assistants that serve as tools used.
         self._spent: list[Usage] = []
         self._world: Any = None
+        self._making = asyncio.Lock()
         self.clients = clients
         self.tape = tape
 
     @property
     def session(self) -> Session:
         """A session for requests that are no part of a conversation."""
-        return self._session(self._assistant.spec, ())
+        return self._session(self._assistant.spec, (), None)
 
     async def definitions(self) -> Session:
         """Return a session that knows the assistant's tools."""
         spec = self._assistant.spec
-        return self._session(spec, await self._tools(spec))
+        return self._session(spec, await self._tools(spec), _STAND_IN)
 
     async def converse(self, spec: AssistantSpec, turn: Turn, *, world: Any) -> Transcript:
         """Say one turn and return what happened.
@@ -91,6 +92,19 @@ class Talk:
             if self._block is not None:
                 self._block.spoken([call for box in self._toolboxes for call in box.kept()])
 
+    async def made_world(self, spec: AssistantSpec) -> Any:
+        """Make the world of an assistant; None where it has none.
+
+        Raises:
+            TrialError: It could not be made.
+        """
+        if spec.env is None:
+            return None
+        # Worlds are made in threads. Assistants that are asked side by side may send the same request, and only their
+        # order tells then which answer is whose: it must be the order in which they were asked.
+        async with self._making:
+            return await new_world(self._assistant.functions.load(spec.env, place=self._assistant.place))
+
     async def aclose(self) -> None:
         await self._servers.aclose()
 
@@ -98,7 +112,8 @@ class Talk:
         assistant = self._assistant
         driver = open_driver(spec, functions=assistant.functions, place=assistant.place)
         tools = (*await self._tools(spec), *assistant_tools(spec, self._ask))
-        return await driver.run(self._session(spec, tools, own=own, conversation=conversation), turns)
+        world = self._world if own else await self.made_world(spec)
+        return await driver.run(self._session(spec, tools, world, own=own, conversation=conversation), turns)
 
     async def _ask(self, spec: AssistantSpec, turns: Turns, conversation: str) -> Transcript:
         transcript = await self._talk(spec, turns, own=False, conversation=conversation)
@@ -106,10 +121,9 @@ class Talk:
         return transcript
 
     def _session(
-        self, spec: AssistantSpec, tools: Sequence[Tool], *, own: bool = True, conversation: str = ""
+        self, spec: AssistantSpec, tools: Sequence[Tool], world: Any, *, own: bool = True, conversation: str = ""
     ) -> Session:
         limits = limits_of(spec)
-        world = self._world if own else made_world(self._assistant, spec)
         toolbox = Toolbox(
             tools,
             world=world,
@@ -142,36 +156,13 @@ class Talk:
         assistant = self._assistant
         world = None if spec.env is None else assistant.functions.load(spec.env, place=assistant.place)
         own = load_tools(spec.tools, functions=assistant.functions, place=assistant.place, world_class=world)
-        return (*own, *[one async for one in self._served(spec)])
-
-    async def _served(self, spec: AssistantSpec) -> AsyncIterator[Tool]:
-        for one in spec.tools:
-            if one.kind != "mcp":
-                continue
-            if isinstance(self._tape, ReplayTape):
-                facts = self._tape.cassette.facts if self._tape.cassette is not None else None
-                for tool in recorded_tools(one, facts.definitions if facts is not None else {}):
-                    yield tool
-                continue
-            await self._servers.open(one, folder=self._assistant.place.folder)
-            for tool in self._servers.tools(one):
-                yield tool
-            if self._block is not None:
-                self._block.served(self._servers.definitions(one))
-
-
-def made_world(assistant: Defined, spec: AssistantSpec) -> Any:
-    """Make the world of an assistant; None where it has none.
-
-    Raises:
-        TrialError: Its code raised.
-    """
-    if spec.env is None:
-        return None
-    try:
-        return assistant.functions.load(spec.env, place=assistant.place)()
-    except Exception as error:
-        raise TrialError("env", f"{spec.env} raised {told(error)}") from error
+        if not self._tape.replays:
+            for one in servers_of(spec):
+                await self._servers.open(one, folder=assistant.place.folder)
+        served, definitions = served_tools(spec, self._tape, self._servers)
+        if self._block is not None:
+            self._block.served(definitions)
+        return (*own, *served)
 
 
 @asynccontextmanager
@@ -184,9 +175,15 @@ async def talking(assistant: Defined, *, settings: Settings, listener: Listener)
     """
     block = current_block()
     tape: Tape = RecordingTape() if block is None else block.tape
-    specs = list(_all(assistant.spec))
-    if not tape.replays and any(one.api == "threads" for one in specs):
-        _refuse_openai(assistant.spec)
+    specs = list(assistant.spec.everybody())
+    if not tape.replays and any(map(switched_off, specs)):
+        raise UsageError(
+            f"{SWITCHED_OFF} (`api='threads'`), so nothing can be sent there. Recordings of it still replay; `base_url=` "
+            "can name a compatible server; `api='responses'` is what replaces it"
+        )
+    secrets = named_secrets(specs)
+    if block is not None:
+        block.learn(secrets)
     seconds = assistant.spec.timeout or settings.timeout
     clients = KeepingClients(
         environ=os.environ,
@@ -194,7 +191,7 @@ async def talking(assistant: Defined, *, settings: Settings, listener: Listener)
         timeout=seconds,
         concurrency=settings.concurrency or LIVE_CONCURRENCY,
         live=not tape.replays,
-        secrets=[os.environ.get(one.api_key_env, "") for one in specs if one.api_key_env],
+        secrets=secrets,
         trusted=settings.trusted_hosts,
     )
     talk = Talk(assistant, settings=settings, tape=tape, clients=clients, block=block, listener=listener)
@@ -227,19 +224,3 @@ def _meant(error: BaseException, seconds: float) -> BaseException:
     if isinstance(error, TimeoutError):
         return TrialError("timeout", f"the call took longer than {seconds:g} s; `timeout=` allows more")
     return error
-
-
-def _all(spec: AssistantSpec) -> Iterator[AssistantSpec]:
-    yield spec
-    for one in spec.assistants.values():
-        yield from _all(one.spec)
-
-
-def _refuse_openai(spec: AssistantSpec) -> None:
-    base_url = spec.base_url or os.environ.get("OPENAI_BASE_URL")
-    if base_url is None or urlsplit(base_url).hostname == _OPENAI:
-        raise UsageError(
-            "OpenAI switched the Assistants API (`api='threads'`) off on 2026-08-26, so nothing can be sent there. "
-            "Recordings of it still replay; `base_url=` can name a compatible server; `api='responses'` is what "
-            "replaces it"
-        )

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 
 from harness.errors import UsageError
 from harness.events import TextDelta
-from harness.library.handling import Listener, OnEvent, TurnEvent
+from harness.library.handling import OnEvent, TurnEvent, check_handler
 from harness.library.looping import refuse_loop
 from harness.library.reply import Reply
 
@@ -24,7 +24,7 @@ class AsyncStream:
     """
 
     def __init__(self, ask: Ask, on_event: OnEvent | None = None) -> None:
-        Listener(on_event)
+        check_handler(on_event)
         self._ask = ask
         self._on_event = on_event
         self._reply: Reply | None = None

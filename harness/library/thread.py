@@ -7,10 +7,10 @@ conversations and chains of Responses), the thread knows under which id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.functions import Functions, Place
@@ -21,8 +21,8 @@ from harness.library.keeping import Kept
 from harness.library.looping import blocking
 from harness.library.remote import ThreadMessage
 from harness.library.reply import Reply
-from harness.library.saying import File, Order, Role, page, said
-from harness.library.speaking import Talk, made_world, talking
+from harness.library.saying import File, Order, Role, check_page, page, said
+from harness.library.speaking import Talk, talking
 from harness.project.project import open_project
 from harness.records import Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
@@ -30,10 +30,8 @@ from harness.suites.suite import AssistantSpec
 if TYPE_CHECKING:
     from harness.library.assistant import Assistant
 
-T = TypeVar("T")
 #: APIs by how the ids of what they keep begin.
 _KINDS = {"thread_": "threads", "conv_": "responses", "resp_": "responses"}
-_MOST = 100
 
 
 class Thread:
@@ -157,21 +155,18 @@ class Thread:
             UsageError: An argument is wrong, or an event loop is running and the service has to be asked.
             TrialError: The service did not answer.
         """
+        if self._id is None or self._api != "threads":
+            return page(self._local(), limit, order=order, before=before, after=after)
         work = self.messages_async(limit, order=order, before=before, after=after)
-        if self._api != "threads":
-            return _at_once(work)
         return blocking(work, name="thread.messages(...)", twin="await thread.messages_async(...)")
 
     async def messages_async(
         self, limit: int = 20, *, order: Order = "asc", before: str | None = None, after: str | None = None
     ) -> list[ThreadMessage]:
         """Do what `messages` does, in the running event loop."""
-        if type(limit) is not int or not 1 <= limit <= _MOST:
-            raise UsageError(f"limit={limit!r}: give a whole number from 1 to {_MOST}")
-        if order not in ("asc", "desc"):
-            raise UsageError(f"order={order!r}: it is asc or desc")
         if self._id is None or self._api != "threads":
             return page(self._local(), limit, order=order, before=before, after=after)
+        check_page(limit, order)
         async with self._at_service() as talk:
             found = await remote.list_messages(
                 talk.session, self._id, limit=limit, order=order, before=before, after=after
@@ -240,7 +235,7 @@ class Thread:
 
     async def _said(self, talk: Talk, assistant: Assistant, spec: AssistantSpec, turn: Turn) -> Transcript:
         if assistant not in self._worlds:
-            self._worlds[assistant] = made_world(assistant.defined, spec)
+            self._worlds[assistant] = await talk.made_world(spec)
         world = self._worlds[assistant]
         if spec.api != "threads":
             return await talk.converse(spec, turn, world=world)
@@ -302,10 +297,8 @@ class Thread:
     def _at_service(self) -> Any:
         project = open_project()
         place = Place(root=project.settings.root, folder=project.settings.root)
-        thread = Defined(
-            name="thread", spec=self._where, instructions="", metadata={}, functions=Functions(), place=place
-        )
-        thread = replace(thread, spec=replace(self._where, tools=(), env=None, assistants={}))
+        spec = replace(self._where, tools=(), env=None, assistants={})
+        thread = Defined(name="thread", spec=spec, instructions="", metadata={}, functions=Functions(), place=place)
         return talking(thread, settings=project.settings, listener=Listener(None))
 
     def _with_calls(self, found: Sequence[ThreadMessage]) -> list[ThreadMessage]:
@@ -356,13 +349,3 @@ class Thread:
             yield
         finally:
             self._active = False
-
-
-def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine that never waits returns."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    raise AssertionError("it waited")

@@ -61,13 +61,21 @@ class Redactor:
     """Removes the given secret values, and whatever looks like a key, from text, headers and addresses."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
+        self._forms: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Remove these values, too, from now on."""
+        forms = set(self._forms)
         for secret in secrets:
             if len(secret) >= _SHORTEST_SECRET:
                 forms |= {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}
+        if forms == self._forms:
+            return
+        self._forms = frozenset(forms)
         # Longest first, so that a secret inside another leaves no rest behind.
-        known = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-        self._known = re.compile(known) if known else None
+        self._known = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, also: Iterable[str] = ()) -> Redactor:

@@ -12,7 +12,6 @@ from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import JSON, Usage
 from harness.settings import RecordMode
-from harness.suites.suite import Suite
 
 #: Recordings per variant that an expected cost is averaged over.
 _SAMPLE = 20
@@ -181,14 +180,14 @@ def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
                     "missing": len(missing),
                     "calls to record": what.calls,
                     "cost to record": "unpriced" if what.cost is None else dollars(what.cost),
-                    "worst case": _worst(project, suite, missing),
+                    "worst case": _worst(project, missing),
                     "cost to rewrite": "unpriced" if all_of_it.cost is None else dollars(all_of_it.cost),
                 }
             )
     return rows
 
 
-def _worst(project: Project, suite: Suite, trials: Sequence[Trial]) -> str:
+def _worst(project: Project, trials: Sequence[Trial]) -> str:
     """Every answer as long as `max_tokens` allows and every attempt paid for; unbounded without that setting."""
     if not trials:
         return "$0"

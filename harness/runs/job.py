@@ -17,7 +17,7 @@ from harness.plan import Plan, whole_variants
 from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
 from harness.runs.manifest import manifest, origin
-from harness.runs.opening import concurrency, named_secrets, opened
+from harness.runs.opening import assistants_of, concurrency, named_secrets, opened
 from harness.store import RunFolder, new_run_id
 from harness.store.rows import plain as store_plain
 
@@ -113,7 +113,7 @@ class Job:
         """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
         from harness.recording import Redactor
 
-        redactor = Redactor.from_environment(os.environ, also=named_secrets(self.plan.trials))
+        redactor = Redactor.from_environment(os.environ, also=named_secrets(assistants_of(self.plan.trials)))
         return RunFolder(self.project.settings.reports, self.run, redact=redactor.text)
 
     def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:

@@ -6,13 +6,13 @@ import os
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from harness.errors import TrialError, UsageError
 from harness.events import Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.runs.estimates import live_trials, unrecorded
+from harness.runs.facts import SWITCHED_OFF, renewable, switched_off
 from harness.runs.listening import audience
 from harness.settings import Settings
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: Trials at the same time: live, where the service sets the pace, and on replay.
 LIVE_CONCURRENCY = 16
 REPLAY_CONCURRENCY = 64
-_OPENAI = "https://api.openai.com/v1"
+#: APIs on which something may have been recorded that cannot be recorded again.
+_MAYBE_GONE = frozenset({"threads", "python"})
 
 
 @asynccontextmanager
@@ -60,7 +61,7 @@ async def opened(
         heard = audience(project, subscribers, redact=clients.redactor.text)
         for endpoint in _endpoints(live):
             clients.warm(endpoint)
-        if any(spec.api == "http" for spec in _assistants(live)):
+        if any(spec.api == "http" for spec in assistants_of(live)):
             clients.raw()
         async with Writer() as writer:
             yield Workshop(
@@ -93,24 +94,35 @@ def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Cl
     from harness.assistants.session import Clients
 
     settings = project.settings
-    given = (spec.timeout for spec in _assistants(trials) if spec.timeout is not None)
+    specs = assistants_of(trials)
+    given = (spec.timeout for spec in specs if spec.timeout is not None)
     return Clients(
         environ=os.environ,
         retry=settings.retry,
         timeout=max(settings.timeout, *given, 0.0),
         concurrency=concurrency(settings),
         live=live,
-        secrets=named_secrets(trials),
+        secrets=named_secrets(specs),
         trusted=settings.trusted_hosts,
     )
 
 
-def named_secrets(trials: Iterable[Trial]) -> list[str]:
-    """Return the values of the variables that suites name for keys and headers, whatever those variables are called."""
+def assistants_of(trials: Iterable[Trial]) -> list[AssistantSpec]:
+    """Return every assistant of the trials, those that serve others included."""
+    variants = {id(trial.variant): trial.variant.assistant for trial in trials}
+    return [spec for one in variants.values() for spec in one.everybody()]
+
+
+def named_secrets(specs: Iterable[AssistantSpec]) -> list[str]:
+    """Return the values of the variables that assistants name for keys, headers and MCP servers, whatever those are called.
+
+    Args:
+        specs: All of them: those that serve others are not looked for.
+    """
     from harness.suites.request import header_variables
 
     named: set[str | None] = set()
-    for spec in _assistants(trials):
+    for spec in specs:
         named.update((spec.api_key_env, *header_variables(spec.headers)))
         for tool in spec.tools:
             if tool.kind == "mcp":
@@ -134,11 +146,16 @@ def check_credentials(trials: Iterable[Trial], *, trusted: Collection[str] = ())
     trials = tuple(trials)
     for trial in trials:
         for spec in trial.variant.assistant.everybody():
-            if spec.api == "threads":
-                _refuse_openai(spec, trial)
+            if switched_off(spec):
+                raise UsageError(
+                    f"{trial.variant.where}: variant '{trial.variant.name}' cannot be recorded: {SWITCHED_OFF} "
+                    "(`api: threads`). Recordings of it still replay (`harness run`); `base_url:` can name a compatible "
+                    "server; the same assistant on `api: responses` is compared with the old recordings by `harness "
+                    "compare`."
+                )
     for endpoint in _endpoints(trials):
         endpoint.key(os.environ, trusted=trusted)
-    for spec in _assistants(trials):
+    for spec in assistants_of(trials):
         if spec.api == "http":
             check_headers(spec, os.environ, trusted)
 
@@ -152,31 +169,15 @@ def _keep_unrenewable(live: Iterable[Trial]) -> None:
     from harness.recording import read_cassette
 
     for trial in live:
-        if trial.variant.assistant.api != "threads" or not trial.cassette.exists():
+        apis = {spec.api for spec in trial.variant.assistant.everybody()}
+        if not apis & _MAYBE_GONE or not trial.cassette.exists():
             continue
         with suppress(TrialError):
-            if read_cassette(trial.cassette, shown=trial.cassette.name).facts.source.get("renewable") is False:
+            if not renewable(read_cassette(trial.cassette, shown=trial.cassette.name).facts):
                 raise UsageError(
-                    f"the recording of {trial.id} cannot be made again: OpenAI switched the Assistants API off on "
-                    f"2026-08-26. Move {trial.cassette.name} away first if it should go, or select other variants."
+                    f"the recording of {trial.id} cannot be made again: {SWITCHED_OFF}. Move {trial.cassette.name} away "
+                    "first if it should go, or select other variants."
                 )
-
-
-def _refuse_openai(spec: AssistantSpec, trial: Trial) -> None:
-    base_url = spec.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
-    if urlsplit(base_url).hostname == urlsplit(_OPENAI).hostname:
-        raise UsageError(
-            f"{trial.variant.where}: variant '{trial.variant.name}' cannot be recorded: OpenAI switched the Assistants "
-            f"API (`api: threads`) off on 2026-08-26. Recordings of it still replay (`harness run`); `base_url:` can name "
-            f"a compatible server; the same assistant on `api: responses` is compared with the old recordings by "
-            f"`harness compare`."
-        )
-
-
-def _assistants(trials: Iterable[Trial]) -> Iterable[AssistantSpec]:
-    """Every assistant of the trials, those that serve others included."""
-    variants = {id(trial.variant): trial.variant.assistant for trial in trials}
-    return [spec for one in variants.values() for spec in one.everybody()]
 
 
 def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
@@ -184,4 +185,4 @@ def _endpoints(trials: Iterable[Trial]) -> set[Endpoint]:
     from harness.assistants.session import Endpoint
     from harness.suites.suite import MODEL_APIS
 
-    return {Endpoint(spec.base_url, spec.api_key_env) for spec in _assistants(trials) if spec.api in MODEL_APIS}
+    return {Endpoint(spec.base_url, spec.api_key_env) for spec in assistants_of(trials) if spec.api in MODEL_APIS}

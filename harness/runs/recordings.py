@@ -12,15 +12,14 @@ from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness import __version__
-from harness.assistants.usage import recorded_usage
 from harness.errors import CassetteDamaged, TrialError
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, emit, read_cassette
 from harness.recording.read import LARGEST
 from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript
+from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
@@ -118,11 +117,7 @@ class Recordings:
         trial, transcript = held.trial, held.transcript
         interactions = tape.interactions
         turns = held.dialogue.turns if held.dialogue is not None else []
-        source: dict[str, Any] = {"host": urlsplit(interactions[-1].request.uri).netloc}
-        model = transcript.model if transcript else recorded_usage(interactions[-1])[0]
-        if model:
-            source["model"] = model
-        source |= {**tape.noted, **provenance(trial, tape)}
+        model = transcript.model if transcript is not None else last_model(interactions)
         latency = transcript.latency if transcript is not None else None
         kept = [call for toolbox in held.toolboxes for call in toolbox.kept()]
         redacted = self._workshop.clients.redactor.data
@@ -130,7 +125,7 @@ class Recordings:
             count=len(interactions),
             end=tape.latency or 0.0 if latency is None else latency,
             recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            source=source,
+            source=source_of(tape, model=model),
             harness=__version__,
             openai=_sdk(),
             case_hash=_digest([_plain(message) for turn in turns for message in turn.messages]),
@@ -148,47 +143,13 @@ class Recordings:
         return self._hashes[id(variant)]
 
 
-def provenance(trial: Trial, tape: Tape) -> dict[str, JSON]:
-    """Return what has to be said of where a trial's answers come from.
-
-    `simulated` is true where a script answered, if only once, and `protocol` where a model answered through a
-    simulator; simulators say so in a header. `renewable` is false where the recording cannot be made again.
-    """
-    if isinstance(tape, ReplayTape):
-        source = tape.cassette.facts.source if tape.cassette is not None and tape.interactions else {}
-        return {name: source[name] for name in ("simulated", "renewable") if name in source}
-    found: dict[str, JSON] = {}
-    told = {
-        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "")
-        for one in tape.interactions
-    }
-    if "true" in told:
-        found["simulated"] = True
-    elif told - {""}:
-        found["simulated"] = "protocol"
-    if trial.variant.assistant.api == "threads" and _gone(tape, staged=found.get("simulated") == "protocol"):
-        found["renewable"] = False
-    return found
-
-
-def _gone(tape: Tape, *, staged: bool) -> bool:
-    """Whether the service that answered answers no more: OpenAI's own, or a model that once stood in for it.
-
-    What was only refused is no answer that anybody would miss.
-    """
-    answered = [one for one in tape.interactions if one.final and one.status < 400]
-    if len(answered) < len({one.slot for one in tape.interactions}):
-        return False
-    return staged or any(urlsplit(one.request.uri).hostname == "api.openai.com" for one in answered)
-
-
 def _missing(trial: Trial) -> str:
     return f"Record what is missing: `{trial.suite.recorded_by(variant=trial.variant.name)}`{_expected(trial)}."
 
 
 def _stale(trial: Trial, cassette: Cassette) -> str:
-    if cassette.facts.source.get("renewable") is False:
-        return "This recording cannot be made again: OpenAI switched the Assistants API off on 2026-08-26."
+    if not renewable(cassette.facts):
+        return UNRENEWABLE
     calls = len({one.slot for one in cassette.interactions})
     cost = cassette.facts.cost
     price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"

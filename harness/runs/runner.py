@@ -33,9 +33,10 @@ from harness.records import (
     Usage,
 )
 from harness.runs.equipped import Equipped
-from harness.runs.outcome import made_files
+from harness.runs.facts import provenance
+from harness.runs.made import made_files
 from harness.runs.pricing import cost_today, recorded_cost
-from harness.runs.recordings import Held, Recordings, provenance
+from harness.runs.recordings import Held, Recordings
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.scorers import evaluate, settle
@@ -177,7 +178,7 @@ class Runner:
         if tape is None:
             return self._failed(trial, held.failure)
         cost = recorded_cost(tape)
-        facts = provenance(trial, tape)
+        facts = provenance(tape)
         if cost is None:
             cost = self._cost_today(held, tape)
             if cost is not None and tape.replays:

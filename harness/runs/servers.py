@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import TrialError
+from harness.recording import ReplayTape, Tape
 from harness.records import JSON
-from harness.tools import McpSource, Tool, ToolSpec
+from harness.suites.suite import AssistantSpec
+from harness.tools import McpSource, Tool, ToolSpec, recorded_tools
 
 
 @dataclass(slots=True)
@@ -84,3 +86,28 @@ class Servers:
 
     async def aclose(self) -> None:
         await self._stack.aclose()
+
+
+def servers_of(spec: AssistantSpec) -> list[ToolSpec]:
+    """Return the entries of an assistant's `tools:` that are MCP servers; those of its own tools are not looked for."""
+    return [one for one in spec.tools if one.kind == "mcp"]
+
+
+def served_tools(spec: AssistantSpec, tape: Tape, servers: Servers) -> tuple[list[Tool], dict[str, JSON]]:
+    """Return the tools of an assistant's MCP servers, and what the recording that is being made keeps of these.
+
+    On replay the tools are as they were recorded. Else each server is open.
+
+    Raises:
+        TrialError: A server cannot be used any more.
+    """
+    tools: list[Tool] = []
+    definitions: dict[str, JSON] = {}
+    facts = tape.cassette.facts if isinstance(tape, ReplayTape) and tape.cassette is not None else None
+    for one in servers_of(spec):
+        if tape.replays:
+            tools += recorded_tools(one, facts.definitions if facts is not None else {})
+        else:
+            tools += servers.tools(one)
+            definitions |= servers.definitions(one)
+    return tools, definitions

@@ -1,0 +1,101 @@
+"""What a recording says of where its answers come from, and what can be recorded no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from harness.records import JSON
+
+if TYPE_CHECKING:
+    from harness.recording import Facts, Interaction, RecordingTape, Tape
+    from harness.suites.suite import AssistantSpec
+
+SWITCHED_OFF = "OpenAI switched the Assistants API off on 2026-08-26"
+#: Said where a replay misses something in a recording that is not `renewable`.
+UNRENEWABLE = f"This recording cannot be made again: {SWITCHED_OFF}."
+_OPENAI = "api.openai.com"
+#: Resources of the Assistants API.
+_GONE = frozenset({"assistants", "threads"})
+
+
+def switched_off(spec: AssistantSpec) -> bool:
+    """Whether an assistant would ask the Assistants API at OpenAI, where nothing answers on it any more.
+
+    Those that serve it as tools have addresses of their own.
+    """
+    if spec.api != "threads":
+        return False
+    base_url = spec.base_url or os.environ.get("OPENAI_BASE_URL")
+    return not base_url or urlsplit(base_url).hostname == _OPENAI
+
+
+def renewable(facts: Facts) -> bool:
+    """Whether a recording can be made again."""
+    return facts.source.get("renewable") is not False
+
+
+def source_of(tape: RecordingTape, *, model: str | None) -> dict[str, JSON]:
+    """Return what a recording says of what answered.
+
+    Args:
+        tape: What was recorded, one request at least.
+        model: Which model answered; None: none did, or nobody knows.
+    """
+    found: dict[str, JSON] = {"host": urlsplit(tape.interactions[-1].request.uri).netloc}
+    if model:
+        found["model"] = model
+    return {**found, **tape.noted, **provenance(tape)}
+
+
+def last_model(interactions: Sequence[Interaction]) -> str | None:
+    """Return the model that answered last; None where no answer names one."""
+    from harness.assistants.usage import recorded_usage
+
+    return next(filter(None, (recorded_usage(one)[0] for one in reversed(interactions))), None)
+
+
+def provenance(tape: Tape) -> dict[str, JSON]:
+    """Return what has to be said of where answers come from.
+
+    `simulated` is true where a script answered, if only once, and `protocol` where a model answered through a
+    simulator; simulators say so in a header. `renewable` is false where the recording cannot be made again.
+    """
+    from harness.recording import ReplayTape
+
+    if isinstance(tape, ReplayTape):
+        source = tape.cassette.facts.source if tape.cassette is not None and tape.interactions else {}
+        return {name: source[name] for name in ("simulated", "renewable") if name in source}
+    found: dict[str, JSON] = {}
+    simulated = _simulated(tape.interactions)
+    if simulated is not None:
+        found["simulated"] = simulated
+    if _gone(tape.interactions):
+        found["renewable"] = False
+    return found
+
+
+def _simulated(interactions: Sequence[Interaction]) -> JSON:
+    told = {
+        one.headers.get("x-simulated", "true" if "x-harness-simulated" in one.headers else "") for one in interactions
+    }
+    if "true" in told:
+        return True
+    return "protocol" if told - {""} else None
+
+
+def _gone(interactions: Sequence[Interaction]) -> bool:
+    """Whether the service that answered answers no more: OpenAI's own, or a model that once stood in for it.
+
+    What was only refused is no answer that anybody would miss.
+    """
+    from harness.recording.cassette import resource
+
+    asked = [one for one in interactions if resource(urlsplit(one.request.uri).path).split("/")[0] in _GONE]
+    answered = [one for one in asked if one.final and one.status < 400]
+    if len(answered) < len({one.slot for one in asked}):
+        return False
+    at_openai = any(urlsplit(one.request.uri).hostname == _OPENAI for one in answered)
+    return at_openai or _simulated(answered) == "protocol"
