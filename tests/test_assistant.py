@@ -700,6 +700,100 @@ def test_a_stream_knows_its_answer_and_can_be_left() -> None:
         assert ai.say("Count") == "One two three"
 
 
+async def endless(ask: Ask) -> AsyncIterator[str]:
+    """Answer in two pieces, or never to the end."""
+    yield "One"
+    if ask.messages[-1]["content"] == "Never end":
+        await asyncio.Event().wait()
+    yield " two"
+
+
+@every_form
+def test_a_loop_over_a_stream_can_be_left_and_the_thread_goes_on(form: dict[str, Any]) -> None:
+    def recorded(ai: harness.Assistant) -> Path:
+        with harness.cassette(PATH, "once") as block:
+            for piece in ai.stream("Never end"):
+                assert piece == "One"
+                break
+            assert ai.say("Count") == "One two"
+        return block.path
+
+    with service(endless) as (url, _):
+        ai = marvin(url, **form)
+        with pytest.warns(UserWarning, match="a stream was left"):
+            path = recorded(ai)
+        assert not path.exists()
+
+        async def script() -> None:
+            async for piece in ai.stream_async("Never end"):
+                assert piece == "One"
+                break
+            assert await ai.say_async("Count") == "One two"
+
+        asyncio.run(script())
+
+
+def test_a_stream_that_is_held_makes_way_for_what_is_said_next() -> None:
+    with service(endless) as (url, _):
+        ai = marvin(url)
+        held = ai.stream("Never end")
+        assert next(held) == "One"
+        assert ai.say("Count") == "One two"
+        with pytest.raises(harness.UsageError, match="something else was said in its thread"):
+            next(held)
+        held = ai.stream("Never end")
+        assert next(held) == "One"
+        ai.thread.add("Count")
+        assert ai.thread.run(ai) == "One two"
+
+
+def test_what_others_wait_for_in_a_loop_does_not_make_way() -> None:
+    async def script(url: str) -> None:
+        ai = marvin(url)
+        async with ai.stream_async("Never end") as held:
+            assert await anext(held) == "One"
+            with pytest.raises(harness.UsageError, match="an assistant is answering.*close its stream"):
+                await ai.say_async("Count")
+        assert await ai.say_async("Count") == "One two"
+
+    with service(endless) as (url, _):
+        asyncio.run(script(url))
+
+
+def test_a_stream_ends_with_its_block() -> None:
+    def blocking(ai: harness.Assistant) -> None:
+        with harness.cassette(PATH, "once") as block:
+            held = ai.stream("Count")
+            assert next(held) == "One"
+        assert not block.path.exists()
+        with pytest.raises(harness.UsageError, match="its cassette was closed"):
+            next(held)
+
+    async def awaiting(ai: harness.Assistant) -> None:
+        async with harness.cassette(PATH, "once") as block:
+            held = ai.stream_async("Count")
+            assert await anext(held) == "One"
+        assert not block.path.exists()
+        with pytest.raises(harness.UsageError, match="its cassette was closed"):
+            await anext(held)
+
+    with service(endless) as (url, _):
+        with pytest.warns(UserWarning, match="a stream was left"):
+            blocking(marvin(url))
+        with pytest.warns(UserWarning, match="a stream was left"):
+            asyncio.run(awaiting(marvin(url)))
+
+
+def test_a_stream_that_is_dropped_inside_an_event_loop_stops_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    with service(endless) as (url, _):
+        ai = marvin(url)
+        streams = [ai.stream("Never end")]
+        assert next(streams[0]) == "One"
+        marvin(url).say("Count", on_event=lambda event: streams.clear())
+        assert ai.say("Count") == "One two"
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_stream_raises_what_went_wrong() -> None:
     def answer(ask: Ask) -> str:
         raise Failure(400, "invalid_prompt", "No.")
@@ -797,12 +891,19 @@ def test_a_block_is_recorded_anew_and_keeps_the_old_file_until_an_answer_is_fina
 
         with ChatServer(lambda number, body, text=text: text, faults=faults) as server:  # type: ignore[misc]
             ai = harness.Assistant(model="m", api="chat", base_url=server.url)
-            with harness.cassette(PATH, "rewrite"):
-                if status == 200:
+            if status == 200:
+                with harness.cassette(PATH, "rewrite"):
                     assert ai.say("Hi") == text
-                else:
-                    with pytest.raises(harness.HarnessError, match="down"):
-                        ai.say("Hi")
+                continue
+
+            def fails(ai: harness.Assistant = ai) -> None:
+                with harness.cassette(PATH, "rewrite"), pytest.raises(harness.HarnessError, match="down"):
+                    ai.say("Hi")
+
+            untold = r"demo\.yaml was not written: a call in it ended without a final answer \(HTTP 500: down\)"
+            with pytest.warns(UserWarning, match=untold) as told:
+                fails()
+            assert told[0].filename == __file__
     with harness.cassette(PATH):
         assert ai.say("Hi") == "Second"
     assert [path.name for path in (project / "cassettes").iterdir()] == ["demo.yaml"]

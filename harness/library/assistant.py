@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness.costs import PriceTable
 from harness.errors import HarnessError, UsageError
 from harness.functions import Function, Place
 from harness.library import remote
+from harness.library.answering import Ask
 from harness.library.defining import Defined, defined
 from harness.library.handling import Listener, OnEvent
 from harness.library.keeping import Kept
@@ -396,10 +397,12 @@ class Assistant:
         files: Iterable[File],
         images: Iterable[File],
         instructions: str | None,
-    ) -> Callable[[OnEvent], Any]:
+    ) -> Ask:
         messages = messages_of(text, files, images)
         where = thread or self.thread
-        return lambda hear: where.answered(self, messages, instructions=instructions, on_event=hear, stream=True)
+        return lambda stream: where.answered(
+            self, messages, instructions=instructions, on_event=stream.hear, stream=stream
+        )
 
     def _talking(self) -> Any:
         return talking(self._defined, settings=self.settings, listener=Listener(None))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from harness.assistants.session import Clients, Endpoint
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
+from harness.library.answering import Answering
 from harness.library.facts import facts_of
 from harness.project.project import Project, open_project
 from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
@@ -58,6 +61,8 @@ class Block:
         """
         if mode is not None and mode not in _MODES:
             raise UsageError(f"record_mode={mode!r}: it is {', '.join(_MODES[:-1])} or {_MODES[-1]}")
+        if not isinstance(path, (str, PathLike)) or not str(path).strip():
+            raise UsageError(f"a cassette is the path of a YAML file, not {path!r}")
         self._given = Path(path)
         if self._given.suffix not in (".yaml", ".yml"):
             raise UsageError(f"a cassette is a YAML file: write {str(path) + '.yaml'!r}, not {str(path)!r}")
@@ -69,12 +74,15 @@ class Block:
         self._token: Token[Block | None] | None = None
         self._project: Project | None = None
         self._clients: Clients | None = None
-        self._unfinished = False
+        #: Why what was recorded is not whole; nothing: it is.
+        self._unfinished = ""
         #: Opened by code that blocks.
         self._blocking = False
         self._kept: list[RecordedCall] = []
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
+        #: Answers that were asked for piece by piece.
+        self.streams: list[Answering] = []
         self._path = self._given
         #: Calls of tools that are replayed; None where nothing is.
         self.recording: Recording | None = None
@@ -125,7 +133,9 @@ class Block:
     def failed(self, error: BaseException) -> None:
         """Take note of a call without a final answer: what was recorded is not whole."""
         passing = isinstance(error, TrialError) and error.kind in UNFINISHED
-        self._unfinished = self._unfinished or passing or isinstance(error, CredentialsError) or not _final(error)
+        if passing or isinstance(error, CredentialsError) or not _final(error):
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            self._unfinished = self._unfinished or f"a call in it ended without a final answer ({said})"
 
     # -- opening and closing
 
@@ -137,9 +147,12 @@ class Block:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end_streams()
         text = self._leave(error)
         _in_a_thread(self._settled(text))
         self._raise_miss(error)
+        if text is None and error is None:
+            self._warn()
 
     async def __aenter__(self) -> Self:
         self._enter()
@@ -148,8 +161,14 @@ class Block:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._settled(self._leave(error))
+        self._end_streams()
+        for stream in self.streams:
+            await stream.over()
+        text = self._leave(error)
+        await self._settled(text)
         self._raise_miss(error)
+        if text is None and error is None:
+            self._warn()
 
     def _enter(self) -> None:
         outer = _current.get()
@@ -190,6 +209,13 @@ class Block:
         if not renewable(cassette.facts):
             raise UsageError(f"{shown} cannot be made again: {SWITCHED_OFF}. Move the file away first if it should go")
         return RecordingTape()
+
+    def _end_streams(self) -> None:
+        """End what was not taken to its last piece. How far it came is chance, so that no replay could do the same."""
+        for stream in self.streams:
+            if stream.partial:
+                self._unfinished = "a stream was left before its last piece was taken"
+            stream.stop("its cassette was closed")
 
     def _leave(self, error: BaseException | None) -> str | None:
         """Close the tape; return the cassette's text where there is one to write."""
@@ -240,6 +266,12 @@ class Block:
         if error is None and isinstance(self.tape, ReplayTape) and self.tape.missed is not None:
             raise self.tape.missed
 
+    def _warn(self) -> None:
+        """Say why nothing was written, though something was answered."""
+        if self.tape.interactions and not self.tape.replays:
+            why = self._unfinished or "not every request in it was answered for good"
+            warnings.warn(f"{self._shown} was not written: {why}", stacklevel=3)
+
     @property
     def _shown(self) -> str:
         return self._project.shown(self._path) if self._project is not None else str(self._given)
@@ -281,8 +313,8 @@ def cassette(
     """Record a block of code to one cassette, and replay it: `with harness.cassette("cassettes/demo.yaml") as block:`.
 
     In the block, all that assistants and threads say goes to the file, and so does what is sent with `block.client` and
-    `block.sync_client`. The file is written at the end of the block, and only if every answer in it was final. Threads that
-    the block starts need its context: `contextvars.copy_context().run(...)`.
+    `block.sync_client`. The file is written at the end of the block, and only if every answer in it was final; else a
+    warning says why not. Threads that the block starts need its context: `contextvars.copy_context().run(...)`.
 
     Args:
         path: In the project; a relative path starts at the project's folder.

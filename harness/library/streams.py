@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+import weakref
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self
 
-from harness.errors import UsageError
-from harness.events import TextDelta
-from harness.library.handling import OnEvent, TurnEvent, check_handler
+from harness.library.answering import Answering, Ask, PausedAnswering
+from harness.library.handling import OnEvent
 from harness.library.looping import refuse_loop
 from harness.library.reply import Reply
-
-#: Asks an assistant, and tells the function it is given what happens.
-Ask: TypeAlias = Callable[[OnEvent], Coroutine[Any, Any, Reply]]
 
 
 class AsyncStream:
     """Pieces of an answer's text; the whole answer is in `reply` when the last one is there.
 
-    Leaving early stops the assistant: use it as an async context manager, or call `aclose()`.
+    Leaving early stops the assistant: use it as an async context manager, or call `aclose()`. A stream that nobody holds
+    any more stops by itself. A block of `harness.cassette` in which a stream was left early writes no file.
     """
 
     def __init__(self, ask: Ask, on_event: OnEvent | None = None) -> None:
-        check_handler(on_event)
-        self._ask = ask
-        self._on_event = on_event
-        self._reply: Reply | None = None
-        self._pieces = self._told()
+        self._answering = Answering(ask, on_event)
+        weakref.finalize(self, self._answering.drop)
 
     @property
     def reply(self) -> Reply:
@@ -37,15 +30,16 @@ class AsyncStream:
         Raises:
             UsageError: It is not there yet.
         """
-        if self._reply is None:
-            raise UsageError("the answer is not complete yet: take every piece of the stream first")
-        return self._reply
+        return self._answering.reply
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self._pieces
+    def __aiter__(self) -> Self:
+        return self
 
     async def __anext__(self) -> str:
-        return await anext(self._pieces)
+        piece = await self._answering.piece()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,35 +51,19 @@ class AsyncStream:
 
     async def aclose(self) -> None:
         """Stop the assistant, if it is still answering."""
-        await self._pieces.aclose()
-
-    async def _told(self) -> AsyncGenerator[str, None]:
-        pieces: asyncio.Queue[str | None] = asyncio.Queue()
-
-        def hear(event: TurnEvent) -> None:
-            if isinstance(event, TextDelta):
-                pieces.put_nowait(event.text)
-            if self._on_event is not None:
-                self._on_event(event)
-
-        task = asyncio.create_task(self._ask(hear))
-        task.add_done_callback(lambda done: pieces.put_nowait(None))
-        try:
-            while (piece := await pieces.get()) is not None:
-                yield piece
-            self._reply = await task
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+        await self._answering.aclose()
 
 
 class Stream:
-    """The same for code that blocks; between two pieces nothing goes on."""
+    """The same for code that blocks; between two pieces nothing goes on.
+
+    What is said next in the same thread stops an answer whose last piece was not taken.
+    """
 
     def __init__(self, ask: Ask, on_event: OnEvent | None = None) -> None:
         refuse_loop(name="ai.stream(...)", twin="ai.stream_async(...)")
-        self._inner = AsyncStream(ask, on_event)
-        self._pieces = self._told()
+        self._answering = PausedAnswering(ask, on_event)
+        weakref.finalize(self, self._answering.drop)
 
     @property
     def reply(self) -> Reply:
@@ -94,13 +72,16 @@ class Stream:
         Raises:
             UsageError: It is not there yet.
         """
-        return self._inner.reply
+        return self._answering.reply
 
-    def __iter__(self) -> Iterator[str]:
-        return self._pieces
+    def __iter__(self) -> Self:
+        return self
 
     def __next__(self) -> str:
-        return next(self._pieces)
+        piece = self._answering.take()
+        if piece is None:
+            raise StopIteration
+        return piece
 
     def __enter__(self) -> Self:
         return self
@@ -112,15 +93,4 @@ class Stream:
 
     def close(self) -> None:
         """Stop the assistant, if it is still answering."""
-        self._pieces.close()
-
-    def _told(self) -> Generator[str, None, None]:
-        with asyncio.Runner() as runner:
-            try:
-                while (piece := runner.run(self._next())) is not None:
-                    yield piece
-            finally:
-                runner.run(self._inner.aclose())
-
-    async def _next(self) -> str | None:
-        return await anext(aiter(self._inner), None)
+        self._answering.drop()

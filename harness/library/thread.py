@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.functions import Functions, Place
 from harness.library import remote
+from harness.library.answering import Answering
+from harness.library.blocks import current_block
 from harness.library.defining import Defined
 from harness.library.handling import Listener, OnEvent
 from harness.library.keeping import Kept
@@ -59,6 +61,8 @@ class Thread:
         self._kept = Kept()
         self._lock = threading.Lock()
         self._active = False
+        #: The answer that is made piece by piece.
+        self._stream: Answering | None = None
 
     def __repr__(self) -> str:
         return f"Thread(id={self._id!r}, messages={len(self._history) + len(self._pending)})"
@@ -86,7 +90,8 @@ class Thread:
         """
         message = said(text, files=files, images=images, role=role)
         with self._lock:
-            self._refuse_active()
+            if self._awaited():
+                raise _answering()
             self._pending.append(message)
         return self._local()[-1]
 
@@ -126,14 +131,16 @@ class Thread:
         *,
         instructions: str | None,
         on_event: OnEvent | None,
-        stream: bool = False,
+        stream: Answering | None = None,
     ) -> Reply:
         """Say something and let an assistant answer; without an answer, it was not said."""
         listener = Listener(on_event)
-        with self._running():
+        if self._stream is not None:
+            await self._stream.over()
+        with self._running(stream):
             self._pending.extend(messages)
             try:
-                return await self._answered(assistant, listener, instructions=instructions, stream=stream)
+                return await self._answered(assistant, listener, instructions=instructions, stream=stream is not None)
             except BaseException:
                 self._pending = [one for one in self._pending if not any(one is mine for mine in messages)]
                 raise
@@ -334,18 +341,27 @@ class Thread:
             for number, one in enumerate(shown, 1)
         ]
 
-    def _refuse_active(self) -> None:
-        if self._active:
-            raise UsageError(
-                "an assistant is answering in this thread: wait until its run is over, or use another harness.Thread()"
-            )
+    def _awaited(self) -> bool:
+        """Whether somebody waits for an answer in this thread; a stream that nobody goes on with makes way."""
+        return self._active and not (self._stream is not None and self._stream.yields())
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def _running(self, stream: Answering | None = None) -> Iterator[None]:
         with self._lock:
-            self._refuse_active()
-            self._active = True
+            if self._awaited() or self._active:
+                raise _answering()
+            self._active, self._stream = True, stream
+        block = current_block()
+        if block is not None and stream is not None:
+            block.streams.append(stream)
         try:
             yield
         finally:
-            self._active = False
+            self._active, self._stream = False, None
+
+
+def _answering() -> UsageError:
+    return UsageError(
+        "an assistant is answering in this thread: wait until its run is over, close its stream, or use another "
+        "harness.Thread()"
+    )
