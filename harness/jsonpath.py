@@ -13,8 +13,8 @@ from jsonpath_rfc9535.exceptions import JSONPathError
 from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
 
 from harness.jsontext import MAX_DEPTH, JSONTooLarge
-from harness.records import JSON
 from harness.patterns import BadPattern, Pattern
+from harness.records import JSON
 
 #: Matches of one path that are looked at.
 MAX_MATCHES = 100_000

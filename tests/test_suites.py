@@ -478,8 +478,8 @@ def test_messages_show_the_line(bench: Bench) -> None:
          "s.yaml:4:11: `request: background:` cannot be used here. An answer that is fetched later cannot be timed."),
         (ONE + "api: chat\nchain: response\n", "s.yaml:5:1: `chain:` cannot be used here. It belongs to `api: responses`."),
         (ONE + "xyzzy: {model: x}\n", "s.yaml:4:1: unknown key 'xyzzy'."),
-        (ONE + "tools: [5]\n", "s.yaml:4:9: this is no tool. Write ./tools.py:function, env:METHOD, a tool of the service such as file_search, "
-         "or a mapping with `function:`, `env:`, `mcp:`, `assistant:`, or `name:` and `parameters:`."),
+        (ONE + "tools: [5]\n", ("s.yaml:4:9: this is no tool. Write ./tools.py:function, env:METHOD, a tool of the service such as file_search, "
+         "or a mapping with `function:`, `env:`, `mcp:`, `assistant:`, or `name:` and `parameters:`.")),
         (ONE + "timeout: soon\n", "s.yaml:4:10: 'soon' is no duration; write 250ms, 4s or 2m."),
         (ONE + "base_url: example.org\n", "s.yaml:4:11: 'example.org' is no address; it starts with http:// or https://."),
         (ONE + "system: Hi\nprompt: faq\n", "s.yaml:4:1: there is `prompt:` and `system:`; choose one."),
