@@ -16,6 +16,9 @@ import pytest
 
 import harness
 from harness.reports.export import COLUMNS
+from harness.simulator import served
+from harness.simulator.app import Simulator
+from harness.simulator.script import ScriptBrain
 from tests.loopback import ChatServer
 from tests.projects import faq, write
 from tests.projects import harness as command
@@ -309,6 +312,48 @@ def test_a_function_can_be_the_assistant(tmp_path: Path) -> None:
     assert run.results[0].output == "You said Hi"
 
 
+def test_functions_are_tools_and_classes_worlds(tmp_path: Path) -> None:
+    write(tmp_path, {})
+
+    def status(order: str) -> str:
+        """Look up an order."""
+        return f"{order} has shipped"
+
+    class Shop:
+        """Orders, and what became of them."""
+
+        def cancel(self, order: str) -> str:
+            """Cancel an order."""
+            return f"{order} is cancelled"
+
+    with served(Simulator(ScriptBrain(CALLING))) as server:
+        suite = harness.Suite(
+            name="shop",
+            model="gpt-4.1-mini",
+            base_url=server.url,
+            env=Shop,
+            variants=[
+                harness.Variant(name="plain", tools=[status, "env:cancel"]),
+                {"name": "described", "tools": [{"function": status, "description": "Find it."}, "env:cancel"]},
+            ],
+            cases=[
+                {"id": "look", "input": "Where is 4711?", "expect": {"equals": "4711 has shipped"}},
+                {"id": "cancel", "input": "Cancel 4711", "expect": {"equals": "4711 is cancelled"}},
+            ],
+        )
+        recorded = harness.run(suite, root=tmp_path, record_mode="once")
+    replayed = harness.run(suite, root=tmp_path)
+    assert [one.outcome.value for run in (recorded, replayed) for one in run.results] == ["passed"] * 8
+
+
+CALLING = [
+    {"match": {"contains": "Where", "after": 0}, "call": {"name": "status", "arguments": {"order": "4711"}}},
+    {"match": {"contains": "Cancel", "after": 0}, "call": {"name": "cancel", "arguments": {"order": "4711"}}},
+    {"match": {"tool": "status"}, "reply": "{{ result }}"},
+    {"match": {"tool": "cancel"}, "reply": "{{ result }}"},
+]
+
+
 def test_a_suite_made_in_a_notebook_looks_for_its_files_in_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +389,8 @@ wrong = harness.Case(inptu="Hi")
         (lambda: harness.Case(input="Hi", metadata={"x": {1, 2}}), "`metadata.x` holds a set"),
         (lambda: harness.Case(input="Hi", metadata={1: 2}), "the key 1 in `metadata` is no text"),
         (lambda: harness.Case(input=print), "`input` holds the function 'print'"),
+        (lambda: harness.Case(input="Hi", vars={"env": print}), "`vars.env` holds the function 'print'"),
+        (lambda: harness.Variant(tools=[{"mcp": print}]), "`tools[0].mcp` holds the function 'print'"),
     ],
 )
 def test_a_wrong_key_is_refused_where_it_is_written(build: Any, message: str) -> None:

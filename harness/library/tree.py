@@ -22,6 +22,8 @@ Steps: TypeAlias = tuple[str | int, ...]
 NO_FILE = "<notebook>"
 #: Keys whose value names a function.
 _NAMING = ("python", "target")
+#: Keys that hold variants, and assistants for others to use; what equips an assistant stands at the top, or in these.
+_HOLDERS = ("variants", "assistants")
 _DEEPEST = 100
 
 
@@ -88,8 +90,11 @@ class Tree:
 
     def _function(self, function: Function, loc: Steps) -> JSON:
         name = getattr(function, "__name__", type(function).__name__)
-        if loc and loc[-1] in _NAMING:
+        place = _setting(loc)
+        if loc and (loc[-1] in _NAMING or place in (("env",), ("tools", "*", "function"))):
             return self._reference(function, name)
+        if place == ("tools", "*"):
+            return {"function": self._reference(function, name)}
         if "expect" not in loc:
             return self._problem(loc, f"{_path(loc)} holds the function '{name}', which has no meaning there.")
         if not is_scorer(function):
@@ -127,6 +132,13 @@ def plant(model: Planted, *, shown: Callable[[Path], str]) -> Tree:
 
 def _is_model(value: Any) -> bool:
     return isinstance(getattr(value, "caller", None), Caller)
+
+
+def _setting(loc: Steps) -> Steps:
+    """Return the place of something within its assistant, with a star for every position in a list."""
+    while len(loc) > 1 and loc[0] in _HOLDERS:
+        loc = loc[2:]
+    return tuple("*" if isinstance(step, int) else step for step in loc)
 
 
 def _path(loc: Steps) -> str:
