@@ -245,6 +245,10 @@ def test_instructions_are_a_template_that_knows_the_assistant() -> None:
         ({"api": "chat", "tools": ["file_search"]}, "`api=chat` has no tool 'file_search' of its own"),
         ({"base_url": "http://127.0.0.1:1/v1"}, "no `model=` is given"),
         ({"max_steps": 0}, "`max_steps=`"),
+        ({"files": None}, "`files=` should be a list, not None"),
+        ({"metadata": [1]}, "`metadata=` should be a mapping with texts as keys, not [1]"),
+        ({"metadata": {"a": object()}}, "`metadata=` holds a object"),
+        ({"variables": [1]}, "`variables=` should be a mapping with texts as keys, not [1]"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], message: str) -> None:
@@ -259,6 +263,9 @@ def test_what_is_said_wrongly_is_told_before_anything_is_sent() -> None:
         ([], "nothing is said"),
         ("", "cannot be empty"),
         (["a", 1], "a message is a text, not a int"),
+        (3, "a text, or a list of texts, not a int"),
+        (None, "a text, or a list of texts, not None"),
+        (b"Hi", "a text, or a list of texts, not a bytes"),
     ):
         with pytest.raises(harness.UsageError, match=message):
             ai.say(said)  # type: ignore[arg-type]
@@ -270,6 +277,37 @@ def test_what_is_said_wrongly_is_told_before_anything_is_sent() -> None:
         harness.Thread().run(ai)
     with pytest.raises(harness.UsageError, match="instance of harness.EventHandler"):
         ai.say("Hi", on_event=harness.EventHandler)  # type: ignore[arg-type]
+    assert ai.thread.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ai: ai.say("Hi", files=3), "`files=` should be a list of paths, not 3"),
+        (lambda ai: ai.say("Hi", images=None), "`images=` should be a list of paths, not None"),
+        (lambda ai: ai.say("Hi", files=[3]), "`files=`"),
+        (lambda ai: ai.say("Hi", thread="thread_1"), "`thread=` takes a harness.Thread, not 'thread_1'"),
+        (lambda ai: ai.say("Hi", instructions=3), "`instructions=` should be a text, not a int"),
+        (lambda ai: ai.stream("Hi", thread="thread_1"), "`thread=` takes a harness.Thread, not 'thread_1'"),
+        (lambda ai: ai.stream("Hi", instructions=3), "`instructions=` should be a text, not a int"),
+        (lambda ai: ai.thread.run(ai, instructions=[]), "`instructions=` should be a text, not a list"),
+        (lambda ai: ai.thread.run("x"), "a harness.Assistant answers in a thread, not 'x'"),
+        (lambda ai: ai.update(metadata=[1]), "`metadata=` should be a mapping"),
+        (lambda ai: ai.update(name=3), "`name=` should be a text, not 3"),
+        (lambda ai: harness.Thread(3), "`id=` should be a text, not 3"),  # type: ignore[arg-type]
+        (lambda ai: harness.Thread(""), "`id=` should be a text, not ''"),
+        (lambda ai: harness.Thread(base_url=3), "`base_url=` should be a text, not 3"),  # type: ignore[arg-type]
+        (lambda ai: harness.Assistant.load(None), "the id of an assistant is a text, not None"),  # type: ignore[arg-type]
+        (lambda ai: harness.Assistant.load(""), "the id of an assistant is a text, not ''"),
+        (lambda ai: harness.cassette(3), "a cassette is the path of a YAML file, not 3"),  # type: ignore[arg-type]
+        (lambda ai: harness.cassette(None), "a cassette is the path of a YAML file, not None"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_such_thing_is_refused_by_name(call: Callable[[Any], Any], message: str) -> None:
+    ai = harness.Assistant()
+    with pytest.raises(harness.UsageError) as raised:
+        call(ai)
+    assert message in str(raised.value)
     assert ai.thread.messages() == []
 
 

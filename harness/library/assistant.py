@@ -21,7 +21,7 @@ from harness.library.handling import Listener, OnEvent
 from harness.library.keeping import Kept
 from harness.library.looping import blocking
 from harness.library.reply import Reply
-from harness.library.saying import File, Texts, messages_of
+from harness.library.saying import File, Texts, check_instructions, messages_of
 from harness.library.speaking import Talk, talking
 from harness.library.streams import AsyncStream, Stream
 from harness.library.thread import Thread
@@ -86,12 +86,12 @@ class Assistant:
         frame = settings.pop("_frame", None) or sys._getframe(1)
         self._project = open_project()
         self._arguments: dict[str, Any] = {
-            "name": _text("name", name),
-            "instructions": _text("instructions", instructions),
-            "variables": variables or {},
-            "metadata": metadata or {},
-            "tools": _several("tools", tools),
-            "files": _several("files", files),
+            "name": _checked("name", name),
+            "instructions": _checked("instructions", instructions),
+            "variables": _checked("variables", variables),
+            "metadata": _checked("metadata", metadata),
+            "tools": _checked("tools", tools),
+            "files": _checked("files", files),
             "env": env,
             "settings": {
                 "model": model,
@@ -177,7 +177,8 @@ class Assistant:
     ) -> Reply:
         """Do what `say` does, in the running event loop."""
         messages = messages_of(text, files, images)
-        return await (thread or self.thread).answered(self, messages, instructions=instructions, on_event=on_event)
+        where = self._where(thread)
+        return await where.answered(self, messages, instructions=instructions, on_event=on_event)
 
     def stream(
         self,
@@ -261,10 +262,7 @@ class Assistant:
         for name in ("api", "assistant_id"):
             if name in changes:
                 raise UsageError(f"Assistant.update: `{name}=` cannot change; make another assistant")
-        own = {name: value for name, value in changes.items() if name in self._arguments}
-        for name in ("tools", "files"):
-            if name in own:
-                own[name] = _several(name, own[name])
+        own = {name: _checked(name, value) for name, value in changes.items() if name in self._arguments}
         settings = {name: value for name, value in changes.items() if name not in self._arguments}
         arguments = {**self._arguments, **own, "settings": {**self._arguments["settings"], **settings}}
         return arguments, defined(self._project, **arguments)
@@ -310,6 +308,8 @@ class Assistant:
         """Do what `load` does, in the running event loop."""
         settings.setdefault("_frame", sys._getframe(1))
         settings["api"] = "threads"
+        if not isinstance(id, str) or not id.strip():
+            raise UsageError(f"Assistant.load: the id of an assistant is a text, not {id!r}")
         given = _several("tools", tools)
         bare = cls(assistant_id=id, tools=given, **settings)
         async with bare._talking() as talk:
@@ -399,10 +399,18 @@ class Assistant:
         instructions: str | None,
     ) -> Ask:
         messages = messages_of(text, files, images)
-        where = thread or self.thread
+        check_instructions(instructions)
+        where = self._where(thread)
         return lambda stream: where.answered(
             self, messages, instructions=instructions, on_event=stream.hear, stream=stream
         )
+
+    def _where(self, thread: Thread | None) -> Thread:
+        if thread is None:
+            return self.thread
+        if not isinstance(thread, Thread):
+            raise UsageError(f"`thread=` takes a harness.Thread, not {thread!r}; one that is there: harness.Thread(id)")
+        return thread
 
     def _talking(self) -> Any:
         return talking(self._defined, settings=self.settings, listener=Listener(None))
@@ -417,6 +425,21 @@ class Assistant:
     async def _delete(self, talk: Talk, id: str) -> None:
         await remote.delete_assistant(talk.session, id)
         await self._kept.go(talk.session)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return an argument as it is kept; a wrong one is refused."""
+    if name in ("name", "instructions"):
+        return _text(name, value)
+    if name in ("tools", "files"):
+        return _several(name, value)
+    return _mapping(name, value) if name in ("variables", "metadata") else value
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is not None and not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        raise UsageError(f"Assistant: `{name}=` should be a mapping with texts as keys, not {value!r}")
+    return value or {}
 
 
 def _text(name: str, value: Any) -> str:

@@ -88,6 +88,7 @@ def defined(
     functions = project.registry.functions
     planter = _Planter(functions)
     known = _known(settings)
+    planter.plain("metadata", metadata)
     value: dict[str, Any] = {"suite": name, "cases": [], **{key: planter.plain(key, one) for key, one in known.items()}}
     value["tools"] = _with_files([planter.tool(one) for one in tools], [planter.plain("files", one) for one in files])
     if env is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from harness.errors import UsageError
 from harness.library.remote import ThreadMessage
@@ -29,10 +29,18 @@ def said(text: str, *, files: Iterable[File] = (), images: Iterable[File] = (), 
     if role not in ("user", "assistant"):
         raise UsageError(f"role={role!r}: it is user or assistant")
     kinds: tuple[tuple[Literal["file", "image"], Iterable[File]], ...] = (("file", files), ("image", images))
-    found = [_attached(kind, one) for kind, given in kinds for one in ([given] if isinstance(given, str) else given)]
+    found = [_attached(kind, one) for kind, given in kinds for one in _several(kind, given)]
     if not text and not found:
         raise UsageError("a message cannot be empty")
     return Message(role=role, content=text, attachments=tuple(found))
+
+
+def _several(kind: str, given: Any) -> list[Any]:
+    if isinstance(given, (str, Path, Attachment)):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise UsageError(f"`{kind}s=` should be a list of paths, not {given!r}")
+    return list(given)
 
 
 def _attached(kind: Literal["file", "image"], given: File) -> Attachment:
@@ -52,10 +60,30 @@ def messages_of(text: Texts, files: Iterable[File], images: Iterable[File]) -> l
     Raises:
         UsageError: There is nothing, or a part of it cannot be said.
     """
-    texts = [text] if isinstance(text, str) else list(text)
+    texts = _texts(text)
     if not texts:
         raise UsageError("nothing is said: give a text, or a list of them")
     return [*map(said, texts[:-1]), said(texts[-1], files=files, images=images)]
+
+
+def _texts(given: Any) -> list[Any]:
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"what is said is a text, or a list of texts, not {_shown(given)}")
+    return [given] if isinstance(given, str) else list(given)
+
+
+def check_instructions(instructions: str | None) -> None:
+    """Check what a user says of one answer.
+
+    Raises:
+        UsageError: It is no text.
+    """
+    if instructions is not None and not isinstance(instructions, str):
+        raise UsageError(f"`instructions=` should be a text, not {_shown(instructions)}")
+
+
+def _shown(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def check_page(limit: int, order: str) -> None:

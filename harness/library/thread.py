@@ -23,7 +23,7 @@ from harness.library.keeping import Kept
 from harness.library.looping import blocking
 from harness.library.remote import ThreadMessage
 from harness.library.reply import Reply
-from harness.library.saying import File, Order, Role, check_page, page, said
+from harness.library.saying import File, Order, Role, check_instructions, check_page, page, said
 from harness.library.speaking import Talk, talking
 from harness.project.project import open_project
 from harness.records import Message, ToolCall, Transcript, Turn
@@ -49,7 +49,13 @@ class Thread:
                 chain; None: a new conversation.
             base_url: Where `id` is; default: where the first assistant that answers is.
             api_key_env: Environment variable that holds the key for `base_url`.
+
+        Raises:
+            UsageError: An argument is no text.
         """
+        for name, value in (("id", id), ("base_url", base_url), ("api_key_env", api_key_env)):
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                raise UsageError(f"Thread: `{name}=` should be a text, not {value!r}")
         self._id = id
         self._api = next((api for start, api in _KINDS.items() if id and id.startswith(start)), None)
         self._where = AssistantSpec(api="threads", base_url=base_url, api_key_env=api_key_env)
@@ -110,8 +116,8 @@ class Thread:
             on_event: Who follows the answer while it is made: an `EventHandler`, or a function that takes events.
 
         Raises:
-            UsageError: An assistant is answering already, nothing was said, an event loop is running, or another API
-                keeps this thread.
+            UsageError: An argument is wrong, an assistant is answering already, nothing was said, an event loop is
+                running, or another API keeps this thread.
             TrialError: There was no answer. What was added stays, for the next run.
             CredentialsError: A key is missing, or was refused.
         """
@@ -134,6 +140,9 @@ class Thread:
         stream: Answering | None = None,
     ) -> Reply:
         """Say something and let an assistant answer; without an answer, it was not said."""
+        if not isinstance(getattr(assistant, "defined", None), Defined):
+            raise UsageError(f"a harness.Assistant answers in a thread, not {assistant!r}")
+        check_instructions(instructions)
         listener = Listener(on_event)
         if self._stream is not None:
             await self._stream.over()
