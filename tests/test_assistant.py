@@ -947,6 +947,18 @@ def test_a_block_is_recorded_anew_and_keeps_the_old_file_until_an_answer_is_fina
     assert [path.name for path in (project / "cassettes").iterdir()] == ["demo.yaml"]
 
 
+def test_a_damaged_file_is_refused_with_what_a_block_can_do(project: Path) -> None:
+    write(project, {PATH: "interactions: ["})
+    with pytest.raises(harness.HarnessError) as raised, harness.cassette(PATH, "once"):
+        pass
+    assert str(raised.value).startswith("cassettes/demo.yaml is damaged: it is not readable YAML")
+    assert str(raised.value).endswith("or record the block anew with `record_mode='rewrite'`.")
+    with service() as (url, _), harness.cassette(PATH, "rewrite"):
+        marvin(url).say("Hi")
+    with harness.cassette(PATH):
+        assert marvin(url).say("Hi") == "Hi"
+
+
 def test_a_block_that_raises_keeps_what_was_answered_for_good(project: Path) -> None:
     with service() as (url, _):
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 _MODES = get_args(RecordMode)
+_ANEW = "`record_mode='rewrite'`"
 
 
 class Block:
@@ -191,7 +192,7 @@ class Block:
         self._mode = mode
         shown = self._shown
         try:
-            cassette = read_cassette(self._path, shown=shown)
+            cassette = read_cassette(self._path, shown=shown, how=f"record the block anew with {_ANEW}")
         except FileNotFoundError:
             if mode != "none":
                 return RecordingTape()
@@ -201,7 +202,7 @@ class Block:
             if mode in ("rewrite", "all"):
                 return RecordingTape()
             raise
-        hint = "Record the block anew with `record_mode='rewrite'`." if renewable(cassette.facts) else UNRENEWABLE
+        hint = f"Record the block anew with {_ANEW}." if renewable(cassette.facts) else UNRENEWABLE
         if mode in ("none", "once"):
             self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
             redactor = self._open_clients(live=False).redactor

@@ -19,39 +19,46 @@ from harness.records import JSON
 
 #: A trial's recording larger than this is refused.
 LARGEST = 2_000_000
+#: How a trial's recording is made anew.
+TRIAL = "record this trial anew with `harness record --rewrite`"
 
 
-def read_cassette(path: Path, *, shown: str) -> Cassette:
+def read_cassette(path: Path, *, shown: str, how: str = TRIAL) -> Cassette:
     """Read and verify one cassette file.
 
     Args:
         path: The file.
         shown: How messages name it.
+        how: What a user does to record it anew, for the message about a damaged one.
 
     Raises:
         FileNotFoundError: There is no such file.
         CassetteDamaged: There is one, and it is not whole.
     """
     try:
+        return _cassette(_data(path))
+    except _BrokenError as error:
+        why = str(error)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, InvalidOperation) as error:
+        why = f"an entry is incomplete ({type(error).__name__}: {_first_line(error)})"
+    raise CassetteDamaged(f"{shown} is damaged: {why}. Restore it from version control, or {how}.", where=shown)
+
+
+def _data(path: Path) -> Any:
+    try:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _damaged(shown, f"it cannot be read ({error.strerror or error})") from None
+        raise _BrokenError(f"it cannot be read ({error.strerror or error})") from None
     if len(raw) > LARGEST:
-        raise _damaged(shown, f"it has {len(raw):,} bytes, more than the {LARGEST:,} that one trial may have")
+        raise _BrokenError(f"it has {len(raw):,} bytes, more than the {LARGEST:,} that a cassette may have")
     try:
         # A byte order mark and CRLF come from editors and checkouts; both are undone by decoding as text.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, only faster)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, only faster)
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _damaged(shown, f"it is not readable YAML ({_first_line(error)})") from None
-    try:
-        return _cassette(data)
-    except _BrokenError as error:
-        raise _damaged(shown, str(error)) from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, InvalidOperation) as error:
-        raise _damaged(shown, f"an entry is incomplete ({type(error).__name__}: {_first_line(error)})") from None
+        raise _BrokenError(f"it is not readable YAML ({_first_line(error)})") from None
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -59,14 +66,6 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class _BrokenError(Exception):
     """A cassette whose parts do not fit together."""
-
-
-def _damaged(shown: str, why: str) -> CassetteDamaged:
-    return CassetteDamaged(
-        f"{shown} is damaged: {why}. Restore it from version control, or record this trial anew "
-        "with `harness record --rewrite`.",
-        where=shown,
-    )
 
 
 def _cassette(data: Any) -> Cassette:
