@@ -30,7 +30,12 @@ class ScriptedClients:
         """
         Args:
             script: What simulators do where a call says nothing else: rules, or a whole script.
+
+        Raises:
+            UsageError: The script is wrong, or what the simulator needs is not installed.
         """
+        # What is wrong with the script is told before the test begins, and not in the middle of it.
+        _simulator(script)
         self._script = script
         self._simulators: list[Simulator] = []
         self._open: list[OpenAI] = []
@@ -79,12 +84,27 @@ class ScriptedClients:
 
 
 def scripted(node: pytest.Item) -> ScriptedClients:
-    """Return the clients of a test, with the script of its marker `harness(script=...)`."""
-    marker = node.get_closest_marker("harness")
-    return ScriptedClients(marker.kwargs.get("script", ()) if marker is not None else ())
+    """Return the clients of a test, with the script of its marker `harness(script=...)`.
+
+    Where the marker or its script is wrong, the test fails with that, and without a traceback: it is the test's own.
+    """
+    try:
+        return ScriptedClients(_script(node.get_closest_marker("harness")))
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
-def _simulator(script: Script) -> Simulator:
+def _script(marker: pytest.Mark | None) -> Script:
+    if marker is None:
+        return ()
+    given = [repr(one) for one in marker.args] + [f"`{name}=`" for name in marker.kwargs if name != "script"]
+    if given:
+        raise UsageError(f"@pytest.mark.harness takes `script=[...]` and nothing else, not {given[0]}")
+    script: Script = marker.kwargs.get("script", ())
+    return script
+
+
+def _simulator(script: Any) -> Simulator:
     try:
         from harness.simulator.app import Simulator
         from harness.simulator.script import ScriptBrain, ScriptError
@@ -92,6 +112,8 @@ def _simulator(script: Script) -> Simulator:
         raise UsageError(
             f"the simulator needs {error.name}, which is not installed: pip install 'prompt-agent-harness[simulator]'"
         ) from None
+    if isinstance(script, (str, bytes)) or not isinstance(script, (Mapping, Sequence)):
+        raise UsageError(f"openai_client: a script is a list of rules, or a mapping with `rules`, not {script!r}")
     try:
         return Simulator(ScriptBrain(script))
     except ScriptError as error:

@@ -50,6 +50,30 @@ def test_a_wrong_script_is_told(openai_client):
         openai_client([{"replyy": "Hi"}])
 """
 
+WRONG = """
+import pytest
+
+@pytest.mark.harness(script=[{"mtch": {}, "reply": "Hi"}])
+def test_rule(openai_client):
+    pass
+
+@pytest.mark.harness(script="rules.yaml")
+def test_text(openai_client):
+    pass
+
+@pytest.mark.harness(scrip=[{"reply": "Hi"}])
+def test_name(openai_client):
+    pass
+
+@pytest.mark.harness([{"reply": "Hi"}])
+def test_position(openai_client):
+    pass
+
+def test_call(openai_client):
+    with pytest.raises(Exception, match="a script is a list of rules, or a mapping with `rules`, not 'rules.yaml'"):
+        openai_client("rules.yaml")
+"""
+
 SESSION = """
 import asyncio
 import harness
@@ -78,6 +102,21 @@ def _plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_client_answers_by_a_script(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(CLIENT)
     pytester.runpytest_subprocess().assert_outcomes(passed=6)
+
+
+def test_what_is_wrong_with_a_marker_is_told_before_its_test_begins(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WRONG)
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1, errors=4)
+    result.stdout.fnmatch_lines_random(
+        [
+            "openai_client: *'mtch'*",
+            "openai_client: a script is a list of rules, or a mapping with `rules`, not 'rules.yaml'",
+            "@pytest.mark.harness takes `script=[[]...[]]` and nothing else, not `scrip=`",
+            "@pytest.mark.harness takes `script=[[]...[]]` and nothing else, not [[]{'reply': 'Hi'}[]]",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*clients.py*")
 
 
 def test_the_tests_of_the_page_run(pytester: pytest.Pytester) -> None:
