@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install suites test slow lint format types layers deps docs sample bench record check clean
+.PHONY: help install suites test coverage slow lint format types layers deps docs sample bench record check clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -16,7 +16,10 @@ suites: ## Replay the shipped suites
 test: ## Run the tests, but for the slow ones
 	$(BIN)/pytest -n auto -m "not slow"
 
-slow: ## Run the simulations behind the statistics
+coverage: ## Run the tests, but for the slow ones, and report what they cover
+	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term
+
+slow: ## Run the slow tests: simulations behind the statistics, generated requests, hundreds of trials
 	$(BIN)/pytest -m slow
 
 lint: ## Check style
