@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -53,6 +53,37 @@ class Defined:
     metadata: Mapping[str, JSON]
     functions: Functions
     place: Place
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return an argument as it is kept.
+
+    Raises:
+        UsageError: It is wrong.
+    """
+    if name in ("name", "instructions"):
+        return _text(name, value)
+    if name in ("tools", "files"):
+        return _several(name, value)
+    return _mapping(name, value) if name in ("variables", "metadata") else value
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is not None and not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        raise UsageError(f"{_SHOWN}: `{name}=` should be a mapping with texts as keys, not {value!r}")
+    return value or {}
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or (name == "name" and not value.strip()):
+        raise UsageError(f"{_SHOWN}: `{name}=` should be a text, not {value!r}")
+    return value
+
+
+def _several(name: str, value: Any) -> list[Any]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        raise UsageError(f"{_SHOWN}: `{name}=` should be a list, not {value!r}")
+    return list(value)
 
 
 def defined(
