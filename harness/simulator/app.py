@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Coroutine
-from typing import Any, TypeAlias
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -36,10 +36,9 @@ from harness.simulator.brain import Brain, Failure
 from harness.simulator.errors import ApiError, failed
 from harness.simulator.exchange import Exchange
 from harness.simulator.http import answer, is_deep
+from harness.simulator.plain import JSON
 from harness.simulator.state import State
 from harness.simulator.transport import InProcess, SyncInProcess
-
-JSON: TypeAlias = Any
 
 #: Each has `routes(simulator)`.
 _MODULES = (

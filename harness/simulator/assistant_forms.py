@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
 
 from harness.simulator.chat_form import FUNCTION, RESPONSE_FORMAT, check_tools
 from harness.simulator.errors import ApiError
+from harness.simulator.plain import JSON
 from harness.simulator.schemas import check_json_schema
 from harness.simulator.validation import (
     BOOLEAN,
@@ -21,8 +21,6 @@ from harness.simulator.validation import (
     closed,
     nullable,
 )
-
-JSON: TypeAlias = Any
 
 _AUTO_CHUNKS = closed({"type": STRING}, "type")
 _STATIC_CHUNKS = closed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +13,11 @@ from harness.simulator import assistant_forms, models, vectors
 from harness.simulator.errors import ApiError, missing
 from harness.simulator.files import check_files
 from harness.simulator.http import answer, page, read
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
 
-JSON: TypeAlias = Any
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _FIELDS = ("model", "name", "description", "instructions", "tools", "metadata", "temperature", "top_p")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 Api = Literal["chat", "responses", "threads"]
 #: Why a step ended, in the words of Chat Completions.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,11 +14,10 @@ from harness.simulator import asking, chat_form, models, sse, tokens
 from harness.simulator.brain import Ask, Call, End, Failure, Piece, Refusal, Text, Usage
 from harness.simulator.errors import failed
 from harness.simulator.http import answer, read
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 #: What has a place of its own in what a brain is asked, or does not concern it.
 _NO_SETTINGS = frozenset(

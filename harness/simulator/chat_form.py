@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
 
 from harness.simulator.errors import ApiError
+from harness.simulator.plain import JSON
 from harness.simulator.schemas import check_json_schema, check_parameters
 from harness.simulator.validation import (
     BOOLEAN,
@@ -21,8 +21,6 @@ from harness.simulator.validation import (
     closed,
     nullable,
 )
-
-JSON: TypeAlias = Any
 
 
 def _content(*kinds: str, null: bool = False) -> Schema:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.simulator.brain import Call, End, Failure, Finish, Piece, Reasoning, Refusal, Text, Usage
-
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +12,11 @@ from harness.simulator import items, responses_form
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer, page, read
 from harness.simulator.items import Item
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
 
-JSON: TypeAlias = Any
 Conversation: TypeAlias = dict[str, JSON]
 
 _PATH = "/v1/conversations"

@@ -10,7 +10,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,12 +19,11 @@ from starlette.routing import Route
 from harness.simulator import models, tokens
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer, read
+from harness.simulator.plain import JSON
 from harness.simulator.validation import STRING, Form, closed
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 _WORD = re.compile(r"\w+")
 #: What a run of letters counts for, where a word counts for one.

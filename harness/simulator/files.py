@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +17,11 @@ from starlette.routing import Route
 from harness.simulator import multipart, texts
 from harness.simulator.errors import ApiError, missing
 from harness.simulator.http import answer, page
+from harness.simulator.plain import JSON
 from harness.simulator.validation import STRING, Form, closed
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 _PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 #: What callers uploaded for these is not handed back.

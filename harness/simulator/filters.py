@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
+from harness.simulator.plain import JSON
 from harness.simulator.validation import STRING, Schema, closed
-
-JSON: TypeAlias = Any
 
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from harness.simulator.errors import ApiError
-
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 #: How deep objects and arrays of a request may stand within each other.
 _DEEPEST = 200

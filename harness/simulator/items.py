@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.simulator.errors import ApiError
 from harness.simulator.files import Stored
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
 
-JSON: TypeAlias = Any
 Item: TypeAlias = dict[str, JSON]
 
 #: What the ids of kinds begin with.

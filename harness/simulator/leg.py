@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from harness.simulator import files, messages, steps, tokens, vectors
 from harness.simulator.brain import Call, CodeRun, End, Piece, Refusal, Search, Text, Usage
 from harness.simulator.marks import Marks
+from harness.simulator.plain import JSON
 from harness.simulator.run_asks import searched
 
 if TYPE_CHECKING:
     from harness.simulator.running import Run
-
-JSON: TypeAlias = Any
 
 _RANKING = {"ranker": "default_2024_08_21"}
 _NOTHING = Usage(input=0, output=0)

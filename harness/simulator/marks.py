@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
 
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 _CITATION = re.compile(r"【[^【】†]*†([^【】]*)】")
 #: The first number of a citation: which of the conversation's parts it comes from.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from harness.simulator.files import Stored, check_files, find
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 
 def check_all(simulator: Simulator, bodies: Iterable[Mapping[str, JSON]]) -> None:

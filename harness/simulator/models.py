@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,11 +10,10 @@ from starlette.routing import Route
 
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 
 def check(simulator: Simulator, model: str) -> None:

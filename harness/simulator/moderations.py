@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +14,11 @@ from starlette.routing import Route
 
 from harness.simulator import models
 from harness.simulator.http import answer, read
+from harness.simulator.plain import JSON
 from harness.simulator.validation import STRING, Form, closed
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 _USUAL = "omni-moderation-latest"
 #: Every category, and what makes a text belong to it.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,14 +17,13 @@ from harness.simulator.brain import Ask, Broken, End, Failure
 from harness.simulator.errors import ApiError
 from harness.simulator.http import answer, page, read
 from harness.simulator.items import Item
+from harness.simulator.plain import JSON
 from harness.simulator.schemas import unstrict
 from harness.simulator.unfolding import Event, Unfolding
 from harness.simulator.vectors import MOST_RESULTS, Searched
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 
 @dataclass(slots=True)

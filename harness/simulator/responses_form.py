@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
 
 from harness.simulator import chat_form, filters
 from harness.simulator.errors import ApiError
+from harness.simulator.plain import JSON
 from harness.simulator.schemas import check_json_schema
 from harness.simulator.validation import (
     BOOLEAN,
@@ -22,8 +22,6 @@ from harness.simulator.validation import (
     closed,
     nullable,
 )
-
-JSON: TypeAlias = Any
 
 _PARTS: Mapping[str, Schema] = {
     "input_text": closed({"type": STRING, "text": STRING, "prompt_cache_breakpoint": OBJECT}, "type", "text"),

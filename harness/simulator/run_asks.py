@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from harness.simulator import messages, tokens, vectors
 from harness.simulator.brain import Ask
+from harness.simulator.plain import JSON
 from harness.simulator.vectors import MOST_RESULTS, Searched
 
 if TYPE_CHECKING:
     from harness.simulator.running import Run
-
-JSON: TypeAlias = Any
 
 
 class Overflow(Exception):

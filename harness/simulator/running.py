@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from harness.simulator import asking, sse, steps, tokens
 from harness.simulator.brain import Broken, Failure, Usage
 from harness.simulator.leg import Leg
+from harness.simulator.plain import JSON
 from harness.simulator.run_asks import Overflow, make_ask
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
     from harness.simulator.threads import Thread
-
-JSON: TypeAlias = Any
 
 _ACTIVE = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
 _ERRORS = frozenset({"server_error", "rate_limit_exceeded", "invalid_prompt"})

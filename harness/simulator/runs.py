@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,13 +14,12 @@ from harness.simulator import assistant_forms, assistants, messages, models, sse
 from harness.simulator.assistants import beta
 from harness.simulator.errors import ApiError, missing
 from harness.simulator.http import answer, page, read
+from harness.simulator.plain import JSON
 from harness.simulator.running import Run
 from harness.simulator.threads import Thread
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 #: Seconds after which a run that waits for outputs may expire; told, but the simulator's time stands still.
 _PATIENCE = 600

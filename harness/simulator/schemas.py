@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator, SchemaError
 
 from harness.simulator.errors import ApiError
-
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 
 def check_parameters(schema: JSON, *, name: str, strict: bool, param: str) -> None:

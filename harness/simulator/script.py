@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self
 
 from harness.simulator import script_form
 from harness.simulator.brain import (
@@ -26,11 +26,10 @@ from harness.simulator.brain import (
     Text,
     Usage,
 )
+from harness.simulator.plain import JSON
 from harness.simulator.script_form import ScriptError, filled
 
 __all__ = ["ScriptBrain", "ScriptError"]
-
-JSON: TypeAlias = Any
 
 #: Said where no rule matches and there is no default.
 _ECHO = {"reply": "{{ input }}"}

@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import yaml
 
+from harness.simulator.plain import JSON
 from harness.simulator.validation import BOOLEAN, STRING, Form, Schema, closed, join
 
-JSON: TypeAlias = Any
 _Path: TypeAlias = tuple[str | int, ...]
 
 _TEXTS: Schema = {"type": ["string", "array"], "minItems": 1, "items": STRING}

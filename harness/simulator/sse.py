@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
 
 from starlette.responses import StreamingResponse
 
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 #: The last event of Chat Completions.
 DONE = b"data: [DONE]\n\n"

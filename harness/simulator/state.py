@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from typing import Any, TypeAlias
+from typing import Any
 
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 #: The moment at which every simulator begins: 2026-01-01T00:00:00Z.
 _BEGINNING = 1_767_225_600

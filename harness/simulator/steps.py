@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +13,10 @@ from harness.simulator.assistants import beta
 from harness.simulator.brain import Usage
 from harness.simulator.errors import ApiError, missing
 from harness.simulator.http import answer, page
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 #: What a request may ask to be included.
 _RESULTS = "step_details.tool_calls[*].file_search.results[*].content"

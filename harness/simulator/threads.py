@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +14,11 @@ from harness.simulator import assistant_forms, messages, vectors
 from harness.simulator.assistants import beta, resources
 from harness.simulator.errors import ApiError, missing
 from harness.simulator.http import answer, read
+from harness.simulator.plain import JSON
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
     from harness.simulator.running import Run
-
-JSON: TypeAlias = Any
 
 #: Files that the code interpreter of one thread can have.
 _MOST_FILES = 20

@@ -6,11 +6,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 from harness.simulator.brain import Usage
-
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 #: What the chat format adds to each message, and to the whole.
 _PER_MESSAGE = 3

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.simulator import chat, containers, vectors
 from harness.simulator.brain import Call, CodeRun, End, Failure, Piece, Reasoning, Refusal, Search, Text, Usage
 from harness.simulator.items import PREFIXES, Item
+from harness.simulator.plain import JSON
 from harness.simulator.vectors import Searched
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
 
-JSON: TypeAlias = Any
 Event: TypeAlias = dict[str, JSON]
 
 #: Codes that a failed response can have.

@@ -7,15 +7,13 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, TypeAlias
 
 import httpx2
 
 from harness.simulator import texts
 from harness.simulator.brain import Ask, Failure, Piece
 from harness.simulator.chunks import Reading, broken, lines
-
-JSON: TypeAlias = Any
+from harness.simulator.plain import JSON
 
 #: Seconds; a local model may think for long before it says a word.
 _TIMEOUT = 600.0

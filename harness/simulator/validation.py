@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from harness.simulator.errors import ApiError
+from harness.simulator.plain import JSON
 
-JSON: TypeAlias = Any
 Schema: TypeAlias = Mapping[str, JSON]
 
 #: How an unknown parameter at the top is told: by Chat Completions and older APIs, or by Responses.

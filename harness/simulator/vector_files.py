@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,12 +13,11 @@ from harness.simulator.errors import ApiError, missing
 from harness.simulator.files import check_files
 from harness.simulator.files import find as find_file
 from harness.simulator.http import answer, page, read
+from harness.simulator.plain import JSON
 from harness.simulator.vectors import Store
 
 if TYPE_CHECKING:
     from harness.simulator.app import Simulator
-
-JSON: TypeAlias = Any
 
 _STATES = ("in_progress", "completed", "failed", "cancelled")
 

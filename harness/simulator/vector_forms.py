@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeAlias
 
 from harness.simulator import filters
 from harness.simulator.assistant_forms import CHUNKING
+from harness.simulator.plain import JSON
 from harness.simulator.validation import BOOLEAN, METADATA, STRING, Form, closed, nullable
-
-JSON: TypeAlias = Any
 
 _EXPIRY = closed(
     {
