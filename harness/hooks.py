@@ -22,14 +22,17 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 class Hooks:
-    """What a plugin may implement, with `from harness.plugins import hookimpl`."""
+    """What a plugin may implement, with `from harness.plugins import hookimpl`.
+
+    Nobody calls these: they say names, arguments and types, and have no bodies.
+    """
 
     @hookspec
-    def harness_scorers(self) -> Iterable[Scorer]:  # type: ignore[empty-body]
+    def harness_scorers(self) -> Iterable[Scorer]:  # type: ignore[empty-body]  # a specification
         """Scorers to add; a name that exists already is an error."""
 
     @hookspec
-    def harness_subscribers(  # type: ignore[empty-body]
+    def harness_subscribers(  # type: ignore[empty-body]  # a specification
         self, settings: Settings, redact: Callable[[str], str]
     ) -> Iterable[Subscriber]:
         """Functions that hear every event of a run, which is about to begin; a plugin may leave the arguments out.

@@ -22,6 +22,7 @@ _ANSWERS = {
     ],
 }
 _AT_ONCE = Lack(reason="a step is one request, with everything that was said")
+_NO_CHAIN = r"suites/s.yaml:\d+:1: `chain:` cannot be used here."
 
 
 def png() -> bytes:
@@ -293,33 +294,19 @@ SCENES = (
         files={"suites/agent.py": AGENT, "suites/data/answers.jsonl": json.dumps(_ANSWERS)},
         check=_turns,
     ),
-    Scene(
-        feature="multi-turn, `chain: response`",
-        suite="chain: response\n" + _TURNS,
-        script=_TURNS_SAID,
-        apis=("responses",),
-        check=_new_only,
-        lacks={
-            "chat": Lack(reason=_AT_ONCE.reason, refused=r"suites/s.yaml:\d+:1: `chain:` cannot be used here."),
-            "threads": Lack(
-                reason="its threads are at the service anyway",
-                refused=r"suites/s.yaml:\d+:1: `chain:` cannot be used here.",
-            ),
-        },
-    ),
-    Scene(
-        feature="multi-turn, `chain: conversation`",
-        suite="chain: conversation\n" + _TURNS,
-        script=_TURNS_SAID,
-        apis=("responses",),
-        check=_new_only,
-        lacks={
-            "chat": Lack(reason=_AT_ONCE.reason, refused=r"suites/s.yaml:\d+:1: `chain:` cannot be used here."),
-            "threads": Lack(
-                reason="its threads are at the service anyway",
-                refused=r"suites/s.yaml:\d+:1: `chain:` cannot be used here.",
-            ),
-        },
+    *(
+        Scene(
+            feature=f"multi-turn, `chain: {chain}`",
+            suite=f"chain: {chain}\n" + _TURNS,
+            script=_TURNS_SAID,
+            apis=("responses",),
+            check=_new_only,
+            lacks={
+                "chat": Lack(reason=_AT_ONCE.reason, refused=_NO_CHAIN),
+                "threads": Lack(reason="its threads are at the service anyway", refused=_NO_CHAIN),
+            },
+        )
+        for chain in ("response", "conversation")
     ),
     Scene(
         feature="streaming, with the time to the first token",
