@@ -11,12 +11,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.assistants import responses, threadanswers, wire
 from harness.assistants.usage import objects, paid
 from harness.recording import Interaction
-from harness.recording.cassette import resource
 from harness.records import JSON, ToolCall, Usage
 
 #: What reading an answer of another shape than its API promises may raise.
@@ -153,7 +151,7 @@ def _steps(one: Interaction) -> list[_Step]:
 
 
 def _names(one: Interaction) -> list[str]:
-    return resource(urlsplit(one.request.uri).path).split("/")
+    return one.resource.split("/")
 
 
 def _chat(one: Interaction) -> Iterator[_Step]:

@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.recording import Interaction, sse
-from harness.recording.cassette import resource
 from harness.records import Usage
 
 #: What a service keeps without being paid for the request.
@@ -65,7 +63,7 @@ def paid(interactions: Iterable[Interaction]) -> Iterator[Paid]:
     for one in interactions:
         if one.error is not None or one.status >= 400:
             continue
-        names = resource(urlsplit(one.request.uri).path).split("/")
+        names = one.resource.split("/")
         if names[0] == "threads":
             run = _run_id(one)
             if run is not None:

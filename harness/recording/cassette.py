@@ -59,6 +59,11 @@ class Interaction:
     truncated: bool = False
 
     @property
+    def resource(self) -> str:
+        """What was asked for: the path from the name of an API's resource on, as in `chat/completions`."""
+        return resource(urlsplit(self.request.uri).path)
+
+    @property
     def final(self) -> bool:
         """Whether the service answered for good, so that asking again would ask something new."""
         if self.error is not None:

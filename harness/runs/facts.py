@@ -91,9 +91,7 @@ def _gone(interactions: Sequence[Interaction]) -> bool:
 
     What was only refused is no answer that anybody would miss.
     """
-    from harness.recording.cassette import resource
-
-    asked = [one for one in interactions if resource(urlsplit(one.request.uri).path).split("/")[0] in _GONE]
+    asked = [one for one in interactions if one.resource.split("/")[0] in _GONE]
     answered = [one for one in asked if one.final and one.status < 400]
     if len(answered) < len({one.slot for one in asked}):
         return False

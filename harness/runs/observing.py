@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from harness.assistants.usage import paid
 from harness.events import CallCompleted, CallFailed, CallStarted, TimedEvent
 from harness.recording import Interaction
-from harness.recording.cassette import resource
 
 #: Told where a request names no model.
 _NAMELESS = "unknown"
@@ -46,7 +44,7 @@ def tell_calls(trial: str, interactions: Iterable[Interaction], tell: Callable[[
 
 def _failure(one: Interaction) -> str | None:
     """Return what kind of failure a call of a model ended in; None: it did not."""
-    if resource(urlsplit(one.request.uri).path).split("/")[0] not in _MODELS:
+    if one.resource.split("/")[0] not in _MODELS:
         return None
     if one.error is not None:
         return "timeout" if one.error.startswith("timeout") else "connection"
