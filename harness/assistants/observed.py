@@ -17,8 +17,6 @@ from harness.assistants.usage import objects, paid
 from harness.recording import Interaction
 from harness.records import JSON, ToolCall, Usage
 
-#: What reading an answer of another shape than its API promises may raise.
-_UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
 #: Items of Responses that name a function of the caller's, and those that give its result.
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
@@ -146,7 +144,7 @@ def _steps(one: Interaction) -> list[_Step]:
     read = {"chat": _chat, "responses": _response, "threads": _runs}.get(_names(one)[0])
     try:
         return [] if read is None else list(read(one))
-    except _UNREADABLE:
+    except wire.UNREADABLE:
         return []
 
 
@@ -268,7 +266,7 @@ def _refusals(one: Interaction) -> Iterator[tuple[str, str]]:
                 said = "".join(wire.text(part.get("refusal")) for part in parts)
                 if said:
                     yield wire.text(message.get("run_id")), said
-    except _UNREADABLE:
+    except wire.UNREADABLE:
         return
 
 
@@ -287,7 +285,7 @@ def _outputs(one: Interaction) -> list[tuple[str, JSON]]:
         else:
             said = [(part["tool_call_id"], part.get("output")) for part in body.get("tool_outputs") or ()]
         return [(str(id), _value(output)) for id, output in said if id]
-    except _UNREADABLE:
+    except wire.UNREADABLE:
         return []
 
 

@@ -61,7 +61,7 @@ def _deltas(one: Interaction) -> Iterator[tuple[float, str]]:
         try:
             body = json.loads(event.data) if event is not None else None
             text = _delta(body) if isinstance(body, Mapping) else ""
-        except (AttributeError, TypeError, ValueError, LookupError, RecursionError):
+        except wire.UNREADABLE:
             continue
         if text:
             yield moment, text

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import httpx2
     from openai import RequestOptions
 
+#: What reading an answer of another shape than its API promises may raise.
+UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
+
 _SHOWN = 200
 
 
@@ -138,7 +141,7 @@ async def sent(
         yield Reply(response=response, streamed=stream and content_type.startswith("text/event-stream"))
     except (openai.OpenAIError, httpx2.TransportError) as error:
         raise service_failure(error) from error
-    except (AttributeError, TypeError, ValueError, LookupError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ServiceError("protocol", f"the answer is not what the API promises ({error})") from error
 
 

@@ -59,6 +59,7 @@ def running(command: F) -> F:
 
 
 def suite_arguments(command: F) -> F:
+    """`[SUITE]...`; none: all suites of the project."""
     return click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")(command)
 
 

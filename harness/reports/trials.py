@@ -24,6 +24,8 @@ _SOURCES = {"mock": "mocked", "service": "run by the service", "mcp": "over MCP"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckView:
+    """A check of a trial, as it is shown."""
+
     name: str
     #: `passed`, `failed` or `unscored`.
     state: str

@@ -33,6 +33,8 @@ ARGUMENTS = 16
 
 
 def routes(simulator: Simulator) -> list[Route]:
+    """Return where chats are completed."""
+
     async def create(request: Request) -> Response:
         body = await read(request)
         chat_form.check(body, strict=simulator.strict)

@@ -25,6 +25,7 @@ _TOLD = ("id", "object", "created_at", "metadata")
 
 
 def routes(simulator: Simulator) -> list[Route]:
+    """Return where conversations and their items are made, found, changed and deleted."""
     return [*_objects(simulator), *_items(simulator)]
 
 

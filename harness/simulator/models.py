@@ -32,6 +32,8 @@ def check(simulator: Simulator, model: str) -> None:
 
 
 def routes(simulator: Simulator) -> list[Route]:
+    """Return where models are found."""
+
     def model(name: str) -> dict[str, JSON]:
         created = simulator.state.identity.time()
         return {"id": name, "object": "model", "created": created, "owned_by": "simulator"}

@@ -40,6 +40,8 @@ class Kept:
 
 
 def routes(simulator: Simulator) -> list[Route]:
+    """Return where responses are made, found, cancelled and deleted."""
+
     async def create(request: Request) -> Response:
         body = await read(request)
         responses_form.check(body, strict=simulator.strict)

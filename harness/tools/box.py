@@ -18,7 +18,7 @@ from harness.tools.mocks import Mock, MockPlayer, Mocks, Render
 from harness.tools.recorded import RecordedCall, Recording
 from harness.tools.results import Given, read_result, told_to_model
 from harness.tools.timing import TooLate, side_by_side, within
-from harness.tools.tool import Definition, Tool, ToolError
+from harness.tools.tool import Definition, Tool, ToolError, called_twice
 from harness.tools.world import snapshot
 
 #: Who gave a result, by the kind of the tool, where it was no function.
@@ -89,7 +89,7 @@ class Toolbox:
         self._tools = {tool.name: tool for tool in tools}
         if len(self._tools) != len(tools):
             twice = next(tool.name for tool in tools if self._tools[tool.name] is not tool)
-            raise UsageError(f"two tools are called '{twice}'; give one of them a `name:` of its own")
+            raise UsageError(called_twice(twice))
         for tool in tools:
             if tool.uses_world and world is None:
                 raise UsageError(f"the tool '{tool.name}' acts on a world, and the suite names none under `env:`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
@@ -12,6 +12,7 @@ from harness.validation import Flag
 
 #: Where the result of a tool comes from on replay: the recording, the code, or the code compared with the recording.
 Replay: TypeAlias = Literal["recorded", "execute", "verify"]
+REPLAYS: tuple[str, ...] = get_args(Replay)
 
 #: What services allow as a function's name.
 NAME = r"^[a-zA-Z0-9_-]{1,64}$"

@@ -13,7 +13,7 @@ from harness.records import JSON
 from harness.tools.entries import NAME, Replay
 from harness.tools.schema import Shape, shape_of, strictly
 from harness.tools.spec import ToolSpec
-from harness.tools.tool import Marked, Tool, marked_as
+from harness.tools.tool import Marked, Tool, called_twice, marked_as
 
 _EMPTY: Mapping[str, JSON] = {"type": "object", "properties": {}}
 
@@ -38,7 +38,7 @@ def load_tools(
         if tool is None:
             continue
         if tool.name in found:
-            raise ReferenceProblem(f"two tools are called '{tool.name}'; give one of them a `name:` of its own")
+            raise ReferenceProblem(called_twice(tool.name))
         found[tool.name] = tool
     return tuple(found.values())
 

@@ -14,6 +14,7 @@ from harness.records import JSON
 from harness.tools.entries import (
     BUILTIN,
     NAME,
+    REPLAYS,
     AssistantEntry,
     DeclaredEntry,
     EnvEntry,
@@ -334,10 +335,10 @@ def _told(model: type[BaseModel], error: Any, inner: Loc) -> tuple[str, str | No
         return f"{error['msg'].removeprefix('Value error, ')}.", None
     key = next((step for step in reversed(inner) if isinstance(step, str)), None)
     if kind == "literal_error":
-        words = [str(word) for word in ("recorded", "execute", "verify")]
+        *others, last = REPLAYS
         return (
-            f"`{key}:` should be {', '.join(words[:-1])} or {words[-1]}, not '{error['input']}'.",
-            did_you_mean(str(error["input"]), words),
+            f"`{key}:` should be {', '.join(others)} or {last}, not '{error['input']}'.",
+            did_you_mean(str(error["input"]), list(REPLAYS)),
         )
     if kind == "string_pattern_mismatch":
         what = "an address such as https://host/mcp" if key == "url" else "at most 64 letters, digits, _ and -"

@@ -12,14 +12,13 @@ from harness.errors import UsageError
 from harness.functions import Function, awaited, in_thread
 from harness.records import JSON
 from harness.tools.arguments import by_schema, by_shape, read_arguments
-from harness.tools.entries import Replay
+from harness.tools.entries import REPLAYS, Replay
 from harness.tools.schema import Shape
 from harness.tools.spec import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "__harness_tool__"
-_REPLAYS = ("recorded", "execute", "verify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +181,8 @@ def tool(
     Raises:
         UsageError: It is no function, or `replay` is none of the three words.
     """
-    if replay is not None and replay not in _REPLAYS:
-        raise UsageError(f"@harness.tool: replay is one of {', '.join(_REPLAYS)}, not {replay!r}")
+    if replay is not None and replay not in REPLAYS:
+        raise UsageError(f"@harness.tool: replay is one of {', '.join(REPLAYS)}, not {replay!r}")
     marked = Marked(pure=pure, name=name, description=description, parameters=parameters, replay=replay, strict=strict)
 
     def mark(function: F) -> F:
@@ -196,6 +195,11 @@ def tool(
         return function
 
     return mark if fn is None else mark(fn)
+
+
+def called_twice(name: str) -> str:
+    """Say that two tools have one name, and what to do."""
+    return f"two tools are called '{name}'; give one of them a `name:` of its own"
 
 
 def marked_as(function: object) -> Marked | None:
