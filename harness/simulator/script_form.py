@@ -9,14 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
 
-import yaml
-
+from harness.simulator import placed
+from harness.simulator.placed import FormError, Places
 from harness.simulator.plain import JSON
-from harness.simulator.validation import BOOLEAN, STRING, Form, Schema, closed, join
-
-_Path: TypeAlias = tuple[str | int, ...]
+from harness.simulator.validation import BOOLEAN, STRING, Form, Schema, closed
 
 _TEXTS: Schema = {"type": ["string", "array"], "minItems": 1, "items": STRING}
 _SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 3600}
@@ -96,7 +93,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 PLACEHOLDERS = ("input", "result")
 
 
-class ScriptError(ValueError):
+class ScriptError(FormError):
     """A script cannot be used; the message says where (file and line, or the rule) and why."""
 
 
@@ -114,36 +111,11 @@ def load(path: Path) -> dict[str, JSON]:
     Raises:
         ScriptError: It cannot be read, or is no script.
     """
+    value, places = placed.load(path, ScriptError, bare="rules")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ScriptError(f"{path}: cannot be read: {reason}.") from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise ScriptError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}.") from None
+        return _checked(value, places)
     except RecursionError:
         raise ScriptError(f"{path}:1: this is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ScriptError(f"{path}:1: this is no YAML: {error}.") from None
-    try:
-        return _read(path, node, value)
-    except RecursionError:
-        raise ScriptError(f"{path}:1: this is nested too deeply.") from None
-
-
-def _read(path: Path, node: yaml.Node | None, value: JSON) -> dict[str, JSON]:
-    lines: dict[_Path, int] = {}
-    if node is not None:
-        circle = _circle(node, ())
-        if circle is not None:
-            raise ScriptError(f"{path}:{circle.start_mark.line + 1}: this is a part of itself: write it out.")
-        _note(node, (), lines)
-    bare = isinstance(value, list)
-    return _checked(value, _Places(str(path), lines, bare=bare))
 
 
 def checked(script: Sequence[Mapping[str, JSON]] | Mapping[str, JSON]) -> dict[str, JSON]:
@@ -153,55 +125,11 @@ def checked(script: Sequence[Mapping[str, JSON]] | Mapping[str, JSON]) -> dict[s
         ScriptError: It is no script.
     """
     if isinstance(script, Mapping):
-        return _checked(dict(script), _Places(None, {}, bare=False))
-    return _checked(list(script), _Places(None, {}, bare=True))
+        return _checked(dict(script), Places(ScriptError, whole="script"))
+    return _checked(list(script), Places(ScriptError, whole="script"))
 
 
-def _circle(node: yaml.Node, outer: tuple[yaml.Node, ...]) -> yaml.Node | None:
-    """The first node that refers to itself, if one does."""
-    if any(node is one for one in outer):
-        return node
-    inner: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        inner = [one for pair in node.value for one in pair]
-    elif isinstance(node, yaml.SequenceNode):
-        inner = node.value
-    found = (_circle(one, (*outer, node)) for one in inner)
-    return next((one for one in found if one is not None), None)
-
-
-def _note(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, inner in node.value:
-            at = (*path, str(getattr(key, "value", "")))
-            lines[at] = key.start_mark.line + 1
-            _note(inner, at, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, inner in enumerate(node.value):
-            _note(inner, (*path, number), lines)
-
-
-class _Places:
-    """Where things stand in a script."""
-
-    def __init__(self, file: str | None, lines: Mapping[_Path, int], *, bare: bool) -> None:
-        self._file = file
-        self._lines = lines
-        #: The file is the list of rules itself.
-        self._bare = bare
-
-    def error(self, path: Sequence[str | int], message: str) -> ScriptError:
-        """Return the error for what stands at a path."""
-        if self._file is None:
-            return ScriptError(f"{join(list(path)) or 'script'}: {message}")
-        at = tuple(path[1:]) if self._bare and path[:1] == ["rules"] else tuple(path)
-        while at and at not in self._lines:
-            at = at[:-1]
-        return ScriptError(f"{self._file}:{self._lines.get(at, 1)}: {message}")
-
-
-def _checked(value: JSON, places: _Places) -> dict[str, JSON]:
+def _checked(value: JSON, places: Places) -> dict[str, JSON]:
     script = {"rules": value} if isinstance(value, list) else value
     if not isinstance(script, dict):
         raise places.error([], "a script is a list of rules, or a mapping with 'rules', 'default' and 'models'.")
@@ -219,7 +147,7 @@ def _checked(value: JSON, places: _Places) -> dict[str, JSON]:
     return script
 
 
-def _check_answer(path: list[str | int], answer: Mapping[str, JSON], places: _Places) -> None:
+def _check_answer(path: list[str | int], answer: Mapping[str, JSON], places: Places) -> None:
     if not any(name in answer for name in _SPEAKS):
         raise places.error(path, f"this says nothing: give one of {', '.join(_SPEAKS)}.")
     for one, other in (("reply", "chunks"), ("reply", "refuse"), ("chunks", "refuse"), ("cut", "filter")):
@@ -243,7 +171,7 @@ def _check_answer(path: list[str | int], answer: Mapping[str, JSON], places: _Pl
                 raise places.error(at, f"there is no {{{{ {name} }}}}: there are {known}.")
 
 
-def _check_sendable(path: list[str | int], answer: Mapping[str, JSON], places: _Places) -> None:
+def _check_sendable(path: list[str | int], answer: Mapping[str, JSON], places: Places) -> None:
     for name in ("delay", "pace"):
         if not math.isfinite(answer.get(name, 0)):
             raise places.error([*path, name], f"'{name}' must be a number of seconds.")
