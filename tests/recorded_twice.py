@@ -45,7 +45,7 @@ cases: {cases}
     replayed = harness("run")
     assert replayed.exit_code == recorded.exit_code, replayed.output
     second = rows(root)
-    assert list(map(_lasting, first)) == list(map(_lasting, second))
+    assert list(map(lasting, first)) == list(map(lasting, second))
     return second
 
 
@@ -55,5 +55,5 @@ def rows(root: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in newest.read_text(encoding="utf-8").splitlines()]
 
 
-def _lasting(row: dict[str, Any]) -> dict[str, Any]:
+def lasting(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in _OF_THE_RUN}

@@ -1,0 +1,161 @@
+"""Answers that are whole and are not what the API promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.faults.entries import Bare, Ends, Fault
+
+
+def _always(**fault: Any) -> Sequence[Mapping[str, Any]]:
+    return [{"fault": fault}]
+
+
+_PROTOCOL = Ends(outcome="error", kind="protocol", kept=False)
+
+ROWS: Sequence[Fault] = (
+    Fault(
+        id="F12",
+        what="502 with a page of HTML of 2 MB",
+        rules=_always(status=502, html="<h1>Bad gateway</h1><script>alert(1)</script>", size=2_000_000),
+        harness=Ends(outcome="error", kind="server", attempts=3, kept=False, says=["HTTP 502", "Bad gateway"]),
+        bare=Bare(attempts=3, raises="InternalServerError"),
+    ),
+    Fault(
+        id="F16",
+        what="200, JSON cut off, with a length that says so",
+        rules=_always(truncate=60),
+        harness=_PROTOCOL,
+        bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F16b",
+        what="the same of Responses",
+        api="responses",
+        rules=_always(truncate=60),
+        harness=_PROTOCOL,
+        bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F17",
+        what="200 with an empty body",
+        rules=_always(status=200),
+        harness=_PROTOCOL,
+        bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F17b",
+        what="204",
+        rules=_always(status=204),
+        harness=_PROTOCOL,
+        bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F17c",
+        what="200 `null`",
+        rules=_always(json=None),
+        harness=_PROTOCOL,
+        bare=Bare(returns="None", check=lambda got: got is None),
+    ),
+    Fault(
+        id="F17d",
+        what="200 `[]`",
+        rules=_always(json=[]),
+        harness=_PROTOCOL,
+        bare=Bare(returns="a list", check=lambda got: got == []),
+    ),
+    Fault(
+        id="F18",
+        what="200 with a login page in HTML",
+        rules=_always(html="<html><title>Sign in</title></html>"),
+        harness=Ends(outcome="error", kind="protocol", kept=False, says=["not JSON", "text/html", "Sign in"]),
+        bare=Bare(returns="the page as a `str`", check=lambda got: isinstance(got, str)),
+    ),
+    Fault(
+        id="F19",
+        what="200, JSON called text/plain",
+        rules=_always(type="text/plain"),
+        harness=Ends(outcome="passed"),
+        bare=Bare(returns="the answer", check=lambda got: got.choices[0].message.content == "Hello there"),
+    ),
+    Fault(
+        id="F20",
+        what="200 with a byte that is no UTF-8",
+        rules=_always(invalid_utf8=True),
+        harness=_PROTOCOL,
+        bare=Bare(raises="UnicodeDecodeError"),
+    ),
+    Fault(
+        id="F22",
+        what="`choices` is empty",
+        rules=_always(set={"choices": []}),
+        harness=_PROTOCOL,
+        bare=Bare(returns="it as it is", check=lambda got: got.choices == []),
+    ),
+    Fault(
+        id="F22b",
+        what="`choices` is null",
+        rules=_always(set={"choices": None}),
+        harness=_PROTOCOL,
+        bare=Bare(returns="it as it is", check=lambda got: got.choices is None),
+    ),
+    Fault(
+        id="F22c",
+        what="a choice without a message",
+        rules=_always(delete="choices.0.message"),
+        harness=_PROTOCOL,
+        bare=Bare(returns="it as it is", check=lambda got: got.choices[0].message is None),
+    ),
+    Fault(
+        id="F22d",
+        what="a response without output",
+        api="responses",
+        rules=_always(set={"output": None}),
+        harness=_PROTOCOL,
+        bare=Bare(returns="it as it is", check=lambda got: got.output is None),
+    ),
+    Fault(
+        id="F24",
+        what="a refusal, without content",
+        script=[{"refuse": "I cannot help with that"}],
+        expect={"refused": True},
+        harness=Ends(outcome="passed", words="`refused` holds"),
+        bare=Bare(returns="a message whose content is None", check=lambda got: got.choices[0].message.content is None),
+    ),
+    Fault(
+        id="F25b",
+        what="the same, where the case expects it",
+        script=[{"chunks": ["Hel"], "filter": True}],
+        expect={"finish_reason": "content_filter"},
+        harness=Ends(outcome="passed"),
+    ),
+    Fault(
+        id="F26",
+        what="the answer was cut at its length",
+        script=[{"chunks": ["Hello"], "cut": True}],
+        harness=Ends(outcome="passed"),
+        bare=Bare(returns="what was left", check=lambda got: got.choices[0].finish_reason == "length"),
+    ),
+    Fault(
+        id="F27",
+        what="an unknown finish reason, unknown fields, an id that is null",
+        rules=_always(set={"choices.0.finish_reason": "tired", "id": None, "mood": {"x": 1}}),
+        harness=Ends(outcome="passed"),
+        bare=Bare(returns="it as it is", check=lambda got: got.choices[0].finish_reason == "tired"),
+    ),
+    Fault(
+        id="F29b",
+        what="a number of 5,000 digits",
+        rules=_always(text='{"created": ' + "9" * 5000 + "}", type="application/json"),
+        harness=_PROTOCOL,
+        bare=Bare(raises="ValueError"),
+    ),
+    Fault(
+        id="F29c",
+        what="JSON 100,000 levels deep",
+        rules=_always(text="[" * 100_000 + "]" * 100_000, type="application/json"),
+        harness=_PROTOCOL,
+        bare=Bare(raises="RecursionError"),
+    ),
+)

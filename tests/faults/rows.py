@@ -1,0 +1,18 @@
+"""All entries, in order of their ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tests.faults import answers, streams
+from tests.faults.entries import Fault
+
+
+def _order(fault: Fault) -> tuple[int, str]:
+    found = re.fullmatch(r"F(\d+)([a-z]*)", fault.id)
+    assert found is not None, f"{fault.id}: an id is F, a number and perhaps a letter"
+    return int(found[1]), found[2]
+
+
+ROWS: Sequence[Fault] = sorted((*answers.ROWS, *streams.ROWS), key=_order)
