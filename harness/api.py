@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.project.inventory import listing, notes, recorded, suite_count
+from harness.project.inventory import listing, notes, readiness, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job
@@ -28,7 +28,7 @@ __all__ = [
     "open_project",
     "plan",
     "plan_rows",
-    "recorded",
+    "readiness",
     "stale",
     "suite_count",
 ]

@@ -48,11 +48,18 @@ def find_order(order_id: str) -> dict:
 '''
 
 
-def recorded(root: Path, *, broken: bool = False, rules: list[dict[str, object]] | None = None) -> Path:
+def recorded(
+    root: Path,
+    *,
+    broken: bool = False,
+    rules: list[dict[str, object]] | None = None,
+    settings: str = "[tool.harness]\n",
+) -> Path:
     """Write the project into `root`, which is the working folder, and record it against a service that is then gone."""
     with served(Simulator(ScriptBrain(rules or _RULES))) as server:
         text = _SUITE.replace("URL", server.url).replace("SECRET", SECRET) + (_BROKEN if broken else "")
-        write(root, {"suites/shop.yaml": text, "suites/tools.py": _TOOLS, "prompts/shop/1.j2": "You sell things."})
+        files = {"suites/shop.yaml": text, "suites/tools.py": _TOOLS, "prompts/shop/1.j2": "You sell things."}
+        write(root, {"pyproject.toml": settings, **files})
         assert harness("record", "--yes", "--no-html").exit_code == (3 if broken else 0)
     return root
 

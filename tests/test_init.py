@@ -242,7 +242,7 @@ def test_lines_that_ignore_files_are_shown_where_they_are_missing(here: Path) ->
     assert (here / ".gitignore").read_text() == ".venv/\n.env\n"
     assert "    reports/*\n" in result.stdout
     assert "    .venv/\n" not in result.stdout
-    assert "add to .gitattributes:\n    cassettes/** -text linguist-generated" in result.stdout
+    assert "add to .gitattributes:\n    cassettes/** linguist-generated=true text eol=lf diff=cassette" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -279,14 +279,14 @@ def test_git_keeps_the_bytes_of_recordings_and_ignores_what_is_made(here: Path) 
     subprocess.run([*git, "init", "-q"], cwd=here, check=True)
     name = "cassettes/reply/v1/chain.1.yaml"
     attributes = subprocess.run(
-        [*git, "check-attr", "text", "linguist-generated", "--", name],
+        [*git, "check-attr", "eol", "diff", "linguist-generated", "--", name],
         cwd=here,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    assert f"{name}: text: unset" in attributes
-    assert f"{name}: linguist-generated: set" in attributes
+    assert f"{name}: eol: lf" in attributes
+    assert f"{name}: linguist-generated: true" in attributes
     made = ["reports/20260101-1/report.html", ".harness/suite.schema.json", ".venv/bin/python", ".env"]
     ignored = subprocess.run(
         [*git, "check-ignore", *made, "reports/sample/report.html", name],

@@ -108,7 +108,7 @@ def doctor(as_json: bool) -> None:
     from harness.project import doctor as checks
 
     project = api.open_project()
-    found = checks.examine(project, load=lambda: api.suite_count(project), recorded=lambda: api.recorded(project))
+    found = checks.examine(project, load=lambda: api.suite_count(project), ready=lambda: api.readiness(project))
     if as_json:
         show_json([check.plain() for check in found])
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness import __version__
-from harness.cli import looking, prompts, running, runs, simulate
+from harness.cli import cassettes, looking, prompts, running, runs, simulate
 from harness.cli.commands import Root
 
 
@@ -27,6 +27,7 @@ for _command in (
     looking.list_things,
     looking.doctor,
     prompts.prompts,
+    cassettes.cassettes,
     simulate.simulate,
 ):
     main.add_command(_command)

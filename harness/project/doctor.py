@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.records import JSON
 
 if TYPE_CHECKING:
+    from harness.project.inventory import Readiness
     from harness.project.project import Project
 
 _PACKAGES = ("openai", "httpx2", "vcrpy", "pytest", "pydantic", "jinja2", "genai-prices", "numpy", "scipy")
@@ -35,15 +36,15 @@ class Finding:
         return {"": "ok" if self.ok else "MISSING", "what": self.what, "state": self.state, "do": self.mend}
 
 
-def examine(project: Project, *, load: Callable[[], int], recorded: Callable[[], tuple[int, int]]) -> list[Finding]:
+def examine(project: Project, *, load: Callable[[], int], ready: Callable[[], Readiness]) -> list[Finding]:
     """Look at versions, folders, keys (never their values) and recordings.
 
     Args:
         project: The project to look at.
         load: Loads every suite and returns their number.
-        recorded: Returns how many trials have a recording, and how many trials there are.
+        ready: Counts the trials that would run offline.
     """
-    return [*_versions(), *_folders(project), *_suites(load, recorded), *_keys()]
+    return [*_versions(), *_folders(project), *_suites(load, ready), *_keys()]
 
 
 def _versions() -> Iterator[Finding]:
@@ -70,7 +71,7 @@ def _folders(project: Project) -> Iterator[Finding]:
     )
 
 
-def _suites(load: Callable[[], int], recorded: Callable[[], tuple[int, int]]) -> Iterator[Finding]:
+def _suites(load: Callable[[], int], ready: Callable[[], Readiness]) -> Iterator[Finding]:
     try:
         count = load()
     except HarnessError as error:
@@ -78,11 +79,19 @@ def _suites(load: Callable[[], int], recorded: Callable[[], tuple[int, int]]) ->
         yield Finding(what="suites load", state=first, ok=False, mend="harness validate")
         return
     yield Finding(what="suites load", state=f"{count} without a problem")
-    there, all_ = recorded()
-    complete = there == all_
-    yield Finding(
+    yield _offline(ready())
+
+
+def _offline(ready: Readiness) -> Finding:
+    needed = ready.trials - ready.silent
+    complete = ready.answered == needed
+    parts = [f"{ready.answered} of {needed} trials are recorded"] if needed else []
+    if ready.silent:
+        count = f"{ready.silent} trial{'s' if ready.silent != 1 else ''} of Python targets"
+        parts.append(f"{count} left no recording, and need none unless they call a model (`harness run` says)")
+    return Finding(
         what="offline",
-        state=f"{there} of {all_} trials are recorded",
+        state="; ".join(parts) or "there are no trials",
         ok=complete,
         mend="" if complete else "harness record",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.errors import NothingSelected, StorageError
-from harness.plan import Selection, build_plan
+from harness.plan import Selection, Trial, build_plan
 from harness.project.project import Project, find_suites, load
 from harness.records import JSON
 from harness.store import find_run, list_runs
@@ -155,10 +156,36 @@ def _plugins(project: Project) -> Rows:
     ]
 
 
-def recorded(project: Project) -> tuple[int, int]:
-    """Return how many trials of all suites have a recording, and how many trials there are."""
-    rows = _suites(project)
-    return sum(int(row["recorded"]) for row in rows), sum(int(row["trials"]) for row in rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """How many trials of all suites would run offline."""
+
+    trials: int
+    #: Their answers are there: in a recording or in a file.
+    answered: int
+    #: Of Python targets that left no recording at all: they need none, unless they call a model.
+    silent: int
+
+
+def readiness(project: Project) -> Readiness:
+    """Count the trials of all suites, and those whose answers are there.
+
+    Raises:
+        ConfigError: A suite or prompt cannot be read.
+    """
+    trials: list[Trial] = []
+    for suite in _load(project):
+        trials += build_plan([suite], selection=Selection(), cassettes=project.settings.cassettes).trials
+    answered = {trial.id: trial.answered for trial in trials}
+    recorded = {(trial.suite.name, trial.variant.name) for trial in trials if answered[trial.id]}
+    return Readiness(
+        trials=len(trials),
+        answered=sum(answered.values()),
+        silent=sum(
+            trial.variant.assistant.api == "python" and (trial.suite.name, trial.variant.name) not in recorded
+            for trial in trials
+        ),
+    )
 
 
 def suite_count(project: Project) -> int:

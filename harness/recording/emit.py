@@ -17,6 +17,8 @@ from harness.records import JSON
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 # What a literal block can hold: YAML's printable characters without any line break but \n, and without a BOM.
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# White space at the end of a line is what editors and hooks take away.
+_TRAILING = re.compile(r"[^\S\n](?:\n|\Z)")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+;= \-]*[A-Za-z0-9]\Z")
 #: YAML looks no further for the colon after a key.
 _LONGEST_KEY = 900
@@ -117,12 +119,10 @@ def _body(body: bytes, headers: Mapping[str, str], indent: int) -> str:
 
 def _block(text: str, indent: int) -> str:
     """A literal block where YAML can hold the text in one, else a quoted string."""
-    if not text or text[0] in " \n\t" or _UNPRINTABLE.search(text):
+    if not text or text[0] in " \n\t" or _UNPRINTABLE.search(text) or _TRAILING.search(text):
         return _quoted(text)
     stripped = text.rstrip("\n")
     trailing = len(text) - len(stripped)
-    if stripped.rpartition("\n")[2].strip(" \t") == "":
-        return _quoted(text)
     chomp = ("-", "", "+")[min(trailing, 2)]
     pad = " " * indent
     shown = "\n".join(pad + line if line else "" for line in stripped.split("\n"))

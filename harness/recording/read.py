@@ -36,21 +36,42 @@ def read_cassette(path: Path, *, shown: str, how: str = TRIAL) -> Cassette:
         CassetteDamaged: There is one, and it is not whole.
     """
     try:
-        return _cassette(_data(path))
+        raw = _raw(path)
+    except _BrokenError as error:
+        raise _damaged(str(error), shown, how) from None
+    return parse_cassette(raw, shown=shown, how=how)
+
+
+def parse_cassette(raw: bytes, *, shown: str, how: str = TRIAL) -> Cassette:
+    """Read and verify a cassette from what its file holds; see `read_cassette`.
+
+    Raises:
+        CassetteDamaged: It is not whole.
+    """
+    try:
+        return _cassette(data_of(raw))
     except _BrokenError as error:
         why = str(error)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InvalidOperation) as error:
         why = f"an entry is incomplete ({type(error).__name__}: {_first_line(error)})"
-    raise CassetteDamaged(f"{shown} is damaged: {why}. Restore it from version control, or {how}.", where=shown)
+    raise _damaged(why, shown, how)
 
 
-def _data(path: Path) -> Any:
+def _damaged(why: str, shown: str, how: str) -> CassetteDamaged:
+    return CassetteDamaged(f"{shown} is damaged: {why}. Restore it from version control, or {how}.", where=shown)
+
+
+def _raw(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _BrokenError(f"it cannot be read ({error.strerror or error})") from None
+
+
+def data_of(raw: bytes) -> Any:
+    """Return what a cassette file holds, as plain data, unchecked."""
     if len(raw) > LARGEST:
         raise _BrokenError(f"it has {len(raw):,} bytes, more than the {LARGEST:,} that a cassette may have")
     try:

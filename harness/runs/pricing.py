@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from harness.assistants.usage import paid
 from harness.costs import PriceTable
-from harness.recording import ReplayTape, Tape
+from harness.recording import Interaction, ReplayTape, Tape
 
 
 def recorded_cost(tape: Tape) -> Decimal | None:
@@ -28,10 +29,15 @@ def cost_today(tape: Tape, *, model: str | None, prices: PriceTable) -> Decimal 
     Returns:
         None if there was no call, or as soon as one cannot be priced.
     """
-    if not tape.interactions:
+    return cost_of(tape.interactions, model=model, prices=prices)
+
+
+def cost_of(interactions: Sequence[Interaction], *, model: str | None, prices: PriceTable) -> Decimal | None:
+    """The same for calls that stand in no tape."""
+    if not interactions:
         return None
     total = Decimal(0)
-    for one in paid(tape.interactions):
+    for one in paid(interactions):
         # A run's request names no model, and its answer names the one that it was.
         names = (one.asked, one.model, model) if one.usage.total is not None else ()
         known = (prices.cost(name, one.usage) for name in names if name)

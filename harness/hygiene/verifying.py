@@ -1,0 +1,127 @@
+"""All recordings looked at: each by itself, and whether a trial would replay it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.costs import PriceTable
+from harness.errors import ConfigError
+from harness.hygiene.belonging import Belonging, belonging
+from harness.hygiene.inspecting import Finding, Inspector, Subject
+from harness.hygiene.places import leftovers, recordings
+from harness.project.project import Project
+from harness.recording import Redactor
+from harness.records import JSON
+from harness.runs.opening import assistants_of, named_secrets
+from harness.settings import Price
+
+#: Files that are looked at in one process before starting others is worth their while.
+_ALONE = 600
+_CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was found."""
+
+    files: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        return sum(one.level == "error" for one in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        return len(self.findings) - self.errors
+
+    def plain(self) -> dict[str, JSON]:
+        return {
+            "files": self.files,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "findings": [one.plain() for one in self.findings],
+        }
+
+
+def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
+    """Look at recordings, offline.
+
+    Args:
+        project: The project whose suites they should belong to.
+        paths: Files and folders; none: all of the project's.
+
+    Raises:
+        UsageError: A path does not exist.
+    """
+    folder = project.settings.cassettes
+    files = recordings(paths, folder)
+    known: Belonging | None = None
+    remarks: list[Finding] = []
+    try:
+        known = belonging(project)
+    except ConfigError as error:
+        first = str(error).splitlines()[0]
+        message = f"its suites do not load, so nobody knows what belongs to them: {first}"
+        remarks.append(Finding(path=project.shown(folder), level="warning", kind="suites", message=message))
+    redactor = secrets_of(known)
+    subjects = [_subject(project, path, known) for path in files]
+    for findings in _inspected(subjects, redactor, project.settings.prices):
+        remarks += findings
+    if known is not None:
+        remarks += _orphans(project, files, known)
+    if not paths:
+        for path in leftovers(folder):
+            message = "a process died while it wrote this; `harness cassettes prune --write`"
+            remarks.append(Finding(path=project.shown(path), level="warning", kind="leftover", message=message))
+    return Verified(files=len(files), findings=tuple(sorted(remarks, key=lambda one: (one.level, one.path))))
+
+
+def secrets_of(known: Belonging | None) -> Redactor:
+    """Return what takes today's secrets out: those of the environment, and those that suites name."""
+    specs = assistants_of(known.trials.values()) if known is not None else ()
+    return Redactor.from_environment(os.environ, also=named_secrets(specs))
+
+
+def _subject(project: Project, path: Path, known: Belonging | None) -> Subject:
+    trial = known.trial(path) if known is not None else None
+    spec = trial.variant.assistant if trial is not None else None
+    return Subject(
+        path=path,
+        shown=project.shown(path),
+        model=spec.model if spec is not None else None,
+        # Only what a suite points at in the answers of a service of one's own is known to be its tokens.
+        priced=spec is not None and spec.api not in ("http", "python"),
+    )
+
+
+def _orphans(project: Project, files: Iterable[Path], known: Belonging) -> Iterator[Finding]:
+    for path in files:
+        why = known.orphaned(path)
+        if why is not None:
+            yield Finding(
+                path=project.shown(path), level="warning", kind="orphan", message=f"no trial replays it: {why}"
+            )
+
+
+def _inspected(subjects: Sequence[Subject], redactor: Redactor, prices: Mapping[str, Price]) -> Iterator[list[Finding]]:
+    cores = min(os.cpu_count() or 1, 8)
+    if len(subjects) < _ALONE or cores < 2:
+        yield _inspect(subjects, redactor, prices)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    chunks = [subjects[at : at + _CHUNK] for at in range(0, len(subjects), _CHUNK)]
+    count = len(chunks)
+    # A fork would take over the locks of threads that are no more.
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_inspect, chunks, [redactor] * count, [prices] * count)
+
+
+def _inspect(subjects: Sequence[Subject], redactor: Redactor, prices: Mapping[str, Price]) -> list[Finding]:
+    inspector = Inspector(redactor=redactor, prices=PriceTable(prices))
+    return [finding for subject in subjects for finding in inspector.inspect(subject)]
