@@ -126,6 +126,7 @@ def defaults() -> str:
         ("share of a wait that chance may take off", of(Retry, "jitter"), f"`jitter` in {retry}"),
         ("longest wait nobody asked for", _seconds(of(Retry, "longest")), f"`longest` in {retry}"),
         ("all waits of one call together", _seconds(of(Retry, "budget")), f"`budget` in {retry}"),
+        ("failures in a row after which a service is left alone", of(Retry, "breaker"), f"`breaker` in {retry}"),
         ("API", suite.AssistantSpec().api, "`api` in a suite"),
         ("what a later turn sends on Responses", get_args(suite.Chain)[0], "`chain` in a suite"),
         ("repeats", of(SuiteFields, "repeats"), "`-r`, `repeats` in a suite"),

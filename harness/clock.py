@@ -8,6 +8,7 @@ calls which ran side by side keep their own times.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +27,32 @@ class Clock(Protocol):
 
 
 class LiveClock:
-    """The machine's monotonic clock, counted from the moment this object was made."""
+    """The machine's monotonic clock, counted from the moment this object was made; it can be made to stand still."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
+        self._lock = threading.Lock()
+        self._stood = 0.0
+        self._stopped: float | None = None
 
     def now(self) -> float:
-        return time.perf_counter() - self._start
+        with self._lock:
+            return (time.perf_counter() if self._stopped is None else self._stopped) - self._start - self._stood
+
+    @property
+    def stood(self) -> float:
+        """Seconds that the clock has stood still."""
+        with self._lock:
+            return self._stood + (0.0 if self._stopped is None else time.perf_counter() - self._stopped)
+
+    def run(self, running: bool) -> None:
+        """Stop the clock, or let it run on; either may be said again."""
+        with self._lock:
+            if not running and self._stopped is None:
+                self._stopped = time.perf_counter()
+            elif running and self._stopped is not None:
+                self._stood += time.perf_counter() - self._stopped
+                self._stopped = None
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import re
 import tomllib
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\Z")
 _HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:]+\Z")
 _HEADER = re.compile(r"^\s*\[\s*tool\s*\.\s*harness\b", re.MULTILINE)
 _FOLDERS = ("suites", "prompts", "cassettes", "reports")
+#: Settings that HARNESS_* variables can set, beside the folders.
+_VARIABLES = ("record_mode", "concurrency", "timeout", "attempt_timeout", "run_timeout", "rpm", "tpm", "otel")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -67,6 +70,18 @@ def _number_or_text(pattern: str) -> WithJsonSchema:
 
 #: Seconds.
 Duration = Annotated[float, BeforeValidator(duration), _number_or_text(r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h)?\s*$")]
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"{value:g} allows nothing; leave it out for no limit")
+    return value
+
+
+#: Seconds, more than none.
+Limit = Annotated[Duration, AfterValidator(_positive)]
+#: So many a minute.
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: US dollars.
 Money = Annotated[
     Decimal,
@@ -110,9 +125,24 @@ class Retry(_Strict):
     attempts: int = Field(3, ge=1, le=20, description="Attempts of one call, the first included")
     backoff: Duration = Field(0.5, description="First wait")
     factor: float = Field(2.0, ge=1, description="Each wait is so many times the one before")
-    jitter: float = Field(0.25, ge=0, le=1, description="Share of a wait that chance may take off")
+    jitter: float = Field(0.2, ge=0, le=1, description="Share of a wait that chance may take off")
     longest: Duration = Field(8.0, description="Longest wait that was not asked for by the service")
     budget: Duration = Field(60.0, description="Longest time that all waits of one call may take together")
+    broken: bool = Field(
+        True,
+        description="Send again after a connection broke or fell silent; the attempt that broke may have been paid",
+    )
+    breaker: int = Field(
+        6, ge=1, le=10, description="Failures in a row, of whole calls, after which a service is left alone"
+    )
+
+    def pause(self, number: int) -> float:
+        """Return the wait after the `number`-th failure, seconds; chance shortens it."""
+        try:
+            wait = min(self.backoff * self.factor ** (number - 1), self.longest)
+        except OverflowError:
+            wait = self.longest
+        return wait * (1 - self.jitter * random.random())
 
 
 class Settings(_Strict):
@@ -126,6 +156,12 @@ class Settings(_Strict):
     record_mode: RecordMode = Field("none", description="none, once, rewrite or all")
     concurrency: int | None = Field(None, ge=1, description="Trials at the same time; default 16 live, 64 on replay")
     timeout: Duration = Field(120.0, description="Longest time that a trial may take")
+    attempt_timeout: Limit | None = Field(
+        None, description="Longest time that one attempt at a request may take; default: as long as the trial"
+    )
+    run_timeout: Limit | None = Field(None, description="Longest time that a run may take; default: any")
+    rpm: Rate | None = Field(None, description="Most requests a minute to one service; default: any")
+    tpm: Rate | None = Field(None, description="Most tokens a minute to one service, answers included; default: any")
     retry: Retry = Field(Retry(), description="When a failed request is sent again")
     prices: Mapping[str, Price] = Field(
         default_factory=dict, description="Prices by model name, before the price table"
@@ -190,7 +226,7 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
     root = find_root(start)
     table = _pyproject(root / "pyproject.toml")
     environ = os.environ if environ is None else environ
-    for name in ("record_mode", "concurrency", "timeout", "otel", *_FOLDERS):
+    for name in (*_VARIABLES, *_FOLDERS):
         value = environ.get(f"HARNESS_{name.upper()}")
         if value:
             table[name] = _checked(name, value, f"HARNESS_{name.upper()}")

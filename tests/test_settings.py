@@ -41,7 +41,7 @@ def test_defaults(project: Path) -> None:
         project / name for name in ("suites", "prompts", "cassettes", "reports")
     ]
     assert (found.record_mode, found.concurrency, found.timeout, found.prices) == ("none", None, 120.0, {})
-    assert (found.retry.attempts, found.retry.backoff, found.retry.factor, found.retry.jitter) == (3, 0.5, 2.0, 0.25)
+    assert (found.retry.attempts, found.retry.backoff, found.retry.factor, found.retry.jitter) == (3, 0.5, 2.0, 0.2)
 
 
 def test_a_folder_without_a_project_is_its_own_root(project: Path) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.assistants.addresses import check_headers, host_of, is_loopback, refuse_plain
-from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import Clock
 from harness.errors import CredentialsError, TrialError
 from harness.events import Event, LiveEvent, TextDelta
+from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
     AsyncRecordingTransport,
     RecordingTransport,
@@ -22,7 +22,6 @@ from harness.recording import (
     Tape,
 )
 from harness.records import JSON, Usage
-from harness.settings import Retry
 from harness.suites.suite import AssistantSpec, Case
 from harness.tools import Toolbox
 
@@ -96,7 +95,7 @@ class Clients:
         self,
         *,
         environ: Mapping[str, str],
-        retry: Retry,
+        limiter: Limiter,
         timeout: float,
         concurrency: int,
         live: bool,
@@ -106,7 +105,7 @@ class Clients:
         """
         Args:
             environ: Where keys are looked up.
-            retry: When to send again.
+            limiter: When something may be sent, and when again.
             timeout: Seconds that one attempt may take between two bytes.
             concurrency: Trials at the same time.
             live: Whether anything may be sent; if not, no key is looked up.
@@ -114,7 +113,7 @@ class Clients:
             trusted: Hosts that may get the user's key (`trusted_hosts`).
         """
         self._environ = environ
-        self._retry = retry
+        self._limiter = limiter
         self._timeout = timeout
         self._concurrency = concurrency
         self._live = live
@@ -141,7 +140,7 @@ class Clients:
             )
             if live:
                 self._transports[endpoint] = recording
-            transport = AsyncRetryTransport(recording, retry=self._retry)
+            transport = AsyncSendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
             client = async_client(transport, **self._settings(endpoint, live=live))
             self._async[endpoint, live] = _without_ambient(client, endpoint)
         return self._async[endpoint, live]
@@ -167,7 +166,9 @@ class Clients:
             if self._live:
                 recording.open()
             self._raw = httpx2.AsyncClient(
-                transport=AsyncRetryTransport(recording, retry=self._retry), follow_redirects=False, trust_env=False
+                transport=AsyncSendingTransport(recording, limiter=self._limiter),
+                follow_redirects=False,
+                trust_env=False,
             )
         return self._raw
 
@@ -192,9 +193,10 @@ class Clients:
             from openai import OpenAI
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
-            transport = RetryTransport(
+            transport = SendingTransport(
                 RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
-                retry=self._retry,
+                limiter=self._limiter,
+                account=endpoint.api_key_env or "",
             )
             client = OpenAI(
                 **self._settings(endpoint, live=live),

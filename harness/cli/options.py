@@ -42,6 +42,9 @@ def running(command: F) -> F:
         (
             option("-j", "--concurrency", type=click.IntRange(min=1), help="Trials at the same time."),
             option("--timeout", metavar="TIME", help="Longest time a trial may take (default 120s)."),
+            option("--run-timeout", metavar="TIME", help="Longest time the whole run may take (default: any)."),
+            option("--rpm", metavar="N", help="Most requests a minute to one service (default: any)."),
+            option("--tpm", metavar="N", help="Most tokens a minute to one service, answers included (default: any)."),
             option(
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),

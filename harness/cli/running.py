@@ -99,6 +99,9 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
         record_mode=record_mode,
         concurrency=options.pop("concurrency", None),
         timeout=options.pop("timeout", None),
+        run_timeout=options.pop("run_timeout", None),
+        rpm=options.pop("rpm", None),
+        tpm=options.pop("tpm", None),
         attempts=None if retries is None else retries + 1,
     )
     selection = Selection(

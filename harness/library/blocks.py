@@ -24,7 +24,7 @@ from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer,
 from harness.recording.read import LARGEST
 from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
-from harness.runs.opening import LIVE_CONCURRENCY
+from harness.runs.opening import LIVE_CONCURRENCY, limiter
 from harness.runs.recordings import UNFINISHED
 from harness.settings import RecordMode
 from harness.tools import RecordedCall
@@ -285,7 +285,7 @@ class Block:
             settings, named = project.settings, self._endpoint.api_key_env
             self._clients = Clients(
                 environ=os.environ,
-                retry=settings.retry,
+                limiter=limiter(settings),
                 timeout=settings.timeout,
                 # Event loops may come and go in code that blocks: connections must not outlive the calls.
                 concurrency=0 if self._blocking else settings.concurrency or LIVE_CONCURRENCY,

@@ -34,7 +34,8 @@ def facts_of(
     """
     return Facts(
         count=len(tape.interactions),
-        end=tape.latency or 0.0,
+        end=round((tape.latency or 0.0) + tape.waited, 6),
+        waited=tape.waited,
         recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         source=source_of(tape, model=last_model(tape.interactions)),
         harness=__version__,

@@ -25,7 +25,7 @@ from harness.recording import RecordingTape, ReplayTape, Tape, use_tape
 from harness.records import Transcript, Turn, Usage
 from harness.runs.equipped import limits_of
 from harness.runs.facts import SWITCHED_OFF, switched_off
-from harness.runs.opening import LIVE_CONCURRENCY, named_secrets
+from harness.runs.opening import LIVE_CONCURRENCY, limiter, named_secrets
 from harness.runs.servers import Servers, served_tools, servers_of
 from harness.settings import Settings
 from harness.suites.suite import AssistantSpec
@@ -187,7 +187,7 @@ async def talking(assistant: Defined, *, settings: Settings, listener: Listener)
     seconds = assistant.spec.timeout or settings.timeout
     clients = KeepingClients(
         environ=os.environ,
-        retry=settings.retry,
+        limiter=limiter(settings),
         timeout=seconds,
         concurrency=settings.concurrency or LIVE_CONCURRENCY,
         live=not tape.replays,

@@ -63,6 +63,8 @@ class RecordingTape:
         #: What was last seen of things that were not finished.
         self._polls: dict[Key, bytes] = {}
         self._open = 0
+        #: Requests that our own limits hold back.
+        self._held = 0
         self._closed = False
         #: Facts that whoever makes the calls needs again on replay; they stand in the recording's `source`.
         self.noted: dict[str, JSON] = {}
@@ -78,9 +80,37 @@ class RecordingTape:
             if self._closed:
                 raise HarnessError("the trial that this request belongs to is over")
             self._open += 1
+            self._run_clock()
             slot = self._slots.setdefault(call, len(self._slots) + 1)
             first = self._first_start.setdefault(slot, start)
         return slot, start, Step(start=first, attempts=attempt)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Say that our own limits hold a request back while the block runs.
+
+        The trial's clock stands still as long as nothing else of the trial is under way at a service: what we make
+        it wait for is not the service's time.
+        """
+        self._hold(1)
+        try:
+            yield
+        finally:
+            self._hold(-1)
+
+    def _hold(self, change: int) -> None:
+        with self._lock:
+            self._held += change
+            self._run_clock()
+
+    def _run_clock(self) -> None:
+        if isinstance(self.clock, LiveClock):
+            self.clock.run(self._open > 0 or self._held == 0)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the trial's clock has stood still; its times do not hold them."""
+        return round(self.clock.stood, _DIGITS) if isinstance(self.clock, LiveClock) else 0.0
 
     def close(self) -> None:
         """Let nothing more be sent: code that outlives its trial must not go on spending."""
@@ -96,6 +126,7 @@ class RecordingTape:
         poll = None if interaction is None else _poll(interaction)
         with self._lock:
             self._open -= 1
+            self._run_clock()
             if interaction is None:
                 return
             if poll is not None and self._polls.get(poll) == interaction.body:

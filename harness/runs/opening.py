@@ -18,6 +18,7 @@ from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.assistants.session import Clients, Endpoint
+    from harness.limits.sending import Limiter
     from harness.runs.workshop import Workshop
     from harness.suites.suite import AssistantSpec
 
@@ -98,13 +99,20 @@ def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Cl
     given = (spec.timeout for spec in specs if spec.timeout is not None)
     return Clients(
         environ=os.environ,
-        retry=settings.retry,
+        limiter=limiter(settings),
         timeout=max(settings.timeout, *given, 0.0),
         concurrency=concurrency(settings),
         live=live,
         secrets=named_secrets(specs),
         trusted=settings.trusted_hosts,
     )
+
+
+def limiter(settings: Settings) -> Limiter:
+    """Return the limits of a run's requests."""
+    from harness.limits.sending import Limiter
+
+    return Limiter(retry=settings.retry, rpm=settings.rpm, tpm=settings.tpm, attempt_timeout=settings.attempt_timeout)
 
 
 def assistants_of(trials: Iterable[Trial]) -> list[AssistantSpec]:

@@ -123,7 +123,8 @@ class Recordings:
         redacted = self._workshop.clients.redactor.data
         return Facts(
             count=len(interactions),
-            end=tape.latency or 0.0 if latency is None else latency,
+            end=round((tape.latency or 0.0 if latency is None else latency) + tape.waited, 6),
+            waited=tape.waited,
             recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=source_of(tape, model=model),
             harness=__version__,

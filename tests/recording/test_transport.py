@@ -15,9 +15,9 @@ import openai
 import pytest
 
 from harness.assistants import session
-from harness.assistants.retries import AsyncRetryTransport, RetryTransport
 from harness.clock import use_clock
 from harness.errors import CassetteMiss, HarnessError
+from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
     AsyncRecordingTransport,
     Cassette,
@@ -108,12 +108,13 @@ def streaming(words: Sequence[str], *, done: bool = True, error: Exception | Non
 
 def async_client(service: Service, *, retry: Retry = QUICK, secrets: Sequence[str] = ()) -> openai.AsyncOpenAI:
     recording = AsyncRecordingTransport(lambda: service, redactor=Redactor(secrets))
-    transport = AsyncRetryTransport(recording, retry=retry)
+    transport = AsyncSendingTransport(recording, limiter=Limiter(retry=retry))
     return session.async_client(transport, api_key=KEY, base_url="http://service.test/v1")
 
 
 def sync_client(service: Service, *, retry: Retry = QUICK) -> openai.OpenAI:
-    transport = RetryTransport(RecordingTransport(lambda: service, redactor=Redactor()), retry=retry)
+    recording = RecordingTransport(lambda: service, redactor=Redactor())
+    transport = SendingTransport(recording, limiter=Limiter(retry=retry))
     return openai.OpenAI(
         api_key=KEY, base_url="http://service.test/v1", max_retries=0, http_client=httpx2.Client(transport=transport)
     )

@@ -1,0 +1,1 @@
+"""Limits on what is sent: when again, how fast, how long, and when no more."""

@@ -1,0 +1,240 @@
+"""The gate before one service: who may send now, and from when on nobody may.
+
+All of a run's requests to a service pass one gate, from tasks and threads alike, first come first served; requests that
+are sent again go before new ones. The gate keeps the rates, stops everybody when the service says that it is too much,
+then lets one request at a time try until one succeeds, and shuts when the service keeps failing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+from harness.clock import Clock, LiveClock
+from harness.errors import ServiceError
+from harness.limits.rates import Rates
+from harness.limits.verdicts import Verdict
+from harness.settings import Retry
+
+#: Kinds of failures after which a service is thought to be down, if they go on.
+_DOWN = frozenset({"rate_limited", "server", "connection", "timeout"})
+
+
+class Ticket:
+    """One attempt, from its place in the queue to its end."""
+
+    __slots__ = ("again", "sent", "tokens", "turn")
+
+    def __init__(self, *, tokens: int = 0, again: bool = False) -> None:
+        """
+        Args:
+            tokens: The most that the request may use.
+            again: It was sent before, and failed.
+        """
+        self.tokens = tokens
+        self.again = again
+        #: When it was let through, seconds on the gate's clock.
+        self.sent = -1.0
+        #: Done when it is worth asking again.
+        self.turn: Future[None] = Future()
+
+
+class Gate:
+    """One service's gate; for use from any thread."""
+
+    def __init__(self, *, name: str, retry: Retry, rates: Rates, clock: Clock | None = None) -> None:
+        """
+        Args:
+            name: What messages call the service.
+            retry: How long pauses are, and how many failures shut the gate.
+            rates: What the service allows.
+            clock: What time it is; the machine's monotonic clock by default.
+        """
+        self.clock: Clock = clock or LiveClock()
+        self.rates = rates
+        self._name = name
+        self._retry = retry
+        self._lock = threading.Lock()
+        self._again: deque[Ticket] = deque()
+        self._fresh: deque[Ticket] = deque()
+        self._sending = 0
+        #: Requests at the same time; None: as many as come.
+        self._width: int | None = None
+        #: As many as there were when the service first said that it was too much.
+        self._before = 1
+        self._paused_at = -1.0
+        self._paused_until = -1.0
+        #: Pauses in a row after which the service still said that it was too much.
+        self._rounds = 0
+        #: Calls in a row that ended without an answer.
+        self._lost = 0
+        self._shut: ServiceError | None = None
+        #: When somebody may try whether the service is there again.
+        self._try_at: float | None = None
+
+    def join(self, ticket: Ticket) -> None:
+        """Take a place in the queue."""
+        with self._lock:
+            (self._again if ticket.again else self._fresh).append(ticket)
+
+    def ask(self, ticket: Ticket) -> float | None:
+        """Ask whether it is a ticket's turn.
+
+        Returns:
+            0: it is let through, and `done` must be called when the attempt is over. More: ask again after so many
+            seconds. None: ask again when `ticket.turn` is done.
+
+        Raises:
+            ServiceError: Nothing is sent to this service any more; the ticket has lost its place.
+        """
+        with self._lock:
+            now = self.clock.now()
+            if self._shut is not None and not self._may_try(now):
+                self._remove(ticket)
+                raise ServiceError(self._shut.kind, self._shut.message)
+            if ticket is not self._first() or (self._width is not None and self._sending >= self._width):
+                ticket.turn = Future()
+                return None
+            wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now))
+            if wait > 0:
+                return wait
+            self.rates.take(ticket.tokens, now)
+            ticket.sent = now
+            self._sending += 1
+            self._remove(ticket)
+            return 0.0
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give up a place in the queue."""
+        with self._lock:
+            self._remove(ticket)
+
+    def done(self, ticket: Ticket, verdict: Verdict | None, *, pause: float = 0.0) -> None:
+        """End an attempt.
+
+        Args:
+            ticket: The attempt's.
+            verdict: What it came to; None: nobody knows.
+            pause: Seconds that its own call will wait before it is sent again.
+        """
+        with self._lock:
+            self._sending -= 1
+            now = self.clock.now()
+            if verdict is None:
+                pass
+            elif verdict.kind == "quota":
+                self._close(verdict.kind, quota_text(self._name, verdict.said), try_at=None)
+            elif verdict.everybody:
+                self._too_much(ticket, verdict, max(pause, verdict.asked or 0.0), now)
+            elif verdict.kind is None:
+                self._well(ticket)
+            self._wake()
+
+    def lost(self, verdict: Verdict) -> None:
+        """Take note that a call ended without an answer, after all its attempts."""
+        with self._lock:
+            if verdict.kind not in _DOWN:
+                return
+            self._lost += 1
+            if self._lost >= self._retry.breaker or self._shut is not None:
+                self._fail(verdict, f"{self._lost} calls in a row failed", self.clock.now())
+            self._wake()
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Read what the service says of its limits."""
+        with self._lock:
+            self.rates.learn(headers, self.clock.now())
+
+    def settle(self, ticket: Ticket, used: int) -> None:
+        """Take note of how many tokens an attempt used."""
+        with self._lock:
+            self.rates.settle(ticket.tokens, used)
+
+    def _too_much(self, ticket: Ticket, verdict: Verdict, pause: float, now: float) -> None:
+        assert verdict.kind is not None
+        if verdict.asked is not None and verdict.asked > self._retry.budget:
+            self._close(verdict.kind, too_long_text(self._name, verdict, self._retry), try_at=now + verdict.asked)
+            return
+        if ticket.sent <= self._paused_at:
+            # It was under way already when the pause began, and tells nothing new.
+            self._paused_until = max(self._paused_until, now + (verdict.asked or 0.0))
+            return
+        self._rounds += 1
+        if self._width is None:
+            self._before = self._sending + 1
+        self._width = 1
+        self._paused_at = now
+        self._paused_until = now + (pause if verdict.asked is not None else max(pause, self._retry.pause(self._rounds)))
+        if self._rounds >= self._retry.breaker or self._shut is not None:
+            self._fail(verdict, f"it refused {self._rounds} times in a row, however long we waited", now)
+
+    def _well(self, ticket: Ticket) -> None:
+        self._lost = 0
+        if ticket.sent <= self._paused_at:
+            # Answered before the pause began, or beside it: that the service takes more again is not said.
+            return
+        self._rounds = 0
+        self._shut = self._try_at = None
+        if self._width is not None:
+            self._width = None if self._width * 2 >= self._before else self._width * 2
+
+    def _fail(self, verdict: Verdict, why: str, now: float) -> None:
+        assert verdict.kind is not None
+        text = (
+            f"nothing more is sent to {self._name}: {why} (last: {verdict.said}). What was recorded stays: run again when "
+            "the service answers."
+        )
+        self._close(verdict.kind, text, try_at=now + self._retry.budget)
+
+    def _close(self, kind: str, text: str, *, try_at: float | None) -> None:
+        self._shut = ServiceError(kind, text)
+        self._try_at = try_at
+        for ticket in (*self._again, *self._fresh):
+            _tell(ticket)
+
+    def _may_try(self, now: float) -> bool:
+        if self._try_at is None or now < self._try_at:
+            return False
+        self._try_at = now + self._retry.budget
+        return True
+
+    def _first(self) -> Ticket | None:
+        queue = self._again or self._fresh
+        return queue[0] if queue else None
+
+    def _remove(self, ticket: Ticket) -> None:
+        queue = self._again if ticket.again else self._fresh
+        if queue and queue[0] is ticket:
+            queue.popleft()
+        elif ticket in queue:
+            queue.remove(ticket)
+        self._wake()
+
+    def _wake(self) -> None:
+        first = self._first()
+        if first is not None and (self._width is None or self._sending < self._width):
+            _tell(first)
+
+
+def quota_text(name: str, said: str) -> str:
+    """Say that an account has no money left."""
+    return (
+        f"the account at {name} has no quota left ({said}): waiting does not help. Add credit or raise its limit, "
+        "then run again; what was recorded stays."
+    )
+
+
+def too_long_text(name: str, verdict: Verdict, retry: Retry) -> str:
+    """Say that a service asked for more patience than the settings have."""
+    return (
+        f"{name} asks to wait {verdict.asked:g} s ({verdict.said}), longer than the {retry.budget:g} s that all waits of "
+        "one call may take (`retry.budget`). Run again then: what was recorded stays."
+    )
+
+
+def _tell(ticket: Ticket) -> None:
+    # A waiter that was cancelled has cancelled its future as well.
+    if not ticket.turn.done():
+        ticket.turn.set_result(None)
