@@ -42,8 +42,19 @@ class JSONPath:
         Raises:
             JSONTooLarge: it selects more than 100,000 values, or the value is nested too deeply.
         """
+        return [node.value for node in self._nodes(value)]
+
+    def places(self, value: JSON) -> list[tuple[str | int, ...]]:
+        """Return where the values stand that the path selects, as keys and indexes from the top.
+
+        Raises:
+            JSONTooLarge: As `find`.
+        """
+        return [tuple(node.location) for node in self._nodes(value)]
+
+    def _nodes(self, value: JSON) -> list[Any]:
         try:
-            found = [node.value for node in islice(self._query.finditer(value), MAX_MATCHES + 1)]
+            found = list(islice(self._query.finditer(value), MAX_MATCHES + 1))
         except (JSONPathError, RecursionError) as error:
             raise JSONTooLarge(f"{self.source} cannot be followed: {str(error).splitlines()[0]}") from None
         if len(found) > MAX_MATCHES:

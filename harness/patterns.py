@@ -33,6 +33,24 @@ class Pattern:
             # Half a surrogate pair has no UTF-8 form; RE2 reads UTF-8.
             return self._compiled.search(text.encode("utf-8", "replace").decode()) is not None
 
+    def sub(self, instead: str, text: str) -> str:
+        """Replace every match that is not empty."""
+        spans = self.spans(text)
+        if not spans:
+            return text
+        ends = [0, *(end for _, end in spans)]
+        kept = [text[end:start] for end, (start, _) in zip(ends, spans, strict=False)]
+        return instead.join([*kept, text[ends[-1] :]])
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where the expression matches, start and end, leaving out empty matches."""
+        try:
+            found = [match.span() for match in self._compiled.finditer(text)]
+        except UnicodeEncodeError:
+            # As long as the text was: half a pair is one character, and so is what stands for it.
+            found = [match.span() for match in self._compiled.finditer(text.encode("utf-8", "replace").decode())]
+        return [(start, end) for start, end in found if end > start]
+
     def fullmatch(self, text: str) -> bool:
         """Say whether the expression matches the whole text."""
         try:

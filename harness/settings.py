@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -21,7 +21,11 @@ from harness.errors import (
     UsageError,
     did_you_mean,
 )
+from harness.patterns import BadPattern, Pattern
 from harness.records import JSON
+
+if TYPE_CHECKING:
+    from harness.jsonpath import JSONPath
 
 RecordMode = Literal["none", "once", "rewrite", "all"]
 
@@ -145,6 +149,72 @@ class Retry(_Strict):
         return wait * (1 - self.jitter * random.random())
 
 
+#: What stands in recordings and reports instead of a secret.
+_PLACEHOLDER = "REDACTED"
+
+
+def expression(value: str) -> str:
+    """Check a regular expression of RE2.
+
+    Raises:
+        ValueError: It is none, or it matches where there is nothing.
+    """
+    try:
+        pattern = Pattern(value)
+    except BadPattern as error:
+        raise ValueError(str(error)) from None
+    if pattern.fullmatch(""):
+        raise ValueError(f"the regular expression {value[:80]!r} matches the empty text, which is everywhere")
+    return value
+
+
+def secret_expression(value: str) -> str:
+    """Check an expression for what is to be taken out of texts; see `expression`.
+
+    Raises:
+        ValueError: It would go on matching what it put there itself.
+    """
+    if any(span != (0, len(_PLACEHOLDER)) for span in Pattern(expression(value)).spans(_PLACEHOLDER)):
+        raise ValueError(
+            f"the regular expression {value[:80]!r} matches a part of the word {_PLACEHOLDER}, which would stand instead"
+        )
+    return value
+
+
+def json_path(value: str) -> str:
+    """Check a JSONPath (RFC 9535).
+
+    Raises:
+        ValueError: It is none.
+    """
+    from harness.jsonpath import BadPath, JSONPath
+
+    try:
+        JSONPath(value)
+    except BadPath as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+class Redact(_Strict):
+    """What is kept out of recordings and reports beside keys, which always are."""
+
+    patterns: tuple[Annotated[str, AfterValidator(secret_expression)], ...] = Field(
+        (), description="Regular expressions (RE2); what matches is replaced in every text that is kept or shown"
+    )
+    fields: tuple[Annotated[str, AfterValidator(json_path)], ...] = Field(
+        (), description="JSON paths (RFC 9535) into bodies of requests and answers; what they select is not recorded"
+    )
+
+    def compiled(self) -> tuple[tuple[Pattern, ...], tuple[JSONPath, ...]]:
+        """Return patterns and paths, ready for use."""
+        if not self.fields:
+            return tuple(map(Pattern, self.patterns)), ()
+        from harness.jsonpath import JSONPath
+
+        return tuple(map(Pattern, self.patterns)), tuple(map(JSONPath, self.fields))
+
+
 class Settings(_Strict):
     """Everything that can be set for a project."""
 
@@ -169,6 +239,7 @@ class Settings(_Strict):
     trusted_hosts: tuple[Host, ...] = Field(
         (), description="Hosts that may get your OPENAI_API_KEY where a suite names them, and keys over http://"
     )
+    redact: Redact = Field(Redact(), description="What is kept out of recordings and reports beside keys")
     otel: bool = Field(False, description="Make OpenTelemetry spans of runs; your OpenTelemetry SDK says where they go")
 
     def shown(self) -> dict[str, JSON]:
@@ -282,7 +353,7 @@ def _problem(text: str, error: Any) -> Problem:
     location = SourceLocation("pyproject.toml", line)
     where = ".".join(["tool", "harness", *loc])
     if error["type"] == "extra_forbidden":
-        models: dict[str, type[BaseModel]] = {"retry": Retry, "prices": Price}
+        models: dict[str, type[BaseModel]] = {"retry": Retry, "prices": Price, "redact": Redact}
         known = (models.get(loc[0], Settings) if len(loc) > 1 else Settings).model_fields
         hint = did_you_mean(loc[-1], [name for name in known if name != "root"])
         return Problem(message=f"unknown setting '{where}'.", location=location, hint=hint, source=source)

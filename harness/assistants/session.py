@@ -17,11 +17,13 @@ from harness.events import Event, LiveEvent, TextDelta
 from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
     AsyncRecordingTransport,
+    QuietLogs,
     RecordingTransport,
     Redactor,
     Tape,
 )
 from harness.records import JSON, Usage
+from harness.settings import Redact
 from harness.suites.suite import AssistantSpec, Case
 from harness.tools import Toolbox
 
@@ -101,6 +103,7 @@ class Clients:
         live: bool,
         secrets: Sequence[str] = (),
         trusted: Collection[str] = (),
+        redact: Redact | None = None,
     ) -> None:
         """
         Args:
@@ -111,6 +114,7 @@ class Clients:
             live: Whether anything may be sent; if not, no key is looked up.
             secrets: Values to keep out of recordings, besides those whose variables' names say that they are secret.
             trusted: Hosts that may get the user's key (`trusted_hosts`).
+            redact: What else is kept out of recordings.
         """
         self._environ = environ
         self._limiter = limiter
@@ -118,7 +122,9 @@ class Clients:
         self._concurrency = concurrency
         self._live = live
         self._trusted = trusted
-        self._redactor = Redactor.from_environment(environ, also=secrets)
+        patterns, fields = (redact or Redact()).compiled()
+        self._redactor = Redactor.from_environment(environ, also=secrets, patterns=patterns, fields=fields)
+        self._logs = QuietLogs(self._redactor.text)
         self._async: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
         self._sync: dict[tuple[Endpoint, bool], OpenAI] = {}
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
@@ -143,6 +149,7 @@ class Clients:
             transport = AsyncSendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
             client = async_client(transport, **self._settings(endpoint, live=live))
             self._async[endpoint, live] = _without_ambient(client, endpoint)
+            self._logs.install()
         return self._async[endpoint, live]
 
     def warm(self, endpoint: Endpoint) -> None:
@@ -170,6 +177,7 @@ class Clients:
                 follow_redirects=False,
                 trust_env=False,
             )
+            self._logs.install()
         return self._raw
 
     @property
@@ -205,6 +213,7 @@ class Clients:
                 websocket_base_url=no_websockets(),
             )
             self._sync[endpoint, live] = _without_ambient(client, endpoint)
+            self._logs.install()
         return self._sync[endpoint, live]
 
     def _settings(self, endpoint: Endpoint, *, live: bool) -> dict[str, Any]:
@@ -230,6 +239,7 @@ class Clients:
         return self._shared
 
     async def aclose(self) -> None:
+        self._logs.remove()
         if self._shared is not None:
             await self._shared.aclose()
         for client in self._async.values():

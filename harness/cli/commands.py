@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -66,9 +67,7 @@ class Root(Group):
         try:
             return super().invoke(ctx)
         except HarnessError as error:
-            if ctx.meta.get(__name__):
-                raise
-            say(str(error))
+            say(traceback.format_exc() if ctx.meta.get(__name__) else str(error))
             ctx.exit(int(error.exit_code))
         except KeyboardInterrupt:
             say("interrupted")

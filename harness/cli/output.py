@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +18,24 @@ if TYPE_CHECKING:
 _WIDE = 240
 
 
+_REDACT = f"{__name__}.redact"
+
+
+def keep_quiet_of(redact: Callable[[str], str]) -> None:
+    """Take secrets out of all that this command prints from now on."""
+    click.get_current_context().meta[_REDACT] = redact
+
+
+def discreet(text: str) -> str:
+    """Return a text as this command may print it."""
+    context = click.get_current_context(silent=True)
+    redact = context.meta.get(_REDACT) if context is not None else None
+    return text if redact is None else str(redact(text))
+
+
 def show(text: str) -> None:
     """Print a result."""
-    click.echo(text)
+    click.echo(discreet(text))
 
 
 def show_json(value: Any) -> None:
@@ -39,7 +54,7 @@ def show_rows(rows: Sequence[Mapping[str, JSON]]) -> None:
 
 def say(text: str) -> None:
     """Print a message."""
-    click.echo(text, err=True)
+    click.echo(discreet(text), err=True)
 
 
 def colors() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, option, running, selecting, suite_arguments
-from harness.cli.output import colors, finish, say, show, show_json, show_rows
+from harness.cli.output import colors, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +91,7 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
     """Open the project, load the suites and lay out the selected trials."""
     from harness import api
     from harness.plan import Selection
+    from harness.runs.opening import assistants_of, redactor_of
 
     retries = options.pop("retries", None)
     project = api.open_project(
@@ -104,6 +104,7 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
         tpm=options.pop("tpm", None),
         attempts=None if retries is None else retries + 1,
     )
+    keep_quiet_of(redactor_of(project.settings).text)
     selection = Selection(
         expression=options.pop("expression"),
         tags=options.pop("tags"),
@@ -113,16 +114,16 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
     )
     loaded = api.load(project, api.find_suites(project, suites))
     loaded = api.adjusted(loaded, repeats=options.pop("repeats"), baseline=options.pop("baseline"))
-    return project, api.plan(project, loaded, selection)
+    laid_out = api.plan(project, loaded, selection)
+    keep_quiet_of(redactor_of(project.settings, assistants_of(laid_out.trials)).text)
+    return project, laid_out
 
 
 def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: frozenset[str] = frozenset()) -> int:
     """Run a plan with a progress display, print what it came to, and return the exit code."""
     from harness import api
-    from harness.recording import Redactor
     from harness.reports.progress import Progress
     from harness.runs.loaded import read_run
-    from harness.runs.opening import assistants_of, named_secrets
     from harness.runs.reporting import Reporting, format_of
     from harness.store import RunFolder
 
@@ -132,8 +133,7 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     for path in outputs:
         format_of(path)
     show = not options["no_progress"] and not options["quiet"] and sys.stderr.isatty()
-    redactor = Redactor.from_environment(os.environ, also=named_secrets(assistants_of(plan.trials)))
-    with Progress(len(plan.trials), shown=show, verbose=options["verbose"], redact=redactor.text) as progress:
+    with Progress(len(plan.trials), shown=show, verbose=options["verbose"], redact=discreet) as progress:
         job = api.Job(
             project=project,
             plan=plan,

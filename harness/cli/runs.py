@@ -8,7 +8,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, output_option
-from harness.cli.output import colors, finish, say, show, show_json
+from harness.cli.output import colors, finish, keep_quiet_of, say, show, show_json
 
 
 @click.command(cls=Command)
@@ -18,8 +18,10 @@ from harness.cli.output import colors, finish, say, show, show_json
 def compare(a: str | None, b: str | None, as_json: bool) -> None:
     """Compare the last run's variants with its baseline, or A with B: runs, or SUITE:VARIANT of the last run."""
     from harness import api
+    from harness.runs.opening import redactor_of
 
     project = api.open_project()
+    keep_quiet_of(redactor_of(project.settings).text)
     found = api.compared(project, a, b)
     if as_json:
         show_json(found.plain())
@@ -52,9 +54,11 @@ def report(
     RUN is an id, the start of one, or a folder; without it, the last run. Ends with the exit code that the run ended with.
     """
     from harness import api
+    from harness.runs.opening import redactor_of
     from harness.runs.reporting import DEFAULTS, Reporting
 
     project = api.open_project()
+    keep_quiet_of(redactor_of(project.settings).text)
     stored = api.find_stored(project, run)
     reporting = Reporting(run=stored, by=_words(by), outputs=not no_outputs)
     wanted = _words(formats) or (() if outputs else DEFAULTS)

@@ -20,7 +20,7 @@ from harness.errors import CassetteDamaged, CredentialsError, StorageError, Tria
 from harness.library.answering import Answering
 from harness.library.facts import facts_of
 from harness.project.project import Project, open_project
-from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, emit, read_cassette, use_tape
+from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, read_cassette, sealed, use_tape
 from harness.recording.read import LARGEST
 from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
@@ -243,7 +243,8 @@ class Block:
             tools=self._kept,
             definitions=self._definitions,
         )
-        text = emit(Cassette(interactions=tape.interactions, facts=facts))
+        cassette = Cassette(interactions=tape.interactions, facts=facts)
+        text = sealed(cassette, self._open_clients(live=False).redactor, shown=self._shown)
         if len(text) > LARGEST:
             raise StorageError(
                 f"{self._shown} would have {len(text):,} characters, more than the {LARGEST:,} that a cassette may "
@@ -292,6 +293,7 @@ class Block:
                 live=not self.tape.replays if live is None else live,
                 secrets=[os.environ.get(named, "")] if named else (),
                 trusted=settings.trusted_hosts,
+                redact=settings.redact,
             )
         return self._clients
 

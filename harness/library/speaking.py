@@ -193,6 +193,7 @@ async def talking(assistant: Defined, *, settings: Settings, listener: Listener)
         live=not tape.replays,
         secrets=secrets,
         trusted=settings.trusted_hosts,
+        redact=settings.redact,
     )
     talk = Talk(assistant, settings=settings, tape=tape, clients=clients, block=block, listener=listener)
     missed = isinstance(tape, ReplayTape) and tape.missed is not None

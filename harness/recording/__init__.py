@@ -9,8 +9,10 @@ from harness.recording.cassette import (
     Request,
 )
 from harness.recording.emit import emit
+from harness.recording.logs import QuietLogs
 from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
+from harness.recording.seal import sealed
 from harness.recording.tape import (
     CALL,
     QUERY,
@@ -33,6 +35,7 @@ __all__ = [
     "Cassette",
     "Facts",
     "Interaction",
+    "QuietLogs",
     "RecordingTape",
     "RecordingTransport",
     "Redactor",
@@ -44,5 +47,6 @@ __all__ = [
     "current_tape",
     "emit",
     "read_cassette",
+    "sealed",
     "use_tape",
 ]

@@ -195,7 +195,7 @@ class _Take:
                 status=status,
                 reason=reason,
                 headers=headers,
-                body=self._redactor.body(content),
+                body=self._redactor.stream(content) if self.streams else self._redactor.body(content),
                 slot=self._slot,
                 attempt=self._attempt,
                 start=self._start,

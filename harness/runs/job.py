@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from harness.plan import Plan, whole_variants
 from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
 from harness.runs.manifest import manifest, origin
-from harness.runs.opening import assistants_of, concurrency, named_secrets, opened
+from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
 from harness.store import RunFolder, new_run_id
 from harness.store.rows import plain as store_plain
 
@@ -111,9 +110,7 @@ class Job:
 
     def folder(self) -> RunFolder:
         """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
-        from harness.recording import Redactor
-
-        redactor = Redactor.from_environment(os.environ, also=named_secrets(assistants_of(self.plan.trials)))
+        redactor = redactor_of(self.project.settings, assistants_of(self.plan.trials))
         return RunFolder(self.project.settings.reports, self.run, redact=redactor.text)
 
     def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:

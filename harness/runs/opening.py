@@ -19,6 +19,7 @@ from harness.settings import Settings
 if TYPE_CHECKING:
     from harness.assistants.session import Clients, Endpoint
     from harness.limits.sending import Limiter
+    from harness.recording import Redactor
     from harness.runs.workshop import Workshop
     from harness.suites.suite import AssistantSpec
 
@@ -105,6 +106,7 @@ def open_clients(project: Project, trials: Sequence[Trial], *, live: bool) -> Cl
         live=live,
         secrets=named_secrets(specs),
         trusted=settings.trusted_hosts,
+        redact=settings.redact,
     )
 
 
@@ -136,6 +138,14 @@ def named_secrets(specs: Iterable[AssistantSpec]) -> list[str]:
             if tool.kind == "mcp":
                 named.update(header_variables(tool.options.get("env", {})))
     return [value for name in named if name and (value := os.environ.get(name))]
+
+
+def redactor_of(settings: Settings, specs: Iterable[AssistantSpec] = ()) -> Redactor:
+    """Return what takes secrets out of everything that a run of these assistants keeps and shows."""
+    from harness.recording import Redactor
+
+    patterns, fields = settings.redact.compiled()
+    return Redactor.from_environment(os.environ, also=named_secrets(specs), patterns=patterns, fields=fields)
 
 
 def check_credentials(trials: Iterable[Trial], *, trusted: Collection[str] = ()) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import CassetteDamaged, TrialError
 from harness.plan import Trial
-from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, emit, read_cassette
+from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, read_cassette, sealed
 from harness.recording.read import LARGEST
 from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
@@ -105,7 +105,12 @@ class Recordings:
         if broken or (not finished and self._workshop.mode != "all"):
             return None
         facts = self._facts(held, tape, cost)
-        text = emit(Cassette(interactions=tape.interactions, facts=facts))
+        cassette = Cassette(interactions=tape.interactions, facts=facts)
+        try:
+            text = sealed(cassette, self._workshop.clients.redactor, shown=shown)
+        except TrialError as error:
+            held.failure, held.transcript = error, None
+            return None
         if len(text) > LARGEST:
             size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
             held.failure, held.transcript = TrialError("cassette_too_large", size), None

@@ -37,6 +37,7 @@ from harness.runs.facts import provenance
 from harness.runs.made import made_files
 from harness.runs.pricing import cost_today, recorded_cost
 from harness.runs.recordings import Held, Recordings
+from harness.runs.redacting import redacted
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.scorers import evaluate, settle
@@ -89,7 +90,7 @@ class Runner:
 
         async def complete(position: int, held: Held) -> None:
             try:
-                result = await self._finish(held)
+                result = redacted(await self._finish(held), self._workshop.clients.redactor)
                 ordered.put(position, result)
             except Exception as error:  # noqa: BLE001 (raised again when the others are done)
                 failures.append(error)
@@ -272,9 +273,10 @@ class Runner:
 
     def _failed(self, trial: Trial, error: TrialError | None) -> Result:
         error = error or TrialError("unknown", "there is no answer")
-        message = self._workshop.clients.redactor.text(error.message)
         where = error.where or str(trial.case.where)
-        return replace(self._blank(trial, Outcome.ERROR), error=Failure(kind=error.kind, message=message, where=where))
+        return replace(
+            self._blank(trial, Outcome.ERROR), error=Failure(kind=error.kind, message=error.message, where=where)
+        )
 
     def _skipped(self, trial: Trial) -> Result:
         return self._blank(trial, Outcome.SKIPPED)
