@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(r"\r\n|\n|\r")
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+#: Two line ends in a row; each of them as long as it can be.
+_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +27,30 @@ class Splitter:
     """Cuts a stream of bytes into events, however the bytes are chunked."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        #: What was looked at: no event ends before this.
+        self._seen = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes; return the raw blocks (each with its blank line) that they complete."""
-        buffer = self._rest + chunk
+        rest = self._rest
+        rest += chunk
         blocks: list[bytes] = []
         start = 0
-        for match in _END.finditer(buffer):
+        for match in _END.finditer(rest, self._seen):
             # A lone CR at the end of what has arrived may be the first half of a CRLF.
-            if match.end() == len(buffer) and match.group() == b"\r\r":
+            if match.end() == len(rest) and match.group().endswith(b"\r"):
                 break
-            blocks.append(buffer[start : match.end()])
+            blocks.append(bytes(rest[start : match.end()]))
             start = match.end()
-        self._rest = buffer[start:]
+        del rest[:start]
+        # The longest end of an event is four bytes.
+        self._seen = max(len(rest) - 3, 0)
         return blocks
 
     def rest(self) -> bytes:
         """What has arrived after the last complete event."""
-        return self._rest
+        return bytes(self._rest)
 
 
 def decode(block: bytes) -> Event | None:
