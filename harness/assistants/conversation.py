@@ -239,6 +239,7 @@ class _Conversation:
     async def _ask(self, turn: Turn) -> Answer:
         session, step = self._session, self._step
         session.emit(CallStarted(trial=session.trial, model=step.model))
+        session.partial.clear()
         try:
             answer = await step(session, self._messages, turn)
         except HarnessError as error:
@@ -252,6 +253,7 @@ class _Conversation:
         )
         if answer.first_content is None:
             session.heard(answer.text)
+        session.partial.clear()
         # Calls that are handed on without an id could not be answered.
         named = (call if call.id else replace(call, id=f"call_{n}") for n, call in enumerate(answer.tool_calls, 1))
         return replace(answer, tool_calls=tuple(named))

@@ -8,6 +8,8 @@ from typing import Any
 from harness.errors import CredentialsError, HarnessError, ServiceError
 
 _SHOWN = 300
+#: What the client says of connections that ended too early; all else of this kind is about what came.
+_BROKE_OFF = ("Server disconnected", "peer closed")
 
 
 def service_failure(error: Exception) -> HarnessError:
@@ -24,6 +26,8 @@ def service_failure(error: Exception) -> HarnessError:
         return ServiceError("timeout", f"no answer in time ({_cause(error)})")
     if isinstance(error, httpx2.TimeoutException):
         return ServiceError("timeout", f"no answer in time ({type(error).__name__}: {error})"[:_SHOWN])
+    if _unreadable(error):
+        return ServiceError("protocol", f"the answer is not HTTP as it should be ({_cause(error)})")
     if isinstance(error, httpx2.TransportError):
         return ServiceError("connection", f"the connection broke off ({type(error).__name__}: {error})"[:_SHOWN])
     if isinstance(error, openai.APIConnectionError):
@@ -44,6 +48,14 @@ def service_failure(error: Exception) -> HarnessError:
             return ServiceError("redirect", f"{text} (redirects are not followed: the address may be wrong)")
         return ServiceError("bad_request", text)
     return ServiceError("unknown", f"{type(error).__name__}: {error}"[:_SHOWN])
+
+
+def _unreadable(error: Exception) -> bool:
+    """Whether what came is no HTTP, which is more than a connection that broke off."""
+    import httpx2
+
+    cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
+    return isinstance(cause, httpx2.RemoteProtocolError) and not str(cause).startswith(_BROKE_OFF)
 
 
 def _cause(error: Exception) -> str:

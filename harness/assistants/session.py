@@ -337,9 +337,13 @@ class Session:
     live: Callable[[LiveEvent], None] | None = None
     #: When the conversation began, seconds on the tape; None: with its first step.
     begun: float | None = 0.0
+    #: What the answer under way has said so far; what is left of it if it breaks off.
+    partial: list[str] = field(default_factory=list)
 
     def heard(self, text: str) -> None:
         """Tell whoever follows the conversation that a piece of an answer's text is there."""
+        if text:
+            self.partial.append(text)
         if self.live is not None and text:
             self.live(TextDelta(trial=self.trial, text=text))
 

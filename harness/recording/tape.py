@@ -63,6 +63,7 @@ class RecordingTape:
         #: What was last seen of things that were not finished.
         self._polls: dict[Key, bytes] = {}
         self._open = 0
+        self._abandoned = 0
         #: Requests that our own limits hold back.
         self._held = 0
         self._closed = False
@@ -128,6 +129,7 @@ class RecordingTape:
             self._open -= 1
             self._run_clock()
             if interaction is None:
+                self._abandoned += 1
                 return
             if poll is not None and self._polls.get(poll) == interaction.body:
                 # Nor are attempts at it that failed: without an answer they would be the call's last word.
@@ -154,8 +156,14 @@ class RecordingTape:
 
     @property
     def attempts(self) -> int:
-        """HTTP requests sent so far."""
+        """HTTP requests sent so far of which something is known."""
         return len(self._entries)
+
+    @property
+    def abandoned(self) -> int:
+        """HTTP requests that were sent, and of which nothing will be known: nobody waits for them any more."""
+        with self._lock:
+            return self._abandoned + self._open
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
@@ -192,6 +200,7 @@ class ReplayTape:
     """Plays a cassette to one trial, on a clock that never waits."""
 
     replays = True
+    abandoned = 0
 
     def __init__(
         self,

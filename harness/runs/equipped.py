@@ -156,6 +156,7 @@ class _Trial:
             limits=limits,
             spent=self._spent if own else [],
             about=self._about(spec),
+            partial=self._held.partial if own else [],
         )
         toolbox.serve(session)
         self._held.toolboxes.append(toolbox)

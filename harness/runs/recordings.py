@@ -44,6 +44,8 @@ class Held:
     definitions: dict[str, JSON] = field(default_factory=dict)
     transcript: Transcript | None = None
     failure: TrialError | None = None
+    #: What an answer had said when it broke off.
+    partial: list[str] = field(default_factory=list)
 
     @property
     def prompt(self) -> PromptRef | None:

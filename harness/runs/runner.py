@@ -188,8 +188,9 @@ class Runner:
         if held.transcript is None:
             return replace(
                 self._failed(trial, held.failure),
+                output="".join(held.partial) or None,
                 cost=cost,
-                attempts=tape.attempts,
+                attempts=tape.attempts + tape.abandoned,
                 prompt=held.prompt,
                 cassette=cassette,
             )

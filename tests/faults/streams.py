@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.faults.entries import Bare, Ends, Fault
+from tests.faults.entries import Bare, Ends, Fault, Ran
 
 _TALK = ({"chunks": ["Hello ", "there, ", "world"]},)
 
 
 def _after(then: str, events: int = 3) -> Any:
     return [{"fault": {"stream": {"after": events, "then": then}}}]
+
+
+def _broken(kind: str) -> Ends:
+    return Ends(outcome="error", kind=kind, kept=False, also=_keeps_the_start, words="what was said so far is shown")
+
+
+def _keeps_the_start(ran: Ran) -> None:
+    for row in ran.rows:
+        assert row["output"]
+        assert "Hello there, world".startswith(row["output"])
+
+
+def _has_a_first_token(ran: Ran) -> None:
+    # A replay that says something else is noticed for every entry.
+    assert all(row["ttft"] > 0 for row in ran.rows)
 
 
 def _both(
@@ -35,13 +50,47 @@ def _both(
 
 ROWS: Sequence[Fault] = (
     Fault(
+        id="F31",
+        what="a header of 200 kB",
+        rules=[{"fault": {"header_bytes": 200_000}}],
+        harness=Ends(outcome="error", kind="protocol", attempts=3, kept=False),
+        bare=Bare(attempts=3, raises="APIConnectionError"),
+    ),
+    Fault(
+        id="F31b",
+        what="a malformed header",
+        rules=[{"fault": {"header_line": "this is no header"}}],
+        harness=Ends(outcome="error", kind="protocol", attempts=3, kept=False),
+        bare=Bare(attempts=3, raises="APIConnectionError"),
+    ),
+    Fault(
+        id="F32",
+        what="no byte ever comes",
+        rules=[{"fault": {"hang": "before"}}],
+        settings={"timeout": "300ms"},
+        harness=Ends(outcome="error", kind="timeout", kept=False),
+        bare=Bare(attempts=3, raises="APITimeoutError", timeout=0.1),
+    ),
+    Fault(
+        id="F33",
+        what="a few bytes now and then",
+        rules=[{"fault": {"drip": {"bytes": 50, "every": 0.03}}}],
+        settings={"timeout": "200ms"},
+        harness=Ends(outcome="error", kind="timeout", kept=False),
+        bare=Bare(
+            returns="the answer, however long it takes: only the time between two bytes counts",
+            check=lambda got: got.choices[0].message.content == "Hello there",
+            timeout=0.1,
+        ),
+    ),
+    Fault(
         id="F34",
         what="a stream with comments that keep it alive, sent byte by byte",
         stream=True,
         script=[{"chunks": ["Hello ", "wörld 🌍"]}],
         expect={"equals": "Hello wörld 🌍"},
         rules=[{"fault": {"split": 1, "stream": {"comments": True}}}],
-        harness=Ends(outcome="passed", words="the time to first token comes back on replay"),
+        harness=Ends(outcome="passed", also=_has_a_first_token, words="the time to first token comes back on replay"),
         bare=Bare(returns="the text", check=lambda got: got == "Hello wörld 🌍"),
     ),
     *_both(
@@ -49,8 +98,54 @@ ROWS: Sequence[Fault] = (
         "",
         "a stream that ends without a finish reason",
         then="cut",
-        harness=Ends(outcome="error", kind="truncated_stream", kept=False),
+        harness=_broken("truncated_stream"),
         chat=Bare(returns="the text so far", check=lambda got: got == "Hello there, "),
         responses=Bare(returns="the text so far", check=lambda got: got.startswith("Hello ")),
+    ),
+    *_both(
+        36,
+        "",
+        "a stream that is closed in the middle",
+        then="close",
+        harness=_broken("connection"),
+        chat=Bare(raises="APIConnectionError"),
+        responses=Bare(raises="APIConnectionError"),
+    ),
+    *_both(
+        36,
+        "c",
+        "a stream that is reset",
+        then="reset",
+        harness=_broken("connection"),
+        chat=Bare(raises="APIConnectionError"),
+        responses=Bare(raises="APIConnectionError"),
+    ),
+    *_both(
+        36,
+        "e",
+        "a stream that stalls",
+        then="stall",
+        settings={"timeout": "300ms"},
+        harness=_broken("timeout"),
+        chat=Bare(raises="APITimeoutError", timeout=0.1),
+        responses=Bare(raises="APITimeoutError", timeout=0.1),
+    ),
+    *_both(
+        37,
+        "",
+        "an error among the events of a stream",
+        then="error",
+        harness=_broken("server"),
+        chat=Bare(raises="APIError"),
+        responses=Bare(returns="the text so far, and the error as an event", check=lambda got: got == "Hello there, "),
+    ),
+    *_both(
+        37,
+        "c",
+        "an event that is no JSON",
+        then="bad",
+        harness=_broken("protocol"),
+        chat=Bare(raises="JSONDecodeError"),
+        responses=Bare(raises="JSONDecodeError"),
     ),
 )

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from harness.recording import sse
 
-_PIECES = st.sampled_from(["data: ", "data:", "event: x", "\n", "\r", "\r\n", "ü", "🌍", "a", ":", ": keep-alive", " ", "id: 7"])
+_PIECES = st.sampled_from(
+    ["data: ", "data:", "event: x", "\n", "\r", "\r\n", "ü", "🌍", "a", ":", ": keep-alive", " ", "id: 7"]
+)
 _BODIES = st.lists(_PIECES, max_size=24).map(lambda parts: "".join(parts).encode())
 
 
