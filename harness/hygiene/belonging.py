@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from harness.errors import NothingSelected
+from harness.hygiene.elsewhere import suites_elsewhere
 from harness.hygiene.places import Place, place_of
 from harness.plan import Selection, Trial, build_plan
 from harness.project.project import Project, find_suites, load
+from harness.settings import Settings
 from harness.suites.suite import Suite, slug
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Belonging:
     """Every trial of a project's suites, by the place of its recording."""
 
-    folder: Path
+    settings: Settings
     suites: Sequence[Suite]
     trials: Mapping[Path, Trial]
+
+    @property
+    def folder(self) -> Path:
+        """Where recordings lie."""
+        return self.settings.cassettes
 
     def trial(self, path: Path) -> Trial | None:
         """Return the trial that a recording belongs to, its scorers' one too."""
@@ -34,8 +42,14 @@ class Belonging:
         place = place_of(path, self.folder)
         return None if place is None or self.trial(path) is not None else self._why(place)
 
-    def _why(self, place: Place) -> str:
+    @cached_property
+    def _elsewhere(self) -> frozenset[str]:
+        return suites_elsewhere(self.settings)
+
+    def _why(self, place: Place) -> str | None:
         suite = next((one for one in self.suites if slug(one.name) == place.suite), None)
+        if suite is None and place.suite in self._elsewhere:
+            return None
         if suite is None:
             return f"there is no suite '{place.suite}'"
         variant = next((one for one in suite.variants if slug(one.name) == place.variant), None)
@@ -60,4 +74,4 @@ def belonging(project: Project) -> Belonging:
         trials = build_plan(suites, selection=Selection(), cassettes=folder).trials
     except NothingSelected:
         suites, trials = [], ()
-    return Belonging(folder=folder, suites=suites, trials={trial.cassette: trial for trial in trials})
+    return Belonging(settings=project.settings, suites=suites, trials={trial.cassette: trial for trial in trials})

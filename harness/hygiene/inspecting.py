@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.costs import PriceTable
 from harness.errors import CassetteDamaged
-from harness.hygiene.spoken import answered
 from harness.recording import Cassette, Interaction, Redactor, emit, sse
 from harness.recording.read import parse_cassette
+from harness.recording.seal import without_secrets
 from harness.records import JSON
 from harness.runs.pricing import cost_of
 
@@ -77,34 +77,23 @@ class Inspector:
             cassette = parse_cassette(raw, shown=subject.shown)
         except CassetteDamaged as error:
             yield "error", "damaged", error.message.removeprefix(f"{subject.shown} is damaged: ")
-            yield from self._secrets(raw.decode("utf-8", errors="replace"))
+            text = raw.decode("utf-8", errors="replace")
+            if self._redactor.text(text) != text:
+                yield "error", "secret", "a secret, or what looks like one, stands in it"
             return
         if len(raw) > LARGE:
             yield "warning", "size", f"it has {len(raw):,} bytes; a review of more than {LARGE:,} is no review"
         text = raw.decode("utf-8-sig")
-        yield from self._secrets(text)
-        yield from self._said(cassette.interactions)
+        found = secrets(cassette, without_secrets(cassette, self._redactor))
+        if found:
+            places = " and ".join(found[:2]) + (f", {len(found) - 2} places more" if len(found) > 2 else "")
+            message = f"a secret, or what looks like one, stands in {places}; `harness cassettes scrub --write`"
+            yield "error", "secret", message
         yield from _layout(text, cassette)
         yield from _order(cassette.interactions)
         yield from _events(cassette.interactions)
         if subject.priced:
             yield from self._cost(cassette, subject.model)
-
-    def _secrets(self, text: str) -> Iterator[tuple[Level, str, str]]:
-        if self._redactor.text(text) == text:
-            return
-        lines = text.splitlines()
-        number = next((at for at, line in enumerate(lines, start=1) if self._redactor.text(line) != line), None)
-        where = f" in line {number}" if number is not None else ""
-        yield "error", "secret", f"a secret, or what looks like one, stands{where}; `harness cassettes scrub --write`"
-
-    def _said(self, interactions: Sequence[Interaction]) -> Iterator[tuple[Level, str, str]]:
-        """Look for secrets that a stream holds in pieces."""
-        for one in interactions:
-            text = "\n".join(part.text for part in answered(one)) if one.events else ""
-            if self._redactor.text(text) != text:
-                yield "error", "secret", f"the streamed answer of call {one.slot} spells out a secret; record it anew"
-                return
 
     def _cost(self, cassette: Cassette, model: str | None) -> Iterator[tuple[Level, str, str]]:
         facts = cassette.facts
@@ -114,6 +103,17 @@ class Inspector:
         if again != facts.cost:
             was, now = (f"${cost:f}" if cost is not None else "no price" for cost in (facts.cost, again))
             yield "warning", "cost", f"it says {was}, and its tokens come to {now} by the same prices"
+
+
+def secrets(cassette: Cassette, clean: Cassette) -> list[str]:
+    """Return where a recording differs from what is left of it without secrets: `the request of call 1`."""
+    found = []
+    for one, other in zip(cassette.interactions, clean.interactions, strict=True):
+        if one.request != other.request:
+            found.append(f"the request of call {one.slot}")
+        if replace(one, request=other.request) != other:
+            found.append(f"the answer of call {one.slot}")
+    return [*found, "the results of tools"] if cassette.facts != clean.facts else found
 
 
 def _layout(text: str, cassette: Cassette) -> Iterator[tuple[Level, str, str]]:

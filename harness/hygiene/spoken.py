@@ -14,6 +14,10 @@ from harness.records import JSON
 
 #: Numbers of a list that are shown: an embedding has thousands.
 _NUMBERS = 8
+#: Objects that say again what was asked for, apart from their id.
+_ECHOES = frozenset(
+    {"assistant", "assistant.deleted", "conversation", "conversation.deleted", "thread", "thread.deleted"}
+)
 #: What comes of reading something that is not what its API says.
 _ODD = (AttributeError, TypeError, LookupError, ValueError, RecursionError)
 _STREAM_ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -137,8 +141,10 @@ def _whole(body: Mapping[str, Any]) -> Iterator[Part]:
         yield from _item({"role": body.get("role"), "content": body.get("content")})
     elif body.get("object") == "thread.run":
         yield from _run(body)
+    elif body.get("object") in _ECHOES:
+        yield Part("object", f"{body['object']} {body.get('id')}")
     else:
-        yield Part(str(body.get("object") or "answer"), _pretty(body))
+        yield Part("object" if body.get("object") else "answer", _pretty(body))
 
 
 def _response(body: Mapping[str, Any]) -> Iterator[Part]:

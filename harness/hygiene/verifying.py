@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from harness.hygiene.belonging import Belonging, belonging
 from harness.hygiene.inspecting import Finding, Inspector, Subject
 from harness.hygiene.places import leftovers, recordings
 from harness.project.project import Project
-from harness.recording import Redactor
 from harness.records import JSON
-from harness.runs.opening import assistants_of, named_secrets
-from harness.settings import Price
+from harness.runs.opening import assistants_of, named_secrets, redactor_of
+from harness.settings import Settings
 
 #: Files that are looked at in one process before starting others is worth their while.
 _ALONE = 600
@@ -67,9 +66,9 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
         first = str(error).splitlines()[0]
         message = f"its suites do not load, so nobody knows what belongs to them: {first}"
         remarks.append(Finding(path=project.shown(folder), level="warning", kind="suites", message=message))
-    redactor = secrets_of(known)
+    specs = assistants_of(known.trials.values()) if known is not None else []
     subjects = [_subject(project, path, known) for path in files]
-    for findings in _inspected(subjects, redactor, project.settings.prices):
+    for findings in _inspected(subjects, project.settings, named_secrets(specs)):
         remarks += findings
     if known is not None:
         remarks += _orphans(project, files, known)
@@ -78,12 +77,6 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
             message = "a process died while it wrote this; `harness cassettes prune --write`"
             remarks.append(Finding(path=project.shown(path), level="warning", kind="leftover", message=message))
     return Verified(files=len(files), findings=tuple(sorted(remarks, key=lambda one: (one.level, one.path))))
-
-
-def secrets_of(known: Belonging | None) -> Redactor:
-    """Return what takes today's secrets out: those of the environment, and those that suites name."""
-    specs = assistants_of(known.trials.values()) if known is not None else ()
-    return Redactor.from_environment(os.environ, also=named_secrets(specs))
 
 
 def _subject(project: Project, path: Path, known: Belonging | None) -> Subject:
@@ -107,10 +100,10 @@ def _orphans(project: Project, files: Iterable[Path], known: Belonging) -> Itera
             )
 
 
-def _inspected(subjects: Sequence[Subject], redactor: Redactor, prices: Mapping[str, Price]) -> Iterator[list[Finding]]:
+def _inspected(subjects: Sequence[Subject], settings: Settings, named: Sequence[str]) -> Iterator[list[Finding]]:
     cores = min(os.cpu_count() or 1, 8)
     if len(subjects) < _ALONE or cores < 2:
-        yield _inspect(subjects, redactor, prices)
+        yield _inspect(subjects, settings, named)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -119,9 +112,11 @@ def _inspected(subjects: Sequence[Subject], redactor: Redactor, prices: Mapping[
     count = len(chunks)
     # A fork would take over the locks of threads that are no more.
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_inspect, chunks, [redactor] * count, [prices] * count)
+        yield from pool.map(_inspect, chunks, [settings] * count, [named] * count)
 
 
-def _inspect(subjects: Sequence[Subject], redactor: Redactor, prices: Mapping[str, Price]) -> list[Finding]:
-    inspector = Inspector(redactor=redactor, prices=PriceTable(prices))
+def _inspect(subjects: Sequence[Subject], settings: Settings, named: Sequence[str]) -> list[Finding]:
+    redactor = redactor_of(settings)
+    redactor.learn(named)
+    inspector = Inspector(redactor=redactor, prices=PriceTable(settings.prices))
     return [finding for subject in subjects for finding in inspector.inspect(subject)]

@@ -22,10 +22,7 @@ def sealed(cassette: Cassette, redactor: Redactor, *, shown: str) -> str:
     Raises:
         TrialError: Of kind `secret`: something in it, or its path, would still show a secret. The message says where.
     """
-    clean = Cassette(
-        interactions=tuple(_interaction(one, redactor) for one in cassette.interactions),
-        facts=_facts(cassette.facts, redactor),
-    )
+    clean = without_secrets(cassette, redactor)
     text = emit(clean)
     places = list(_leaks(clean, text, redactor, shown))
     if places:
@@ -35,6 +32,14 @@ def sealed(cassette: Cassette, redactor: Redactor, *, shown: str) -> str:
             "`[tool.harness.redact]`; a file that stood there before is untouched.",
         )
     return text
+
+
+def without_secrets(cassette: Cassette, redactor: Redactor) -> Cassette:
+    """Return a recording without what `redactor` knows as secrets, also where a stream spells them out."""
+    return Cassette(
+        interactions=tuple(_interaction(one, redactor) for one in cassette.interactions),
+        facts=_facts(cassette.facts, redactor),
+    )
 
 
 def _interaction(one: Interaction, redactor: Redactor) -> Interaction:

@@ -1,0 +1,93 @@
+"""Today's redaction applied to recordings that exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import CassetteDamaged, StorageError, TrialError
+from harness.hygiene.belonging import belonging
+from harness.hygiene.inspecting import secrets
+from harness.hygiene.places import recordings
+from harness.project.project import Project
+from harness.recording import read_cassette
+from harness.recording.seal import sealed, without_secrets
+from harness.records import JSON
+from harness.runs.opening import assistants_of, redactor_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrubbed:
+    """What was found in a file: what would change, or what is in the way."""
+
+    path: str
+    changed: tuple[str, ...] = ()
+    #: Why nothing can be done about it.
+    problem: str | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.path}: {self.problem or ', '.join(self.changed)}"
+
+    def plain(self) -> dict[str, JSON]:
+        return {"path": self.path, "changed": list(self.changed), "problem": self.problem}
+
+
+def scrub(project: Project, paths: Sequence[Path], *, write: bool) -> list[Scrubbed]:
+    """Take secrets out of recordings; return those that hold any.
+
+    Requests lose them in the same way before they are matched, so what is scrubbed replays as before.
+
+    Args:
+        project: Whose recordings; its suites name further secrets.
+        paths: Files and folders; none: all recordings.
+        write: False: only say what would change.
+
+    Raises:
+        UsageError: A path does not exist.
+        ConfigError: The suites, which may name secrets, cannot be loaded.
+        StorageError: A file could not be written.
+    """
+    redactor = redactor_of(project.settings, assistants_of(belonging(project).trials.values()))
+    found: list[Scrubbed] = []
+    for path in recordings(paths, project.settings.cassettes):
+        shown = project.shown(path)
+        try:
+            before = read_cassette(path, shown=shown)
+        except CassetteDamaged as error:
+            found.append(Scrubbed(path=shown, problem=error.message.removeprefix(f"{shown} ")))
+            continue
+        changed = tuple(secrets(before, without_secrets(before, redactor)))
+        if not changed:
+            continue
+        try:
+            text = sealed(before, redactor, shown=shown)
+        except TrialError as error:
+            found.append(Scrubbed(path=shown, problem=error.message))
+            continue
+        if write:
+            replace_file(path, text)
+        found.append(Scrubbed(path=shown, changed=changed))
+    return found
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file: it is the old one or the new one at any moment.
+
+    Raises:
+        StorageError: It could not be written; the old one is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with open(temporary, "xb") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError.of(path, error) from None
