@@ -6,6 +6,7 @@ trial would cost more than all the rest of a trial.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -127,6 +128,7 @@ class Clients:
         self._logs = QuietLogs(self._redactor.text)
         self._async: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
         self._sync: dict[tuple[Endpoint, bool], OpenAI] = {}
+        self._making = threading.Lock()
         self._transports: dict[Endpoint, AsyncRecordingTransport] = {}
         self._raw: httpx2.AsyncClient | None = None
         self._shared: Shared | None = None
@@ -196,25 +198,29 @@ class Clients:
 
     def sync_client(self, endpoint: Endpoint, *, live: bool = True) -> OpenAI:
         """Return the synchronous client of an endpoint, for code that runs in a thread."""
-        if (endpoint, live) not in self._sync:
-            import httpx2
-            from openai import OpenAI
+        # Threads that begin together would each make one, and all but the last would never be closed.
+        with self._making:
+            if (endpoint, live) not in self._sync:
+                import httpx2
+                from openai import OpenAI
 
-            limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
-            transport = SendingTransport(
-                RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
-                limiter=self._limiter,
-                account=endpoint.api_key_env or "",
-            )
-            client = OpenAI(
-                **self._settings(endpoint, live=live),
-                max_retries=0,
-                http_client=httpx2.Client(transport=transport, follow_redirects=False),
-                websocket_base_url=no_websockets(),
-            )
-            self._sync[endpoint, live] = _without_ambient(client, endpoint)
-            self._logs.install()
-        return self._sync[endpoint, live]
+                limits = httpx2.Limits(
+                    max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency
+                )
+                transport = SendingTransport(
+                    RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
+                    limiter=self._limiter,
+                    account=endpoint.api_key_env or "",
+                )
+                client = OpenAI(
+                    **self._settings(endpoint, live=live),
+                    max_retries=0,
+                    http_client=httpx2.Client(transport=transport, follow_redirects=False),
+                    websocket_base_url=no_websockets(),
+                )
+                self._sync[endpoint, live] = _without_ambient(client, endpoint)
+                self._logs.install()
+            return self._sync[endpoint, live]
 
     def _settings(self, endpoint: Endpoint, *, live: bool) -> dict[str, Any]:
         import httpx2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx2
 
 from harness.errors import HarnessError
 from harness.recording import sse
+from harness.recording.broken import from_words, in_words
 from harness.recording.cassette import Interaction, Request
 from harness.recording.redact import Redactor
 from harness.recording.tape import (
@@ -26,6 +28,9 @@ from harness.recording.tape import (
     ReplayTape,
     current_tape,
 )
+
+#: Stock vcrpy has no failed attempts; this status makes an SDK that replays the file there retry as well.
+NO_RESPONSE = 599
 
 # Bodies are stored decoded, and lengths are those of what was decoded.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
@@ -87,7 +92,16 @@ class RecordingTransport(httpx2.BaseTransport):
     def __init__(self, inner: Callable[[], httpx2.BaseTransport], *, redactor: Redactor) -> None:
         self._make = inner
         self._inner: httpx2.BaseTransport | None = None
+        self._making = threading.Lock()
         self._redactor = redactor
+
+    def open(self) -> httpx2.BaseTransport:
+        """Return the network transport, made now if it was not needed before."""
+        # Threads that begin together would each make one, and all but the last would never be closed.
+        with self._making:
+            if self._inner is None:
+                self._inner = self._make()
+            return self._inner
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _refuse_event_loop()
@@ -96,11 +110,10 @@ class RecordingTransport(httpx2.BaseTransport):
         kept = _kept_request(request, self._redactor)
         if isinstance(tape, ReplayTape):
             return _replay(tape, kept, request)
-        if self._inner is None:
-            self._inner = self._make()
+        inner = self.open()
         take = _Take(tape, kept, request, self._redactor)
         try:
-            response = self._inner.handle_request(request)
+            response = inner.handle_request(request)
             take.opened(response)
             if take.streams:
                 return take.response(_SyncTee(response, take))
@@ -152,14 +165,16 @@ class _Take:
             reason=self._live.reason_phrase,
             headers=self._redactor.headers(self._live.headers.multi_items()),
             content=content,
-            error=None if error is None else _error_word(error),
+            error=None if error is None else self._words(error),
             truncated=truncated,
         )
 
     def failed(self, error: Exception) -> None:
         if not self._closed:
-            # Stock vcrpy has no failed attempts; a 599 makes an SDK that replays this file there retry as well.
-            self._close(status=599, reason="No response", headers={}, content=b"", error=_error_word(error))
+            self._close(status=NO_RESPONSE, reason="No response", headers={}, content=b"", error=self._words(error))
+
+    def _words(self, error: Exception) -> str:
+        return self._redactor.text(in_words(error))
 
     def abandon(self) -> None:
         if not self._closed:
@@ -298,7 +313,7 @@ class _Playback(httpx2.AsyncByteStream, httpx2.SyncByteStream):
             yield block
         self._tape.clock.advance_to(self._one.end)
         if self._one.error is not None:
-            raise _recorded_error(self._one.error)
+            raise from_words(self._one.error)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for block in self:
@@ -320,11 +335,11 @@ def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.
     request.extensions[REPLAYED] = True
     one, step = tape.play(kept)
     tape.clock.advance_to(one.first_byte)
-    if one.error is not None and not one.events:
+    if one.error is not None and one.status == NO_RESPONSE:
         tape.clock.advance_to(one.end)
-        raise _recorded_error(one.error)
+        raise from_words(one.error)
     stream: Any
-    if one.events:
+    if one.events or one.error is not None:
         stream = _Playback(tape, one)
     else:
         tape.clock.advance_to(one.end)
@@ -353,14 +368,3 @@ def _kept_request(request: httpx2.Request, redactor: Redactor) -> Request:
         headers=redactor.headers(request.headers.multi_items()),
         body=redactor.body(body) if body else None,
     )
-
-
-def _error_word(error: Exception) -> str:
-    kind = "timeout" if isinstance(error, httpx2.TimeoutException) else "connection"
-    return f"{kind}: {type(error).__name__}"
-
-
-def _recorded_error(word: str) -> httpx2.TransportError:
-    kind, _, detail = word.partition(": ")
-    message = f"recorded {kind} ({detail})"
-    return httpx2.ReadTimeout(message) if kind == "timeout" else httpx2.ReadError(message)

@@ -285,8 +285,68 @@ def test_a_broken_stream_is_no_final_answer() -> None:
     tape = RecordingTape()
     with pytest.raises(openai.APIConnectionError):
         within(tape, listen(async_client(Service(streaming(["a"], done=False, error=httpx2.ReadError("reset"))))))
-    assert tape.interactions[0].error == "connection: ReadError"
+    assert tape.interactions[0].error == "connection: ReadError: reset"
     assert not tape.final
+
+
+@pytest.mark.parametrize(
+    "error", [httpx2.ReadError("reset"), httpx2.ConnectError("no such host"), httpx2.ReadTimeout("")]
+)
+@pytest.mark.parametrize("place", ["before an answer", "before an event", "after an event"])
+def test_what_broke_breaks_on_replay_in_the_same_place_and_words(error: httpx2.TransportError, place: str) -> None:
+    def refused(request: httpx2.Request, number: int) -> httpx2.Response:
+        raise error
+
+    words = ["a"] if place == "after an event" else []
+    handler = refused if place == "before an answer" else streaming(words, done=False, error=error)
+    seen: list[tuple[list[str], str, str]] = []
+
+    async def listen(client: openai.AsyncOpenAI) -> None:
+        steps = ["asked"]
+        try:
+            stream = await client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "x"}], stream=True
+            )
+            steps.append("answered")
+            async for chunk in stream:
+                steps.append(str(chunk.choices[0].delta.content))
+        except openai.APIConnectionError as broken:
+            seen.append((steps, repr(broken), repr(broken.__cause__)))
+
+    tape = RecordingTape()
+    within(tape, listen(async_client(Service(handler), retry=Retry(attempts=1))))
+    within(ReplayTape(recorded(tape), shown="c"), listen(async_client(Service(unreachable))))
+    live, replayed = seen
+    assert live == replayed
+    assert type(error).__name__ in live[2] and str(error) in live[2]
+
+
+def test_threads_that_begin_together_share_one_connection_pool() -> None:
+    made: list[Service] = []
+    gate = threading.Barrier(4)
+
+    def make() -> Service:
+        made.append(Service(answering()))
+        # Time for the others to get here as well, if they can.
+        threading.Event().wait(0.05)
+        return made[-1]
+
+    transport = RecordingTransport(make, redactor=Redactor())
+    client = openai.OpenAI(api_key=KEY, base_url="http://s.test/v1", http_client=httpx2.Client(transport=transport))
+    tape = RecordingTape()
+
+    def ask() -> None:
+        gate.wait()
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+
+    with use_tape(tape), use_clock(tape.clock):
+        threads = [threading.Thread(target=copy_context().run, args=(ask,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len(made[0].requests) == 4
 
 
 def test_a_miss_names_the_field_and_reaches_the_caller_unretried() -> None:
