@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.project.inventory import listing, notes, readiness, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.estimates import estimate, plan_rows
-from harness.runs.job import Conclusion, Job
+from harness.runs.job import Conclusion, Job, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import stale
@@ -31,4 +31,5 @@ __all__ = [
     "readiness",
     "stale",
     "suite_count",
+    "unkept",
 ]

@@ -16,7 +16,10 @@ Trial errors are recorded values: the runner turns them into results of outcome 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -55,6 +58,10 @@ PRECEDENCE = (
     ExitCode.NOTHING,
     ExitCode.PASSED,
 )
+
+
+#: Not on every system: quotas are not known to Windows.
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,7 +132,12 @@ class StorageError(HarnessError):
 
     @classmethod
     def of(cls, path: Path, error: OSError) -> StorageError:
-        return cls(f"cannot write {path}: {error.strerror or error}")
+        """Say what could not be written and why, and how much room there is where that is the trouble."""
+        room = ""
+        if error.errno in _FULL:
+            with contextlib.suppress(OSError):
+                room = f" ({shutil.disk_usage(path.parent).free:,} bytes are free there)"
+        return cls(f"cannot write {path}: {error.strerror or error}{room}")
 
 
 class TrialError(HarnessError):

@@ -21,6 +21,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that a person should know and that no result says; it may come before `RunStarted`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStarted:
     """A trial begins."""
 
@@ -123,6 +130,6 @@ class MessageAdded:
 LiveEvent: TypeAlias = TextDelta | ToolCalled | ToolReturned | MessageAdded
 #: What has a moment in its trial.
 TimedEvent: TypeAlias = CallStarted | CallCompleted | CallFailed | LiveEvent
-Event: TypeAlias = RunStarted | TrialStarted | TimedEvent | TrialFinished | RunFinished
+Event: TypeAlias = RunStarted | Noted | TrialStarted | TimedEvent | TrialFinished | RunFinished
 #: Hears every event. One with an attribute `live` that is false hears no `LiveEvent`.
 Subscriber: TypeAlias = Callable[[Event], None]

@@ -257,14 +257,27 @@ def find_root(start: Path | None = None) -> Path:
 
     Args:
         start: A folder, or a file in one; default: the working folder.
+
+    Raises:
+        UsageError: The working folder was removed, and is needed.
     """
-    here = Path.cwd()
-    place = here if start is None else start.absolute()
+    here = _working_folder()
+    place = start if here is None else here / (start or "")
+    if place is None or not place.is_absolute():
+        raise UsageError("the working folder is gone: change to one that exists, or name a suite by its whole path")
     folder = place if place.is_dir() else place.parent
     for candidate in (folder, *folder.parents):
         if _announces(candidate / "pyproject.toml"):
             return candidate
-    return here if folder.is_relative_to(here) else folder
+    return here if here is not None and folder.is_relative_to(here) else folder
+
+
+def _working_folder() -> Path | None:
+    """Return the working folder; None: somebody has removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def _announces(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.output import say
+from harness.cli.streams import make_lasting
 from harness.errors import ExitCode, HarnessError
 
 
@@ -60,6 +61,7 @@ class Root(Group):
     """Turns every error that is ours into a message and its exit code; a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        make_lasting()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 # A character that a terminal or file cannot take must not cost the rest of what is said.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.errors import StorageError
+
 if TYPE_CHECKING:
     from harness.records import JSON
 
@@ -34,8 +36,15 @@ def discreet(text: str) -> str:
 
 
 def show(text: str) -> None:
-    """Print a result."""
-    click.echo(discreet(text))
+    """Print a result.
+
+    Raises:
+        StorageError: It goes to a file that cannot take it.
+    """
+    try:
+        click.echo(discreet(text))
+    except OSError as error:
+        raise StorageError(f"cannot write standard output: {error.strerror or error}") from error
 
 
 def show_json(value: Any) -> None:

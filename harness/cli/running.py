@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from harness.plan import Plan
     from harness.runs.stop import Stop
 
+#: Windows hangs up on nobody.
+_ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 _MODES = ("none", "once", "rewrite", "all")
 
 
@@ -143,8 +145,12 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
             html=not options["no_html"],
             argv=tuple(sys.argv),
         )
+        for note in job.notes:
+            say(note)
         with _stopping() as stop:
             conclusion = job.execute(stop=stop)
+    for note in api.unkept(conclusion):
+        say(note)
     _print_conclusion(job, conclusion, options)
     if outputs:
         Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name))).write((), outputs)
@@ -164,7 +170,7 @@ def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any])
 
 @contextmanager
 def _stopping() -> Iterator[Stop]:
-    """Ctrl-C or SIGTERM once: finish what is in flight and save. Twice: stop at once."""
+    """Ctrl-C, SIGTERM or SIGHUP once: finish what is in flight and save. Twice: stop at once."""
     from harness.runs.stop import Stop
 
     stop = Stop()
@@ -176,10 +182,12 @@ def _stopping() -> Iterator[Stop]:
                 raise KeyboardInterrupt
             return
         stop.interrupt()
-        say("finishing what is in flight; once more stops at once")
+        say("nothing more is sent; finishing what is in flight, 10 s at most; once more stops at once")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
+    for number in _ENDING:
+        # Whoever starts a command with nohup wants it to outlive the terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handle)
     try:
         yield stop
     finally:

@@ -119,6 +119,8 @@ async def arun(
     )
     job = Job(project=project, plan=plan(project, loaded, selection), exit_first=exit_first, html=html)
     conclusion = await job.aexecute()
+    if conclusion.trouble is not None:
+        raise conclusion.trouble
     return Run(RunFolder(conclusion.folder.parent, conclusion.folder.name))
 
 

@@ -24,7 +24,7 @@ from harness.pytesting.endings import Ending, endings
 from harness.pytesting.failures import FailedTrialError, reason, shown
 from harness.records import Outcome, Result
 from harness.runs.engine import Engine
-from harness.runs.job import Conclusion, Job
+from harness.runs.job import Conclusion, Job, unkept
 from harness.store import decode, encode
 from harness.suites.suite import Suite
 from harness.summary import fails_alone, missed
@@ -309,7 +309,7 @@ class SuiteSession:
         if self._conclusion is not None:
             for ending in endings(self._conclusion.summary, self._nodeids, already_failed=self._failed):
                 self._report(session, ending)
-        elif self._trouble:
+        if self._trouble:
             self._report(session, Ending.of_run("report", self._trouble))
 
     def _conclude(self, *, interrupted: bool) -> None:
@@ -317,16 +317,25 @@ class SuiteSession:
             return
         try:
             self._conclusion = self._written(interrupted=interrupted)
+            if self._conclusion.trouble is not None:
+                self._trouble = self._conclusion.summary.reasons[0]
         except HarnessError as error:
             self._trouble = str(error)
 
     def _written(self, *, interrupted: bool) -> Conclusion:
         selected = self._selected_plan()
-        job = Job(project=self._project, plan=selected, run=self._engine.run, argv=self._config.invocation_params.args)
+        engine = self._engine
+        job = Job(
+            project=self._project,
+            plan=selected,
+            run=engine.run,
+            argv=self._config.invocation_params.args,
+            notes=engine.notes,
+            sendings=engine.sendings,
+        )
         results = [self._results[trial.id] for trial in selected.trials if trial.id in self._results]
-        with job.folder() as folder:
-            for result in results:
-                folder.append(result)
+        for result in results:
+            job.keep(result)
         return job.conclude(results, interrupted=interrupted)
 
     def _selected_plan(self) -> Plan:
@@ -361,6 +370,8 @@ class SuiteSession:
         color = terminalreporter.hasmarkup
         terminalreporter.section("harness")
         terminalreporter.write(render(self._conclusion.summary, self._untold(failed=listed), color=color, width=width))
+        for note in (*self._engine.notes, *unkept(self._conclusion)):
+            terminalreporter.write_line(note)
         terminalreporter.write_line(f"report: {_nearest(self._conclusion.report, config.invocation_params.dir)}")
 
     def _untold(self, *, failed: bool) -> Sequence[Result]:

@@ -54,8 +54,14 @@ class RecordingTape:
 
     replays = False
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, sent: Callable[[], None] | None = None) -> None:
+        """
+        Args:
+            clock: Default: a live one that starts now.
+            sent: Called right before anything but a look (GET) is sent; what it raises keeps the request from being sent.
+        """
         self.clock: Clock = clock or LiveClock()
+        self.sent = sent
         self._lock = threading.Lock()
         self._slots: dict[object, int] = {}
         self._first_start: dict[int, float] = {}
@@ -66,6 +72,7 @@ class RecordingTape:
         self._abandoned = 0
         #: Requests that our own limits hold back.
         self._held = 0
+        self._unheard = 0
         self._closed = False
         #: Facts that whoever makes the calls needs again on replay; they stand in the recording's `source`.
         self.noted: dict[str, JSON] = {}
@@ -74,14 +81,23 @@ class RecordingTape:
         """Seconds since the trial started, as precise as they are stored."""
         return round(self.clock.now(), _DIGITS)
 
-    def begin(self, call: object, *, attempt: int) -> tuple[int, float, Step]:
-        """Open an attempt of a logical call; return its slot, its start, and the step that its caller will read."""
+    def begin(self, call: object, *, attempt: int, looks: bool = False) -> tuple[int, float, Step]:
+        """Open an attempt of a logical call; return its slot, its start, and the step that its caller will read.
+
+        Args:
+            call: Which call.
+            attempt: From 1.
+            looks: It only looks at something (GET), which nobody charges for.
+        """
+        if self.sent is not None and not looks and not self._closed:
+            self.sent()
         start = self.now()
         with self._lock:
             if self._closed:
                 raise HarnessError("the trial that this request belongs to is over")
             self._open += 1
             self._run_clock()
+            self._unheard += not looks
             slot = self._slots.setdefault(call, len(self._slots) + 1)
             first = self._first_start.setdefault(slot, start)
         return slot, start, Step(start=first, attempts=attempt)
@@ -131,6 +147,7 @@ class RecordingTape:
             if interaction is None:
                 self._abandoned += 1
                 return
+            self._unheard -= interaction.request.method != "GET"
             if poll is not None and self._polls.get(poll) == interaction.body:
                 # Nor are attempts at it that failed: without an answer they would be the call's last word.
                 self._entries = [one for one in self._entries if one.slot != interaction.slot]
@@ -153,6 +170,11 @@ class RecordingTape:
                 call = (asked, one.slot)
                 slot = self._slots.setdefault(call, len(self._slots) + 1)
                 self._entries.append(replace(one, slot=slot, start=start, first_byte=end, end=end))
+
+    @property
+    def unheard(self) -> int:
+        """Requests that were sent and given up, or are still under way; looks (GET) are not counted."""
+        return self._unheard
 
     @property
     def attempts(self) -> int:

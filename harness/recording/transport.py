@@ -142,7 +142,7 @@ class _Take:
         self._tape = tape
         self._kept = kept
         self._redactor = redactor
-        self._slot, self._start, self.step = tape.begin(call, attempt=self._attempt)
+        self._slot, self._start, self.step = tape.begin(call, attempt=self._attempt, looks=kept.method == "GET")
         self._first_byte = self._start
         self._live: httpx2.Response | None = None
         self._closed = False

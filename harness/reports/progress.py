@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness.events import CallCompleted, CallFailed, Event, ToolReturned, TrialFinished
+from harness.events import CallCompleted, CallFailed, Event, Noted, ToolReturned, TrialFinished
 from harness.records import JSON, Result, ToolCall, Usage
 from harness.reports import clean
 
@@ -73,7 +73,9 @@ class Progress:
             self._bar.stop()
 
     def __call__(self, event: Event) -> None:
-        if self._verbose and (line := _line(event)) is not None:
+        if isinstance(event, Noted):
+            self._print(event.text)
+        elif self._verbose and (line := _line(event)) is not None:
             self._print(line)
         if isinstance(event, TrialFinished) and self._bar is not None and self._task is not None:
             self._bar.advance(self._task)

@@ -8,14 +8,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.events import Subscriber
+from harness.events import Event, Noted, Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.records import Result
 from harness.runs.opening import concurrency, opened
 from harness.store import new_run_id
+from harness.store.space import Refuge
 
 if TYPE_CHECKING:
+    from harness.runs.sending import Sending
     from harness.runs.stop import Stop
 
 
@@ -29,6 +31,10 @@ class Engine:
         self.project = project
         self.subscribers = subscribers
         self.run = run or new_run_id()
+        #: What was told that no result says, and what was sent.
+        self.notes: list[str] = []
+        self.sendings: list[Sending] = []
+        self._refuge = Refuge(self.run, root=project.settings.root)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stops: list[Stop] = []
@@ -76,6 +82,10 @@ class Engine:
             self._loop.close()
             self._loop = self._thread = None
 
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Noted):
+            self.notes.append(event.text)
+
     async def _run(
         self,
         trials: tuple[Trial, ...],
@@ -86,7 +96,15 @@ class Engine:
         from harness.runs.runner import Runner
 
         try:
-            async with opened(self.project, trials, subscribers=self.subscribers) as workshop:
+            async with opened(
+                self.project,
+                trials,
+                run=self.run,
+                stop=stop,
+                refuge=self._refuge,
+                subscribers=(self._note, *self.subscribers),
+            ) as workshop:
+                self.sendings.append(workshop.sending)
                 await Runner(self.run, workshop).run(
                     trials,
                     concurrency=concurrency(self.project.settings),

@@ -10,17 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
-from harness.events import Subscriber
+from harness.errors import HarnessError, StorageError
+from harness.events import Event, Noted, Subscriber
 from harness.plan import Plan, whole_variants
 from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
+from harness.runs.keeping import Keeping
 from harness.runs.manifest import manifest, origin
 from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
 from harness.store import RunFolder, new_run_id
 from harness.store.rows import plain as store_plain
+from harness.store.space import Refuge
 
 if TYPE_CHECKING:
+    from harness.runs.sending import Sending
     from harness.runs.stop import Stop
     from harness.summary import RunSummary
 
@@ -35,6 +38,10 @@ class Conclusion:
     report: Path
     #: Results that did not pass.
     open_results: tuple[Result, ...] = ()
+    #: Requests that may have been paid and are in no recording, and of how many trials they are.
+    maybe_paid: tuple[int, int] = (0, 0)
+    #: What could not be written where it belongs; None: everything was.
+    trouble: StorageError | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +59,17 @@ class Job:
     html: bool = True
     argv: Sequence[str] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: What was told that no result says.
+    notes: list[str] = field(default_factory=list)
+    #: What was sent.
+    sendings: list[Sending] = field(default_factory=list)
+    #: Takes what cannot be written where it belongs.
+    refuge: Refuge = field(init=False)
+    keeping: Keeping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refuge = Refuge(self.run, root=self.project.settings.root)
+        self.keeping = self._keeping()
 
     def execute(self, *, stop: Stop | None = None) -> Conclusion:
         """Run everything in an event loop of its own.
@@ -68,19 +86,32 @@ class Job:
 
         stop = stop or Stop()
         results: list[Result] = []
-        folder = self.folder()
 
         def keep(result: Result) -> None:
-            folder.append(result)
+            self.keep(result)
             results.append(slim(result))
+            if self.keeping.trouble is not None:
+                stop.halt("storage", str(self.keeping.trouble))
+
+        def note(event: Event) -> None:
+            if isinstance(event, Noted):
+                self.notes.append(event.text)
 
         task = asyncio.current_task()
         assert task is not None
+        complete = False
         try:
             with stop.aborts(task):
                 async with opened(
-                    self.project, self.plan.trials, rewrite=self.rewrite, subscribers=self.subscribers
+                    self.project,
+                    self.plan.trials,
+                    run=self.run,
+                    stop=stop,
+                    refuge=self.refuge,
+                    rewrite=self.rewrite,
+                    subscribers=(note, *self.subscribers),
                 ) as workshop:
+                    self.sendings.append(workshop.sending)
                     complete = await Runner(self.run, workshop).run(
                         self.plan.trials,
                         concurrency=concurrency(self.project.settings),
@@ -88,17 +119,29 @@ class Job:
                         on_result=keep,
                         exit_first=self._ending() if self.exit_first else lambda result: False,
                     )
-        except (asyncio.CancelledError, HarnessError) as error:
+        except asyncio.CancelledError:
             # Stopped the hard way: what was finished by then is still worth a report.
-            folder.close()
-            if isinstance(error, asyncio.CancelledError) and stop.interrupted:
-                return self.conclude(results, interrupted=True)
+            if not stop.interrupted:
+                if results:
+                    self.conclude(results, interrupted=True)
+                raise
+        except StorageError as error:
+            if not results:
+                raise
+            return self.conclude(results, trouble=error)
+        except HarnessError:
             if results:
                 self.conclude(results, interrupted=True)
             raise
-        finally:
-            folder.close()
         return self.conclude(results, interrupted=stop.interrupted and not complete)
+
+    def keep(self, result: Result) -> None:
+        """Add a row to the run's folder.
+
+        Raises:
+            StorageError: It can be written nowhere.
+        """
+        self.keeping.append(result)
 
     def _ending(self) -> Callable[[Result], bool]:
         """Return what says of a result whether it makes the run fail by itself."""
@@ -108,16 +151,40 @@ class Job:
         whole = whole_variants(self.plan.trials, self.plan.planned)
         return lambda result: fails_alone(suites[result.suite], result, whole=whole)
 
-    def folder(self) -> RunFolder:
-        """Return the run's folder; secrets of the environment are taken out of everything that is written there."""
+    def _keeping(self) -> Keeping:
+        """Return what keeps the run; secrets of the environment are taken out of everything that is written there."""
         redactor = redactor_of(self.project.settings, assistants_of(self.plan.trials))
-        return RunFolder(self.project.settings.reports, self.run, redact=redactor.text)
+        keeping = Keeping(self.project.settings.reports, self.run, redact=redactor.text, refuge=self.refuge)
+        if not keeping.writable():
+            # Nothing was paid yet: a run that goes live is refused before it is. What replays needs no place of its own.
+            keeping.move()
+            shown = self.project.shown(self.project.settings.reports)
+            self.notes.append(f"{shown}/ cannot be written: the reports of this run are in {keeping.folder.path}")
+        return keeping
 
-    def conclude(self, results: Sequence[Result], *, interrupted: bool = False) -> Conclusion:
-        """Summarise results that stand in the run's folder already, and write its manifest and reports."""
+    def conclude(
+        self, results: Sequence[Result], *, interrupted: bool = False, trouble: StorageError | None = None
+    ) -> Conclusion:
+        """Summarise results that were kept already, and write the run's manifest and reports.
+
+        Args:
+            results: All of them, in plan order.
+            interrupted: Whether the user or the system stopped the run.
+            trouble: What could not be written, apart from rows and reports.
+
+        Raises:
+            StorageError: Not even a temporary folder could be written.
+        """
+        self.keeping.close()
+        return self.keeping.do(lambda folder: self._concluded(folder, results, interrupted, trouble))
+
+    def _concluded(
+        self, folder: RunFolder, results: Sequence[Result], interrupted: bool, trouble: StorageError | None
+    ) -> Conclusion:
         from harness.reports import html, junit, markdown
         from harness.summary import summarise
 
+        trouble = trouble or self.keeping.trouble
         settings = self.project.settings
         summary = summarise(
             self.run,
@@ -125,22 +192,34 @@ class Job:
             results,
             planned=self.plan.planned,
             interrupted=interrupted,
+            unstored="" if trouble is None else self._told(trouble),
             started=self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             mode=settings.record_mode,
             prices=self.project.prices(),
         )
-        folder = self.folder()
         folder.touch()
         made = origin(settings.root)
-        folder.write_manifest(
-            manifest(summary, results, suites=self.plan.suites, settings=settings, argv=self.argv, made=made)
-        )
+        told = manifest(summary, results, suites=self.plan.suites, settings=settings, argv=self.argv, made=made)
+        calls, trials = map(sum, zip((0, 0), *(one.maybe_paid for one in self.sendings), strict=True))
+        told.update(maybe_paid={"calls": calls, "trials": trials}, notes=list(self.notes))
+        folder.write_manifest(told)
         report = folder.write("summary.md", markdown.render(summary, results))
         folder.write("junit.xml", junit.render(summary, results))
         if self.html:
             report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()))
         open_results = tuple(result for result in results if result.outcome is not Outcome.PASSED)
-        return Conclusion(summary=summary, folder=folder.path, report=report, open_results=open_results)
+        return Conclusion(
+            summary=summary,
+            folder=folder.path,
+            report=report,
+            open_results=open_results,
+            maybe_paid=(calls, trials),
+            trouble=trouble,
+        )
+
+    def _told(self, trouble: StorageError) -> str:
+        place = f"; results and reports are in {self.keeping.folder.path}" if self.keeping.moved else ""
+        return f"{trouble}{place}"
 
     def plain(self, conclusion: Conclusion) -> dict[str, JSON]:
         """Return the summary as plain data, for `--json`."""
@@ -149,6 +228,19 @@ class Job:
         found["report"] = self.project.shown(conclusion.report)
         found["exit_code"] = int(summary.exit_code)
         return found
+
+
+def unkept(conclusion: Conclusion) -> list[str]:
+    """Say what may have been paid without an answer that was kept; nothing where all is recorded."""
+    from harness.summary.phrases import count
+
+    calls, trials = conclusion.maybe_paid
+    if not calls:
+        return []
+    of = count(trials, "trial")
+    return [
+        f"{count(calls, 'call')} of {of} may have been paid and left no recording: another run may pay for them again"
+    ]
 
 
 def slim(result: Result) -> Result:

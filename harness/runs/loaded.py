@@ -82,6 +82,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         planned={(one.suite.name, name): count for one in outlines for name, count in one.planned.items()},
         prices=_Quoted(_text(manifest, "prices")),
         interrupted=not manifest or manifest.get("exit_code") == int(ExitCode.INTERRUPTED),
+        unstored=_unstored(manifest),
         started=_text(manifest, "started"),
         mode=_mode(manifest),
     )
@@ -214,6 +215,14 @@ def _noted(suite: SuiteSummary, outlines: Sequence[Outline]) -> SuiteSummary:
 def _text(manifest: Mapping[str, Any], key: str) -> str:
     value = manifest.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _unstored(manifest: Mapping[str, Any]) -> str:
+    """The first reason of a run that ended so is what could not be stored."""
+    reasons = manifest.get("reasons")
+    if manifest.get("exit_code") != int(ExitCode.STORAGE):
+        return ""
+    return str(reasons[0]) if isinstance(reasons, list) and reasons else "not everything could be stored"
 
 
 def _mode(manifest: Mapping[str, Any]) -> str:

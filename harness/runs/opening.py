@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from harness.errors import TrialError, UsageError
-from harness.events import Subscriber
+from harness.events import Event, Noted, Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.runs.estimates import live_trials, unrecorded
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from harness.assistants.session import Clients, Endpoint
     from harness.limits.sending import Limiter
     from harness.recording import Redactor
+    from harness.runs.stop import Stop
     from harness.runs.workshop import Workshop
+    from harness.store.space import Refuge
     from harness.suites.suite import AssistantSpec
 
 #: Trials at the same time: live, where the service sets the pace, and on replay.
@@ -35,6 +37,9 @@ async def opened(
     project: Project,
     trials: Sequence[Trial],
     *,
+    run: str = "",
+    stop: Stop | None = None,
+    refuge: Refuge | None = None,
     rewrite: frozenset[str] = frozenset(),
     subscribers: Sequence[Subscriber] = (),
 ) -> AsyncIterator[Workshop]:
@@ -42,6 +47,9 @@ async def opened(
 
     Args:
         trials: What will be run.
+        run: The run's id.
+        stop: Says when nothing more may be sent.
+        refuge: Takes what cannot be written where it belongs.
         rewrite: Ids of trials to record anew whatever the mode.
         subscribers: Who hears the events, before those whom plugins subscribe.
 
@@ -49,9 +57,13 @@ async def opened(
         UsageError: Something cannot be recorded.
         CredentialsError: A key is missing.
         ConfigError: A plugin cannot be used.
+        StorageError: What is recorded could not be written, or another process records the same.
     """
     from harness.recording import Writer
+    from harness.runs.live import going_live
+    from harness.runs.stop import Stop
     from harness.runs.workshop import Workshop
+    from harness.store.space import Refuge
 
     settings = project.settings
     mode = settings.record_mode
@@ -61,11 +73,13 @@ async def opened(
     clients = open_clients(project, trials, live=bool(live))
     try:
         heard = audience(project, subscribers, redact=clients.redactor.text)
-        for endpoint in _endpoints(live):
-            clients.warm(endpoint)
-        if any(spec.api == "http" for spec in assistants_of(live)):
-            clients.raw()
-        async with Writer() as writer:
+        tell = _teller(heard.emit)
+        stop = stop or Stop()
+        async with going_live(settings, live, run=run, stop=stop, tell=tell) as sending, Writer() as writer:
+            for endpoint in _endpoints(live):
+                clients.warm(endpoint)
+            if any(spec.api == "http" for spec in assistants_of(live)):
+                clients.raw()
             yield Workshop(
                 root=settings.root,
                 registry=project.registry,
@@ -73,6 +87,8 @@ async def opened(
                 prices=project.prices(),
                 clients=clients,
                 writer=writer,
+                sending=sending,
+                refuge=refuge or Refuge(run, root=settings.root),
                 unrecorded=unrecorded(project, trials) if mode == "none" else {},
                 mode=mode,
                 rewrite=rewrite,
@@ -82,6 +98,10 @@ async def opened(
             )
     finally:
         await clients.aclose()
+
+
+def _teller(emit: Callable[[Event], None]) -> Callable[[str], None]:
+    return lambda text: emit(Noted(text=text))
 
 
 def concurrency(settings: Settings) -> int:

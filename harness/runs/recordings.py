@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from harness import __version__
-from harness.errors import CassetteDamaged, TrialError
+from harness.errors import CassetteDamaged, StorageError, TrialError
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, read_cassette, sealed
 from harness.recording.read import LARGEST
@@ -27,7 +27,19 @@ from harness.tools import Toolbox
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset(
-    {"timeout", "connection", "rate_limited", "server", "truncated_stream", "protocol", "redirect", "mcp", "internal"}
+    {
+        "timeout",
+        "connection",
+        "rate_limited",
+        "server",
+        "truncated_stream",
+        "protocol",
+        "redirect",
+        "mcp",
+        "internal",
+        "interrupted",
+        "storage",
+    }
 )
 
 
@@ -46,6 +58,12 @@ class Held:
     failure: TrialError | None = None
     #: What an answer had said when it broke off.
     partial: list[str] = field(default_factory=list)
+    #: Whether something that it would have sent was held back.
+    refused: bool = False
+    #: What is known when it is over: its cost, what has to be said of it, and where its recording is.
+    cost: Decimal | None = None
+    facts: dict[str, JSON] = field(default_factory=dict)
+    cassette: CassetteRef | None = None
 
     @property
     def prompt(self) -> PromptRef | None:
@@ -86,7 +104,7 @@ class Recordings:
             else:
                 redactor = self._workshop.clients.redactor
                 return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette), redactor=redactor)
-        return RecordingTape()
+        return RecordingTape(sent=self._workshop.sending.of(trial))
 
     async def keep(self, held: Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
         """Put the recording on disk before anything is scored, where there is one worth keeping.
@@ -94,11 +112,20 @@ class Recordings:
         Raises:
             StorageError: It could not be written.
         """
-        trial, failure = held.trial, held.failure
+        trial = held.trial
         shown = self._workshop.shown(trial.cassette)
         if isinstance(tape, ReplayTape):
             facts = tape.cassette.facts if tape.cassette else None
             return CassetteRef(path=shown, mode="replayed", recorded_at=facts.recorded_at) if facts else None
+        kept: CassetteRef | None = None
+        try:
+            kept = await self._kept(held, tape, cost)
+        finally:
+            self._workshop.sending.settle(trial, tape, kept=kept is not None)
+        return kept
+
+    async def _kept(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> CassetteRef | None:
+        trial, failure = held.trial, held.failure
         if not tape.interactions:
             return None
         finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
@@ -109,7 +136,7 @@ class Recordings:
         facts = self._facts(held, tape, cost)
         cassette = Cassette(interactions=tape.interactions, facts=facts)
         try:
-            text = sealed(cassette, self._workshop.clients.redactor, shown=shown)
+            text = sealed(cassette, self._workshop.clients.redactor, shown=self._workshop.shown(trial.cassette))
         except TrialError as error:
             held.failure, held.transcript = error, None
             return None
@@ -117,8 +144,13 @@ class Recordings:
             size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
             held.failure, held.transcript = TrialError("cassette_too_large", size), None
             return None
-        await self._workshop.writer.write(trial.cassette, text)
-        return CassetteRef(path=shown, mode="recorded", recorded_at=facts.recorded_at)
+        try:
+            await self._workshop.writer.write(trial.cassette, text)
+        except StorageError as error:
+            # It is paid, and nobody else has it.
+            place = self._workshop.refuge.keep(trial.cassette, text.encode("utf-8"))
+            raise StorageError(f"{error}. The recording is in {place}") from error
+        return CassetteRef(path=self._workshop.shown(trial.cassette), mode="recorded", recorded_at=facts.recorded_at)
 
     def _facts(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
         trial, transcript = held.trial, held.transcript

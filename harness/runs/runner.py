@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
-from harness.events import RunFinished, RunStarted, TrialFinished, TrialStarted
+from harness.events import RunFinished, RunStarted
 from harness.functions import Place
 from harness.plan import Trial
 from harness.recording import (
@@ -32,6 +32,7 @@ from harness.records import (
     Transcript,
     Usage,
 )
+from harness.runs.course import Course
 from harness.runs.equipped import Equipped
 from harness.runs.facts import provenance
 from harness.runs.made import made_files
@@ -81,65 +82,22 @@ class Runner:
         """
         emit = self._workshop.emit
         emit(RunStarted(run=self._run, trials=len(trials)))
-        ordered = _Ordered(on_result)
+        course = Course(self, on_result, stop=stop, emit=emit, exit_first=exit_first, most=4 * concurrency)
         waiting = iter(enumerate(trials))
-        failures: list[BaseException] = []
-        finishing: set[asyncio.Task[None]] = set()
-        all_started = True
         gathered = False
-
-        async def complete(position: int, held: Held) -> None:
-            try:
-                result = redacted(await self._finish(held), self._workshop.clients.redactor)
-                ordered.put(position, result)
-            except Exception as error:  # noqa: BLE001 (raised again when the others are done)
-                failures.append(error)
-                ordered.put(position, self._skipped(held.trial))
-                return
-            emit(TrialFinished(result=result))
-            if exit_first(result):
-                stop.request()
-
-        async def work() -> None:
-            nonlocal all_started
-            for position, trial in waiting:
-                if stop.requested or failures:
-                    all_started = False
-                    ordered.put(position, self._skipped(trial))
-                    continue
-                emit(TrialStarted(trial=trial.id, api=trial.variant.assistant.api))
-                try:
-                    held = await self._hold(trial)
-                except Exception as error:  # noqa: BLE001 (raised again when the others are done)
-                    failures.append(error)
-                    ordered.put(position, self._skipped(trial))
-                    continue
-                if held.tape is None or held.tape.replays:
-                    await complete(position, held)
-                    continue
-                # The next conversation starts at once, on the connection that is free now; this one's recording
-                # reaches the disk, and then its scores are made, beside it.
-                task = asyncio.create_task(complete(position, held))
-                finishing.add(task)
-                task.add_done_callback(finishing.discard)
-                while len(finishing) > 4 * concurrency:
-                    await asyncio.wait(finishing, return_when=asyncio.FIRST_COMPLETED)
-
         try:
-            await asyncio.gather(*(work() for _ in range(min(concurrency, len(trials)))))
+            await asyncio.gather(*(course.work(waiting) for _ in range(min(concurrency, len(trials)))))
             gathered = True
         finally:
-            # Not cancelled with the others: these hold whole answers, which are about to reach the disk.
-            if finishing:
-                await asyncio.wait(finishing)
+            await course.finish(trials)
             await self._equipped.aclose()
-            ordered.flush()
-            emit(RunFinished(run=self._run, interrupted=stop.requested or bool(failures) or not gathered))
-        if failures:
-            raise failures[0]
-        return all_started
+            ended = stop.requested or bool(course.failures) or not gathered
+            emit(RunFinished(run=self._run, interrupted=ended))
+        if course.failures:
+            raise course.failures[0]
+        return course.all_started
 
-    async def _hold(self, trial: Trial) -> Held:
+    async def hold(self, trial: Trial) -> Held:
         """Hold the conversation of a trial; whatever goes wrong with it alone is in what comes back.
 
         Raises:
@@ -167,37 +125,50 @@ class Runner:
             held.failure = TrialError("internal", f"{type(error).__name__}: {error}")
         if isinstance(tape, ReplayTape) and tape.missed is not None:
             held.failure, held.transcript = tape.missed, None
+        refused = self._workshop.sending.refused(trial)
+        if refused is not None:
+            # Whatever the code under test made of it: there is no answer.
+            held.failure, held.transcript, held.refused = refused, None, True
         return held
 
-    async def _finish(self, held: Held) -> Result:
-        """Put the recording on disk, then score.
+    async def keep(self, held: Held) -> None:
+        """Put the recording on disk.
 
         Raises:
-            StorageError: The recording could not be written.
+            StorageError: It could not be written.
         """
+        tape = held.tape
+        if tape is None:
+            return
+        held.cost = recorded_cost(tape)
+        held.facts = provenance(tape)
+        if held.cost is None:
+            held.cost = self._cost_today(held, tape)
+            if held.cost is not None and tape.replays:
+                held.facts["cost_basis"] = "today's prices"
+        held.cassette = await self._recordings.keep(held, tape, held.cost)
+
+    async def result(self, held: Held) -> Result:
+        """Score what was said; there are no secrets in what comes back."""
+        return redacted(await self._result(held), self._workshop.clients.redactor)
+
+    async def _result(self, held: Held) -> Result:
         trial, tape = held.trial, held.tape
         if tape is None:
             return self._failed(trial, held.failure)
-        cost = recorded_cost(tape)
-        facts = provenance(tape)
-        if cost is None:
-            cost = self._cost_today(held, tape)
-            if cost is not None and tape.replays:
-                facts["cost_basis"] = "today's prices"
-        cassette = await self._recordings.keep(held, tape, cost)
         if held.transcript is None:
             return replace(
-                self._failed(trial, held.failure),
+                self._failed(trial, held.failure, skipped=held.refused),
                 output="".join(held.partial) or None,
-                cost=cost,
+                cost=held.cost,
                 attempts=tape.attempts + tape.abandoned,
                 prompt=held.prompt,
-                cassette=cassette,
+                cassette=held.cassette,
             )
         own = held.transcript.cost
-        transcript = replace(held.transcript, cost=cost if own is None else own)
-        transcript = replace(transcript, extra={**transcript.extra, **facts})
-        return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=cassette)
+        transcript = replace(held.transcript, cost=held.cost if own is None else own)
+        transcript = replace(transcript, extra={**transcript.extra, **held.facts})
+        return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=held.cassette)
 
     def _cost_today(self, held: Held, tape: Tape) -> Decimal | None:
         spec, prices = held.trial.variant.assistant, self._workshop.prices
@@ -272,15 +243,21 @@ class Runner:
             files=files,
         )
 
-    def _failed(self, trial: Trial, error: TrialError | None) -> Result:
+    def _failed(self, trial: Trial, error: TrialError | None, *, skipped: bool = False) -> Result:
         error = error or TrialError("unknown", "there is no answer")
         where = error.where or str(trial.case.where)
-        return replace(
-            self._blank(trial, Outcome.ERROR), error=Failure(kind=error.kind, message=error.message, where=where)
-        )
+        outcome = Outcome.SKIPPED if skipped else Outcome.ERROR
+        return replace(self._blank(trial, outcome), error=Failure(kind=error.kind, message=error.message, where=where))
 
-    def _skipped(self, trial: Trial) -> Result:
-        return self._blank(trial, Outcome.SKIPPED)
+    def ended(self, trial: Trial, error: TrialError) -> Result:
+        """Return the result of a trial whose error ends the run."""
+        return redacted(self._failed(trial, error), self._workshop.clients.redactor)
+
+    def skipped(self, trial: Trial, why: TrialError | None) -> Result:
+        """Return the result of a trial that was not started, or not finished; None: something that came before decided."""
+        if why is None:
+            return self._blank(trial, Outcome.SKIPPED)
+        return redacted(self._failed(trial, why, skipped=True), self._workshop.clients.redactor)
 
     def _blank(self, trial: Trial, outcome: Outcome, *, saved: Mapping[str, JSON] | None = None) -> Result:
         return Result(
@@ -294,26 +271,6 @@ class Runner:
             outcome=outcome,
             input=self._workshop.renderer.input(*_parts(trial), saved=saved),
         )
-
-
-class _Ordered:
-    """Hands results on in plan order, whatever the order of their arrival."""
-
-    def __init__(self, on_result: Callable[[Result], None]) -> None:
-        self._on_result = on_result
-        self._waiting: dict[int, Result] = {}
-        self._next = 0
-
-    def put(self, position: int, result: Result) -> None:
-        self._waiting[position] = result
-        while self._next in self._waiting:
-            self._on_result(self._waiting.pop(self._next))
-            self._next += 1
-
-    def flush(self) -> None:
-        """Hand on what waits behind results that will never come."""
-        for position in sorted(self._waiting):
-            self._on_result(self._waiting.pop(position))
 
 
 def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:

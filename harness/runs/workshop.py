@@ -11,7 +11,9 @@ from harness.costs import PriceTable
 from harness.events import Event, LiveEvent
 from harness.plugins import Registry
 from harness.recording import Writer
+from harness.runs.sending import Sending
 from harness.settings import RecordMode
+from harness.store.space import Refuge
 from harness.suites.rendering import Renderer
 
 
@@ -25,6 +27,9 @@ class Workshop:
     prices: PriceTable
     clients: Clients
     writer: Writer
+    sending: Sending
+    #: Takes what cannot be written where it belongs.
+    refuge: Refuge
     mode: RecordMode
     #: Ids of trials to record anew, whatever the mode.
     rewrite: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -123,6 +123,8 @@ class RunFolder:
         self._redact = redact
         self._file: BinaryIO | None = None
         self._waiting: list[bytes] = []
+        #: Rows that could not be written.
+        self.unwritten: list[bytes] = []
         self._flushed = time.monotonic()
 
     @property
@@ -145,22 +147,40 @@ class RunFolder:
         Raises:
             StorageError: The file cannot be written.
         """
-        for name, content in result.files.items():
-            self._keep(name, content)
         line = encode(result)
         if self._redact is not None:
             line = _redacted(line, self._redact)
         self._waiting.append(line.encode("ascii") + b"\n")
+        self.keep(result.files)
         if len(self._waiting) >= _BATCH or time.monotonic() - self._flushed > _PATIENCE:
             self.flush()
 
-    def _keep(self, name: str, content: bytes) -> None:
-        path = self.path / name
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Write files that a trial made, by their paths in the folder.
+
+        Raises:
+            StorageError: One cannot be written.
+        """
+        for name, content in files.items():
+            path = self.path / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            except OSError as error:
+                raise StorageError.of(path, error) from error
+
+    def resume(self, rows: Iterable[bytes]) -> None:
+        """Go on behind the rows that stand in the file, with rows that another folder could not take.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.results, "ab", buffering=0)  # noqa: SIM115 (as in `flush`)
+            _append(self._file, b"".join(rows))
         except OSError as error:
-            raise StorageError.of(path, error) from error
+            raise StorageError.of(self.results, error) from error
 
     def touch(self) -> None:
         """Make the file of rows where there is none, as of a run that was stopped before its first result.
@@ -186,6 +206,7 @@ class RunFolder:
                 self._file = open(self.results, "xb", buffering=0)  # noqa: SIM115
             _append(self._file, b"".join(self._waiting))
         except OSError as error:
+            self.unwritten += self._waiting
             raise StorageError.of(self.results, error) from error
         finally:
             self._waiting.clear()

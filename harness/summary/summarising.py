@@ -23,6 +23,7 @@ def summarise(
     planned: Mapping[tuple[str, str], int],
     prices: Prices,
     interrupted: bool = False,
+    unstored: str = "",
     started: str = "",
     mode: str = "",
 ) -> RunSummary:
@@ -35,6 +36,7 @@ def summarise(
         planned: Trials of each (suite, variant) before any selection.
         prices: The price table, for its id and its notes.
         interrupted: Whether the user or the system stopped it.
+        unstored: What could not be written where it belongs; empty: everything was.
         started: When it started, ISO 8601 in UTC.
         mode: Its record mode.
     """
@@ -48,7 +50,7 @@ def summarise(
         for suite in suites
         if any((suite.name, name) in arms for name in suite.by_name)
     )
-    reasons = _reasons(found, results, interrupted=interrupted)
+    reasons = _reasons(found, results, interrupted=interrupted, unstored=unstored)
     code = next(code for code in PRECEDENCE if code in reasons or code is ExitCode.PASSED)
     return RunSummary(
         run=run,
@@ -161,10 +163,12 @@ def _partial(variant: VariantSummary) -> str:
 
 
 def _reasons(
-    suites: Sequence[SuiteSummary], results: Sequence[Result], *, interrupted: bool
+    suites: Sequence[SuiteSummary], results: Sequence[Result], *, interrupted: bool, unstored: str
 ) -> dict[ExitCode, list[str]]:
     """Why a run does not pass, by the exit code that each reason asks for."""
     reasons: dict[ExitCode, list[str]] = {}
+    if unstored:
+        reasons.setdefault(ExitCode.STORAGE, []).append(unstored)
     if interrupted:
         left = sum(result.outcome is Outcome.SKIPPED for result in results)
         told = f"interrupted: {phrases.count(left, 'trial')} not started" if left else "interrupted"

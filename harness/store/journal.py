@@ -1,0 +1,160 @@
+"""What a live run has sent, so that the next one can say what a killed one may have paid for in vain.
+
+One file a run, only ever appended to, with one write for each request that is sent and one for each trial that is
+settled. What was handed to the system survives the process, so nothing is synced here. The file is locked while its
+process lives, and removed when its run ends by itself.
+
+    {"run": "20261121-143205-ab12", "pid": 4711}
+    trial 1 "-" "cassettes/faq/v1/price.1.yaml"     the first request of a trial; what its recording was before
+    sent 1
+    settled 1
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import StorageError
+from harness.store.locks import lock
+
+_SUFFIX = ".journal"
+
+
+class Journal:
+    """The journal of a run that is under way; safe to use from threads.
+
+    Args:
+        folder: Where journals are.
+        run: The run's id.
+        root: The project's folder; recordings are named from there.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+
+    def __init__(self, folder: Path, run: str, *, root: Path) -> None:
+        self.path = folder / f"{run}{_SUFFIX}"
+        self._root = root
+        self._numbers: dict[Path, int] = {}
+        #: Requests of trials that are not settled, by trial.
+        self._open: dict[Path, int] = {}
+        # Windows renames nothing that is open.
+        temporary = self.path if os.name == "nt" else folder / f".{run}.tmp"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            # Under its own name it is locked from the first moment: else it would look like one of a dead process.
+            lock(self._file)
+            self._write(json.dumps({"run": run, "pid": os.getpid()}))
+            temporary.rename(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise StorageError.of(self.path, error) from error
+
+    def sent(self, cassette: Path) -> None:
+        """Note that a request of the trial with this recording is about to be sent.
+
+        Raises:
+            StorageError: It cannot be noted, so nothing should be sent.
+        """
+        number = self._numbers.get(cassette)
+        try:
+            if number is None:
+                number = self._numbers[cassette] = len(self._numbers) + 1
+                place = json.dumps(os.path.relpath(cassette, self._root))
+                self._write(f"trial {number} {json.dumps(_identity(cassette))} {place}\nsent {number}")
+            else:
+                self._write(f"sent {number}")
+        except OSError as error:
+            raise StorageError.of(self.path, error) from error
+        self._open[cassette] = self._open.get(cassette, 0) + 1
+
+    def settled(self, cassette: Path) -> None:
+        """Note that nothing of what this trial sent would be sent again, or that its run has counted it."""
+        if self._open.pop(cassette, None) is not None:
+            # At worst the next run counts what is on disk; the trial itself is safe.
+            with contextlib.suppress(OSError):
+                self._write(f"settled {self._numbers[cassette]}")
+
+    @property
+    def open(self) -> Mapping[Path, int]:
+        """Requests of trials that were never settled, by trial."""
+        return self._open
+
+    def close(self) -> None:
+        """Remove the file: its run has ended by itself."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+            # Windows removes nothing that is open.
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, text: str) -> None:
+        line = f"{text}\n".encode("utf-8", "backslashreplace")
+        if os.write(self._file, line) < len(line):
+            raise OSError(28, "No space left on device")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """A run whose process died while requests were under way."""
+
+    run: str
+    path: Path
+    #: Requests of trials that have left no recording since, by the path of that.
+    open: Mapping[Path, int] = field(default_factory=dict)
+
+
+def killed_runs(folder: Path, *, root: Path) -> list[Killed]:
+    """Return the runs whose processes died, oldest first; journals of runs that go on are left alone."""
+    found: list[Killed] = []
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
+    except OSError:
+        return []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                if lock(file):
+                    lines = path.read_text("utf-8", "replace").splitlines()
+                    found.append(Killed(run=path.stem, path=path, open=_open(lines, root)))
+            finally:
+                os.close(file)
+    return found
+
+
+def _open(lines: Iterable[str], root: Path) -> dict[Path, int]:
+    """Count what was sent for trials whose recordings are today what they were before."""
+    places: dict[str, tuple[str, Path]] = {}
+    counts: dict[str, int] = {}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "trial":
+            # A killed process may leave half a line, and only the last.
+            with contextlib.suppress(ValueError):
+                number, _, told = rest.partition(" ")
+                before, _, place = told.partition(" ")
+                places[number] = (json.loads(before), root / json.loads(place))
+        elif word == "sent" and rest in places:
+            counts[rest] = counts.get(rest, 0) + 1
+        elif word == "settled":
+            counts.pop(rest, None)
+    found = ((*places[number], count) for number, count in counts.items())
+    return {path: count for before, path, count in found if _identity(path) == before}
+
+
+def _identity(path: Path) -> str:
+    """What tells a recording from one that has taken its place: every one is a file of its own."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return "-"
+    return f"{stat.st_ino}.{stat.st_mtime_ns}"
