@@ -22,10 +22,14 @@ class JSONTooLarge(ValueError):
     """The text may be JSON, but is longer, deeper or holds longer numbers than this program reads."""
 
 
-def parse_json(text: str) -> JSON:
+def parse_json(text: str, *, unique: bool = True) -> JSON:
     """Return what a JSON text holds.
 
-    Duplicate keys, NaN, Infinity and numbers that no float can hold are refused: readers differ about them.
+    NaN, Infinity and numbers that no float can hold are refused: readers differ about them.
+
+    Args:
+        text: The text.
+        unique: Refuse a key that stands twice in one object as well; else the last one holds.
 
     Raises:
         NotJSON: it is not JSON.
@@ -34,7 +38,7 @@ def parse_json(text: str) -> JSON:
     if len(text) > MAX_CHARACTERS:
         raise JSONTooLarge(f"{len(text):,} characters of JSON are more than the {MAX_CHARACTERS:,} that are read")
     try:
-        value = _DECODER.decode(text)
+        value = (_DECODER if unique else _LENIENT).decode(text)
     except json.JSONDecodeError as error:
         raise NotJSON(_syntax(error)) from None
     except NotJSON:
@@ -115,3 +119,4 @@ def _float(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+_LENIENT = json.JSONDecoder(parse_constant=_constant, parse_float=_float)

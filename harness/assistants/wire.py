@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.assistants.failures import service_failure
 from harness.assistants.session import Session
 from harness.errors import ServiceError
+from harness.jsontext import MAX_CHARACTERS, JSONTooLarge, NotJSON, parse_json
 from harness.recording import STEP, sse
 from harness.records import Attachment
 
@@ -161,14 +162,19 @@ def parsed(content: bytes, content_type: str = "text/event-stream") -> Mapping[s
         ServiceError: It is no JSON, or no object, or an error that the service sent as its answer.
     """
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
+        body = parse_json(content.decode("utf-8-sig"), unique=False)
+    except JSONTooLarge as error:
+        kind = "too_large" if len(content) > MAX_CHARACTERS else "protocol"
+        raise ServiceError(kind, f"the answer cannot be read: {error}") from None
+    except (UnicodeDecodeError, NotJSON) as error:
         start = content[:_SHOWN].decode("utf-8", errors="replace").strip()
+        reason = str(error).removeprefix("not JSON: ") if isinstance(error, NotJSON) else "it is not UTF-8"
         raise ServiceError(
-            "protocol", f"the answer is not JSON ({content_type or 'no content type'}): {start!r}"
+            "protocol", f"the answer is not JSON ({content_type or 'no content type'}): {start!r} ({reason})"
         ) from None
     if not isinstance(body, Mapping):
-        raise ServiceError("protocol", f"the answer is a JSON {type(body).__name__}, not an object")
+        said = "a list" if isinstance(body, list) else json.dumps(body)[:_SHOWN]
+        raise ServiceError("protocol", f"the answer is {said}, not a JSON object")
     return body
 
 

@@ -87,6 +87,13 @@ ROWS: Sequence[Fault] = (
         bare=Bare(raises="UnicodeDecodeError"),
     ),
     Fault(
+        id="F21",
+        what="200 with an error in it that says 503",
+        rules=_always(json={"error": {"message": "overloaded", "code": 503}}),
+        harness=Ends(outcome="error", kind="server", attempts=3, kept=False, says=["overloaded"]),
+        bare=Bare(returns="a `ChatCompletion` without choices", check=lambda got: got.choices is None),
+    ),
+    Fault(
         id="F22",
         what="`choices` is empty",
         rules=_always(set={"choices": []}),
@@ -143,6 +150,13 @@ ROWS: Sequence[Fault] = (
         rules=_always(set={"choices.0.finish_reason": "tired", "id": None, "mood": {"x": 1}}),
         harness=Ends(outcome="passed"),
         bare=Bare(returns="it as it is", check=lambda got: got.choices[0].finish_reason == "tired"),
+    ),
+    Fault(
+        id="F29",
+        what="a time that is NaN",
+        rules=_always(set={"created": float("nan")}),
+        harness=_PROTOCOL,
+        bare=Bare(returns="it as it is", check=lambda got: got.created != got.created),
     ),
     Fault(
         id="F29b",
