@@ -22,6 +22,9 @@ def parts(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
         yield "answers", given
     for note in _unique(variant.price_note for variant in suite.variants if variant.price_note):
         yield "prices", note
+    truncated = sum(variant.truncated for variant in suite.variants)
+    if truncated:
+        yield "truncated", f"{phrases.count(truncated, 'trial')} had an answer that ended at its longest length"
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
         yield "unpriced", f"{phrases.count(unpriced, 'trial')} called a model whose price is unknown"

@@ -41,7 +41,7 @@ from harness.runs.recordings import Held, Recordings
 from harness.runs.redacting import redacted
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
-from harness.scorers import evaluate, settle
+from harness.scorers import cut_short, evaluate, settle, withheld
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import Case, Suite, Variant
 
@@ -207,11 +207,14 @@ class Runner:
         files = made_files(trial, transcript.files)
         if files:
             transcript = replace(transcript, extra={**transcript.extra, "files": list(files)})
+        if cut_short(transcript):
+            transcript = replace(transcript, extra={**transcript.extra, "truncated": True})
         workshop = self._workshop
         case = workshop.renderer.case(*_parts(trial), saved=saved)
         place = Place(root=workshop.root, folder=trial.suite.path.parent)
+        filtered = withheld(trial.case.checks, transcript)
         checks = await evaluate(
-            trial.case.checks,
+            () if filtered else trial.case.checks,
             transcript,
             case=case,
             place=place,
@@ -219,6 +222,9 @@ class Runner:
             render=workshop.renderer.argument(*_parts(trial), saved=saved),
         )
         outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
+        if filtered is not None:
+            outcome, score = Outcome.ERROR, None
+            failure = replace(filtered, where=str(trial.case.where))
         return replace(
             self._blank(trial, outcome, saved=saved),
             score=score,

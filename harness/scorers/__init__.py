@@ -7,9 +7,10 @@ built-ins stand in the modules of this package and are registered by the hook th
 from __future__ import annotations
 
 from harness.plugins import Registry, registry_of
+from harness.scorers.endings import cut_short, withheld
 from harness.scorers.evaluation import evaluate, has_template, settle
 
-__all__ = ["default_registry", "evaluate", "has_template", "settle"]
+__all__ = ["cut_short", "default_registry", "evaluate", "has_template", "settle", "withheld"]
 
 
 def default_registry(*, entry_points: bool = True) -> Registry:

@@ -56,6 +56,8 @@ class VariantSummary:
     staged: int = 0
     #: Trials whose recordings cannot be made again.
     unrenewable: int = 0
+    #: Trials with an answer that ended at the longest length that was allowed.
+    truncated: int = 0
     usage: Usage
     #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
     recorded: tuple[str, str] | None

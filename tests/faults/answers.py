@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.faults.entries import Bare, Ends, Fault
+from tests.faults.entries import Bare, Ends, Fault, Ran
 
 
 def _always(**fault: Any) -> Sequence[Mapping[str, Any]]:
     return [{"fault": fault}]
+
+
+def _marked_as_truncated(ran: Ran) -> None:
+    assert [row["extra"]["truncated"] for row in ran.rows] == [True]
+    assert "truncated: 1 trial had an answer that ended at its longest length" in ran.result.stdout
 
 
 _PROTOCOL = Ends(outcome="error", kind="protocol", kept=False)
@@ -131,6 +136,28 @@ ROWS: Sequence[Fault] = (
         bare=Bare(returns="a message whose content is None", check=lambda got: got.choices[0].message.content is None),
     ),
     Fault(
+        id="F24b",
+        what="the same of Responses",
+        api="responses",
+        script=[{"refuse": "I cannot help with that"}],
+        expect={"refused": True},
+        harness=Ends(outcome="passed", words="`refused` holds"),
+        bare=Bare(returns="an answer without text", check=lambda got: got.output_text == ""),
+    ),
+    Fault(
+        id="F24c",
+        what="a refusal where something else is expected",
+        script=[{"refuse": "I cannot help with that"}],
+        harness=Ends(outcome="failed", exit=1, words="what was said is the refusal"),
+    ),
+    Fault(
+        id="F25",
+        what="the content was filtered",
+        script=[{"chunks": ["Hel"], "filter": True}],
+        harness=Ends(outcome="error", kind="filtered", says=["finish_reason: content_filter"]),
+        bare=Bare(returns="what was left", check=lambda got: got.choices[0].finish_reason == "content_filter"),
+    ),
+    Fault(
         id="F25b",
         what="the same, where the case expects it",
         script=[{"chunks": ["Hel"], "filter": True}],
@@ -138,11 +165,33 @@ ROWS: Sequence[Fault] = (
         harness=Ends(outcome="passed"),
     ),
     Fault(
+        id="F25c",
+        what="the same of Responses",
+        api="responses",
+        script=[{"chunks": ["Hel"], "filter": True}],
+        harness=Ends(outcome="error", kind="filtered", says=["finish_reason: content_filter"]),
+    ),
+    Fault(
+        id="F25d",
+        what="a stream whose content was filtered",
+        stream=True,
+        script=[{"chunks": ["Hel"], "filter": True}],
+        harness=Ends(outcome="error", kind="filtered", says=["finish_reason: content_filter"]),
+    ),
+    Fault(
         id="F26",
         what="the answer was cut at its length",
         script=[{"chunks": ["Hello"], "cut": True}],
-        harness=Ends(outcome="passed"),
+        harness=Ends(outcome="passed", also=_marked_as_truncated, words="marked `truncated`, and the reports say so"),
         bare=Bare(returns="what was left", check=lambda got: got.choices[0].finish_reason == "length"),
+    ),
+    Fault(
+        id="F26b",
+        what="the same of Responses",
+        api="responses",
+        script=[{"chunks": ["Hello"], "cut": True}],
+        harness=Ends(outcome="passed", also=_marked_as_truncated, words="marked `truncated`, and the reports say so"),
+        bare=Bare(returns="what was left", check=lambda got: got.status == "incomplete"),
     ),
     Fault(
         id="F27",
