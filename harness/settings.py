@@ -196,6 +196,9 @@ def json_path(value: str) -> str:
     return value
 
 
+NormalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
 class Redact(_Strict):
     """What is kept out of recordings and reports beside keys, which always are."""
 
@@ -238,6 +241,10 @@ class Settings(_Strict):
     )
     trusted_hosts: tuple[Host, ...] = Field(
         (), description="Hosts that may get your OPENAI_API_KEY where a suite names them, and keys over http://"
+    )
+    normalise: Mapping[NormalName, Annotated[str, AfterValidator(expression)]] = Field(
+        default_factory=dict,
+        description="Regular expressions (RE2) by name, for what in a request is new with every run, such as ids and times",
     )
     redact: Redact = Field(Redact(), description="What is kept out of recordings and reports beside keys")
     otel: bool = Field(False, description="Make OpenTelemetry spans of runs; your OpenTelemetry SDK says where they go")

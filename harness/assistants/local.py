@@ -24,6 +24,7 @@ from harness.assistants.told import told_calls, told_usage
 from harness.assistants.usage import paid
 from harness.errors import HarnessError, TrialError
 from harness.functions import Function, awaited, in_thread, own_line, told
+from harness.recording import RecordingTape
 from harness.records import Message, ToolCall, Transcript, Turn, TurnRecord, Usage
 
 _OFFERED = ("messages", "session", "files", "images", "instructions", "thread")
@@ -52,6 +53,9 @@ class LocalDriver:
             begun = _ended(session) or 0.0
             pieces = FirstPiece(session.tape)
             given = await self._call(session, turn, told.messages, pieces)
+            if isinstance(session.tape, RecordingTape):
+                # What was taken of a stream counts, though the garbage collector may close it only later.
+                session.tape.leave_streams()
             seen = observer.turn(session.tape.interactions)
             first, ended = pieces.moment(seen.interactions), _ended(session)
             told.turn(

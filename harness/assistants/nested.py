@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from harness.assistants.conversation import FixedTurns, Turns
+from harness.recording import use_conversation
 from harness.records import Message, Transcript, Turn
 from harness.suites.suite import AssistantSpec, NamedAssistant
 from harness.tools import Tool, ToolError
@@ -49,7 +50,9 @@ def _asking(named: NamedAssistant, talk: Talk) -> Callable[[str, str], Awaitable
     async def ask(message: str, conversation: str) -> str:
         said = [Message(role="system", content=named.system)] if named.system else []
         said.append(Message(role="user", content=message))
-        transcript = await talk(named.spec, FixedTurns((Turn(messages=tuple(said)),)), conversation)
+        # Two of them may be asked the same at the same time, and each is to hear its own answers again.
+        with use_conversation(conversation):
+            transcript = await talk(named.spec, FixedTurns((Turn(messages=tuple(said)),)), conversation)
         if transcript.refusal:
             raise ToolError(f"it refused: {transcript.refusal}")
         return transcript.output

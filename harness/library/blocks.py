@@ -20,7 +20,17 @@ from harness.errors import CassetteDamaged, CredentialsError, StorageError, Tria
 from harness.library.answering import Answering
 from harness.library.facts import facts_of
 from harness.project.project import Project, open_project
-from harness.recording import Cassette, RecordingTape, ReplayTape, Tape, Writer, read_cassette, sealed, use_tape
+from harness.recording import (
+    Cassette,
+    Normaliser,
+    RecordingTape,
+    ReplayTape,
+    Tape,
+    Writer,
+    read_cassette,
+    sealed,
+    use_tape,
+)
 from harness.recording.read import LARGEST
 from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
@@ -206,7 +216,8 @@ class Block:
         if mode in ("none", "once"):
             self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
             redactor = self._open_clients(live=False).redactor
-            return ReplayTape(cassette, shown=shown, hint=lambda: hint, redactor=redactor)
+            normaliser = Normaliser(self._project.settings.normalise) if self._project is not None else None
+            return ReplayTape(cassette, shown=shown, hint=lambda: hint, redactor=redactor, normaliser=normaliser)
         if not renewable(cassette.facts):
             raise UsageError(f"{shown} cannot be made again: {SWITCHED_OFF}. Move the file away first if it should go")
         return RecordingTape()

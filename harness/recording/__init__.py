@@ -10,6 +10,7 @@ from harness.recording.cassette import (
 )
 from harness.recording.emit import emit
 from harness.recording.logs import QuietLogs
+from harness.recording.normalise import Normaliser
 from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
 from harness.recording.seal import sealed
@@ -22,6 +23,7 @@ from harness.recording.tape import (
     Step,
     Tape,
     current_tape,
+    use_conversation,
     use_tape,
 )
 from harness.recording.transport import AsyncRecordingTransport, RecordingTransport
@@ -35,6 +37,7 @@ __all__ = [
     "Cassette",
     "Facts",
     "Interaction",
+    "Normaliser",
     "QuietLogs",
     "RecordingTape",
     "RecordingTransport",
@@ -48,5 +51,6 @@ __all__ = [
     "emit",
     "read_cassette",
     "sealed",
+    "use_conversation",
     "use_tape",
 ]

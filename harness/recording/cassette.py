@@ -57,6 +57,8 @@ class Interaction:
     error: str | None = None
     #: The stream was closed before its end.
     truncated: bool = False
+    #: Which of the trial's conversations this belongs to, where it holds several side by side.
+    conversation: str | None = None
 
     @property
     def resource(self) -> str:

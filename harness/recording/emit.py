@@ -67,6 +67,8 @@ def _extras(one: Interaction) -> str:
         text += f", error: {_scalar(one.error)}"
     if one.truncated:
         text += ", truncated: true"
+    if one.conversation is not None:
+        text += f", conversation: {_quoted(one.conversation)}"
     return text
 
 

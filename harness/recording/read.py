@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from harness.errors import CassetteDamaged
+from harness.recording import sse
 from harness.recording.cassette import FORMAT, Cassette, Facts, Interaction, Request
 from harness.records import JSON
 
@@ -96,6 +97,8 @@ def _cassette(data: Any) -> Cassette:
     if not entries:
         raise _BrokenError("it holds no interaction")
     interactions = tuple(_interaction(entry) for entry in entries)
+    for number, one in enumerate(interactions, start=1):
+        _check_events(number, one)
     mark = entries[-1]["response"].get("recorder", {}).get("cassette")
     if not isinstance(mark, dict):
         raise _BrokenError("its end mark is missing (it was cut short, or another tool wrote it)")
@@ -129,7 +132,17 @@ def _interaction(entry: Mapping[str, Any]) -> Interaction:
         events=tuple(float(moment) for moment in recorder.get("events", ())),
         error=recorder.get("error"),
         truncated=bool(recorder.get("truncated", False)),
+        conversation=recorder.get("conversation"),
     )
+
+
+def _check_events(number: int, one: Interaction) -> None:
+    """Compare the events of a stream with their times: a stream that was edited would replay at the wrong ones."""
+    if not one.events:
+        return
+    found = len(sse.Splitter().feed(one.body))
+    if found != len(one.events):
+        raise _BrokenError(f"the stream of interaction {number} has {found} events and the times of {len(one.events)}")
 
 
 def _facts(mark: Mapping[str, Any]) -> Facts:

@@ -22,6 +22,8 @@ from harness.clock import Clock, LiveClock, VirtualClock
 from harness.errors import CassetteMiss, HarnessError
 from harness.recording.cassette import Cassette, Interaction, Key, Request, request_key
 from harness.recording.explain import explain_miss
+from harness.recording.matching import Call, Shelf
+from harness.recording.normalise import Normaliser
 from harness.recording.redact import Redactor
 from harness.records import JSON
 
@@ -70,6 +72,8 @@ class RecordingTape:
         self._polls: dict[Key, bytes] = {}
         self._open = 0
         self._abandoned = 0
+        #: Streams that are not at their end, and how to leave them.
+        self._streams: dict[object, Callable[[], None]] = {}
         #: Requests that our own limits hold back.
         self._held = 0
         self._unheard = 0
@@ -133,6 +137,22 @@ class RecordingTape:
         """Let nothing more be sent: code that outlives its trial must not go on spending."""
         with self._lock:
             self._closed = True
+        self.leave_streams()
+
+    def leave_streams(self) -> None:
+        """End the recording of streams that were left before their end, and that nobody has closed."""
+        with self._lock:
+            left = [*self._streams.values()]
+        for leave in left:
+            leave()
+
+    def streaming(self, stream: object, leave: Callable[[], None] | None) -> None:
+        """Take note of a stream that goes on after its call, and how to end its recording; None: it has ended."""
+        with self._lock:
+            if leave is None:
+                self._streams.pop(stream, None)
+            else:
+                self._streams[stream] = leave
 
     def end(self, interaction: Interaction | None) -> None:
         """Close an attempt; None where it was abandoned before anything was known about it.
@@ -232,6 +252,7 @@ class ReplayTape:
         hint: Callable[[], str] = lambda: "",
         absent: str | None = None,
         redactor: Redactor | None = None,
+        normaliser: Normaliser | None = None,
     ) -> None:
         """
         Args:
@@ -241,6 +262,7 @@ class ReplayTape:
             absent: The whole message of a miss where there is no cassette; None: one that names the file.
             redactor: What requests pass before they are matched. Recorded ones pass it too: what is a secret here may
                 be a plain word where the recording was made.
+            normaliser: Says what does not matter in requests.
         """
         self.clock = VirtualClock()
         self.cassette = cassette
@@ -256,13 +278,15 @@ class ReplayTape:
         self._slots: dict[int, list[Interaction]] = defaultdict(list)
         for one in cassette.interactions if cassette else ():
             self._slots[one.slot].append(one)
-        self._waiting: dict[Key, list[int]] = defaultdict(list)
-        for slot in sorted(self._slots):
-            request = self._slots[slot][0].request
-            if redactor is not None and request.body:
-                request = replace(request, body=redactor.body(request.body))
-            self._waiting[request_key(request)].append(slot)
-        self._next: dict[Key, int] = defaultdict(int)
+        self._shelf = Shelf(
+            (
+                Call(slot=slot, request=_clean(group[0].request, redactor), conversation=group[0].conversation)
+                for slot, group in sorted(self._slots.items())
+            ),
+            normaliser=normaliser,
+        )
+        #: Calls that were found only after normalising.
+        self.normalised = 0
 
     @property
     def attempts(self) -> int:
@@ -300,20 +324,14 @@ class ReplayTape:
                 self._absent or f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip()
             )
             raise self._miss(message)
-        key = request_key(request)
         with self._lock:
-            slots = self._waiting.get(key, [])
-            index = self._next[key]
-            if index >= len(slots):
-                # A poll that was recorded n times may be asked again; its last answer stands.
-                if slots and request.method == "GET":
-                    index = len(slots) - 1
-                else:
-                    raise self._miss(self._explain(request, played=len(slots)))
-            self._next[key] = index + 1
-            attempts = self._slots[slots[index]]
+            match = self._shelf.take(request, _conversation.get())
+            if match is None:
+                raise self._miss(self._explain(request))
+            self.normalised += match.normalised
+            attempts = self._slots[match.slot]
             self._played.extend(attempts)
-            self._heard.add(slots[index])
+            self._heard.add(match.slot)
         last = attempts[-1]
         return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
 
@@ -322,19 +340,23 @@ class ReplayTape:
         self.missed = self.missed or miss
         return miss
 
-    def _explain(self, request: Request, *, played: int) -> str:
-        unplayed = [
-            self._slots[slot][0].request
-            for key, slots in self._waiting.items()
-            for slot in slots[self._next.get(key, 0) :]
-        ]
-        recorded = unplayed or [group[0].request for group in self._slots.values()]
+    def _explain(self, request: Request) -> str:
+        played = self._shelf.count(request)
+        # Only where it was never recorded is there something to compare it with.
+        recorded = [] if played else [*self._shelf.left()] or [group[0].request for group in self._slots.values()]
         return explain_miss(request, recorded, shown=self._shown, played=played, hint=self._hint())
+
+
+def _clean(request: Request, redactor: Redactor | None) -> Request:
+    if redactor is None or not request.body:
+        return request
+    return replace(request, body=redactor.body(request.body))
 
 
 Tape: TypeAlias = RecordingTape | ReplayTape
 
 _current: ContextVar[Tape | None] = ContextVar("harness-tape", default=None)
+_conversation: ContextVar[str | None] = ContextVar("harness-conversation", default=None)
 
 
 def current_tape() -> Tape:
@@ -360,3 +382,22 @@ def use_tape(tape: Tape) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def use_conversation(name: str) -> Iterator[None]:
+    """Name the conversation that the calling task, and everything it starts, holds beside others of its trial.
+
+    Those that say the same at the same time get their own answers again. A conversation inside another has both names.
+    """
+    outer = _conversation.get()
+    token = _conversation.set(name if outer is None else f"{outer}/{name}")
+    try:
+        yield
+    finally:
+        _conversation.reset(token)
+
+
+def current_conversation() -> str | None:
+    """Return the name of the conversation that the calling task or thread holds; None: the trial's own."""
+    return _conversation.get()

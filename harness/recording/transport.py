@@ -10,6 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -26,6 +27,7 @@ from harness.recording.tape import (
     STEP,
     RecordingTape,
     ReplayTape,
+    current_conversation,
     current_tape,
 )
 
@@ -35,7 +37,12 @@ NO_RESPONSE = 599
 # Bodies are stored decoded, and lengths are those of what was decoded.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 #: The events that end a stream, and the bytes without which none of them can be.
-_STREAM_ENDS = ("response.completed", "response.failed", "response.incomplete", "thread.run.completed")
+_STREAM_ENDS = (
+    "response.completed",
+    "response.failed",
+    "response.incomplete",
+    *(f"thread.run.{end}" for end in ("completed", "failed", "incomplete", "cancelled", "expired", "requires_action")),
+)
 _SIGNS = (b"[DONE]", *(name.encode() for name in _STREAM_ENDS))
 
 
@@ -143,6 +150,7 @@ class _Take:
         self._kept = kept
         self._redactor = redactor
         self._slot, self._start, self.step = tape.begin(call, attempt=self._attempt, looks=kept.method == "GET")
+        self._conversation = current_conversation()
         self._first_byte = self._start
         self._live: httpx2.Response | None = None
         self._closed = False
@@ -176,6 +184,10 @@ class _Take:
     def _words(self, error: Exception) -> str:
         return self._redactor.text(in_words(error))
 
+    def leaving(self, leave: Callable[[], None]) -> None:
+        """Say how to end the recording of a stream that nobody closes."""
+        self._tape.streaming(self, leave)
+
     def abandon(self) -> None:
         if not self._closed:
             self._closed = True
@@ -185,12 +197,15 @@ class _Take:
         """What the client gets: the live response with its decoded body and without the headers that describe it."""
         assert self._live is not None
         live = self._live
-        return httpx2.Response(
+        response = httpx2.Response(
             live.status_code,
             headers=[(name, value) for name, value in live.headers.multi_items() if name.lower() not in _HOP_HEADERS],
             stream=stream,
             extensions={**live.extensions, STEP: self.step},
         )
+        if self._closed:
+            response.elapsed = timedelta(seconds=self.step.end - self.step.start)
+        return response
 
     def _close(
         self,
@@ -203,6 +218,7 @@ class _Take:
         truncated: bool = False,
     ) -> None:
         self._closed = True
+        self._tape.streaming(self, None)
         self.step.end = self._tape.now()
         self._tape.end(
             Interaction(
@@ -219,6 +235,7 @@ class _Take:
                 events=tuple(self.step.events),
                 error=error,
                 truncated=truncated,
+                conversation=self._conversation,
             )
         )
 
@@ -232,6 +249,7 @@ class _Tee:
         self._splitter = sse.Splitter()
         self._kept: list[bytes] = []
         self._complete = False
+        take.leaving(self._done)
 
     def _seen(self, chunk: bytes) -> None:
         self._kept.append(chunk)
@@ -344,9 +362,11 @@ def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.
     else:
         tape.clock.advance_to(one.end)
         stream = httpx2.ByteStream(one.body)
-    return httpx2.Response(
+    response = httpx2.Response(
         one.status, headers=_replayed_headers(one), stream=stream, request=request, extensions={STEP: step}
     )
+    response.elapsed = timedelta(seconds=one.end - step.start)
+    return response
 
 
 def _replayed_headers(one: Interaction) -> list[tuple[str, str]]:

@@ -38,10 +38,12 @@ def answers(suite: SuiteSummary) -> str:
     scripted = sum(variant.simulated for variant in suite.variants)
     staged = sum(variant.staged for variant in suite.variants)
     gone = sum(variant.unrenewable for variant in suite.variants)
+    normalised = sum(variant.normalised for variant in suite.variants)
     told = [
         f"simulated by a script in {phrases.count(scripted, 'trial')}" if scripted else "",
         f"through a simulated protocol in {phrases.count(staged, 'trial')}" if staged else "",
         f"from recordings that cannot be made again in {phrases.count(gone, 'trial')}" if gone else "",
+        f"matched after normalising in {phrases.count(normalised, 'trial')}" if normalised else "",
     ]
     return ", ".join(part for part in (" and ".join(models), words.recorded(span), *told) if part)
 

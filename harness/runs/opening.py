@@ -59,7 +59,7 @@ async def opened(
         ConfigError: A plugin cannot be used.
         StorageError: What is recorded could not be written, or another process records the same.
     """
-    from harness.recording import Writer
+    from harness.recording import Normaliser, Writer
     from harness.runs.live import going_live
     from harness.runs.stop import Stop
     from harness.runs.workshop import Workshop
@@ -92,6 +92,7 @@ async def opened(
                 unrecorded=unrecorded(project, trials) if mode == "none" else {},
                 mode=mode,
                 rewrite=rewrite,
+                normaliser=Normaliser(settings.normalise),
                 timeout=settings.timeout,
                 emit=heard.emit,
                 live=heard.live,

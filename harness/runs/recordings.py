@@ -103,7 +103,13 @@ class Recordings:
                     return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
             else:
                 redactor = self._workshop.clients.redactor
-                return ReplayTape(cassette, shown=shown, hint=lambda: _stale(trial, cassette), redactor=redactor)
+                return ReplayTape(
+                    cassette,
+                    shown=shown,
+                    hint=lambda: _stale(trial, cassette),
+                    redactor=redactor,
+                    normaliser=self._workshop.normaliser,
+                )
         return RecordingTape(sent=self._workshop.sending.of(trial))
 
     async def keep(self, held: Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:

@@ -10,7 +10,7 @@ from harness.assistants.session import Clients
 from harness.costs import PriceTable
 from harness.events import Event, LiveEvent
 from harness.plugins import Registry
-from harness.recording import Writer
+from harness.recording import Normaliser, Writer
 from harness.runs.sending import Sending
 from harness.settings import RecordMode
 from harness.store.space import Refuge
@@ -35,6 +35,8 @@ class Workshop:
     rewrite: frozenset[str] = frozenset()
     #: Suites without any recording, and the one line that says what to do about it.
     unrecorded: Mapping[str, str] = field(default_factory=dict)
+    #: Says what does not matter in recorded requests.
+    normaliser: Normaliser = field(default_factory=Normaliser)
     #: Seconds that a trial may take, unless its suite says otherwise.
     timeout: float
     emit: Callable[[Event], None]

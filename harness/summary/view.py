@@ -58,6 +58,8 @@ class VariantSummary:
     unrenewable: int = 0
     #: Trials with an answer that ended at the longest length that was allowed.
     truncated: int = 0
+    #: Trials whose recordings were found only once ids and the like were left out of account.
+    normalised: int = 0
     usage: Usage
     #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
     recorded: tuple[str, str] | None
