@@ -158,6 +158,39 @@ def scrub(paths: tuple[Path, ...], write: bool, as_json: bool) -> None:
     finish(int(ExitCode.FAILED) if left else 0)
 
 
+@cassettes.command(cls=Command)
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option("--write", is_flag=True, help="Move what is proposed; with OLD and NEW it is done anyway.")
+@as_json_option()
+def mv(old: str | None, new: str | None, write: bool, as_json: bool) -> None:
+    """Give recordings the new name of what was renamed, so that nothing is paid for twice.
+
+    OLD and NEW are SUITE/VARIANT, SUITE//CASE, SUITE/VARIANT/CASE or SUITE, or paths in the folder of recordings.
+    Nothing is written over. Without them, recordings that no trial has any more are tried for trials that have none:
+    where all requests are the same, the move is proposed, and made with --write.
+    """
+    from harness.hygiene import moving
+    from harness.hygiene.recognising import recognised
+    from harness.project.project import open_project
+
+    if old is not None and new is None:
+        raise UsageError("say what it is called now, too: harness cassettes mv OLD NEW")
+    project = open_project()
+    found = recognised(project) if old is None or new is None else moving.renamed(project, old, new)
+    if write or old is not None:
+        moving.move(found, folder=project.settings.cassettes)
+    if as_json:
+        show_json([one.plain() for one in found])
+        return
+    for line in moving.told(found):
+        show(line)
+    if not found:
+        say("no recording fits a trial that has none" if old is None else "nothing to move")
+    elif old is None and not write:
+        say(f"{_count(len(found), 'recording')} to move: `harness cassettes mv --write`")
+
+
 def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from harness.errors import CassetteDamaged, StorageError, TrialError
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, read_cassette, sealed
 from harness.recording.read import LARGEST
-from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript
+from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript, Turn
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
@@ -174,7 +174,7 @@ class Recordings:
             source=source_of(tape, model=model),
             harness=__version__,
             openai=_sdk(),
-            case_hash=_digest([_plain(message) for turn in turns for message in turn.messages]),
+            case_hash=case_hash(turns),
             assistant_hash=self._assistant_hash(trial.variant),
             prices=self._workshop.prices.id,
             cost=cost,
@@ -217,6 +217,11 @@ def _expected(trial: Trial) -> str:
 @cache
 def _sdk() -> str:
     return version("openai")
+
+
+def case_hash(turns: Iterable[Turn]) -> str:
+    """Return what says of a conversation what was said in it, whatever its case and variant are called."""
+    return _digest([_plain(message) for turn in turns for message in turn.messages])
 
 
 def _digest(value: Any) -> str:
