@@ -44,7 +44,8 @@ async def awaited(value: Awaitable[T]) -> T:
         if task is not None and task.cancelling():
             raise
         raise Escaped(told(error)) from error
-    except Exception:
+    except (Exception, GeneratorExit):
+        # The latter is Python's own: it tidies up what was left behind.
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():

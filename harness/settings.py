@@ -12,7 +12,16 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from harness.errors import (
     ConfigError,
@@ -126,6 +135,9 @@ class Price(_Strict):
 class Retry(_Strict):
     """When a failed request is sent again."""
 
+    #: A flag or variable said how many attempts there are.
+    _asked: bool = PrivateAttr(default=False)
+
     attempts: int = Field(3, ge=1, le=20, description="Attempts of one call, the first included")
     backoff: Duration = Field(0.5, description="First wait")
     factor: float = Field(2.0, ge=1, description="Each wait is so many times the one before")
@@ -139,6 +151,13 @@ class Retry(_Strict):
     breaker: int = Field(
         6, ge=1, le=10, description="Failures in a row, of whole calls, after which a service is left alone"
     )
+
+    def under(self, own: Retry | None) -> Retry:
+        """Return these settings with what a suite sets itself on top; the number of attempts of a flag stays."""
+        if own is None:
+            return self
+        told = own.model_dump(exclude_unset=True, exclude={"attempts"} if self._asked else None)
+        return self.model_copy(update=told)
 
     def pause(self, number: int) -> float:
         """Return the wait after the `number`-th failure, seconds; chance shortens it."""
@@ -331,7 +350,9 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
             table[name] = _checked(name, value, f"--{name.replace('_', '-')}")
     for name in _FOLDERS:
         table[name] = root / table.get(name, name)
-    return Settings.model_validate({**table, "root": root})
+    settings = Settings.model_validate({**table, "root": root})
+    settings.retry._asked = attempts is not None
+    return settings
 
 
 def _pyproject(path: Path) -> dict[str, Any]:

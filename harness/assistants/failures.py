@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from harness.errors import CredentialsError, HarnessError, ServiceError
+from harness.limits.headers import retry_after
+from harness.limits.kinds import advice
+from harness.limits.verdicts import QUOTA, unreachable
 
-_SHOWN = 300
+#: Characters of what a service or a library said that are shown.
+SHOWN = 500
 #: What the client says of connections that ended too early; all else of this kind is about what came.
 _BROKE_OFF = ("Server disconnected", "peer closed")
 
@@ -22,32 +27,72 @@ def service_failure(error: Exception) -> HarnessError:
 
     if isinstance(error, HarnessError):
         return error
-    if isinstance(error, openai.APITimeoutError):
-        return ServiceError("timeout", f"no answer in time ({_cause(error)})")
-    if isinstance(error, httpx2.TimeoutException):
-        return ServiceError("timeout", f"no answer in time ({type(error).__name__}: {error})"[:_SHOWN])
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        return advised("timeout", f"no answer in time ({_cause(error)}).")
     if _unreadable(error):
         return ServiceError("protocol", f"the answer is not HTTP as it should be ({_cause(error)})")
-    if isinstance(error, httpx2.TransportError):
-        return ServiceError("connection", f"the connection broke off ({type(error).__name__}: {error})"[:_SHOWN])
-    if isinstance(error, openai.APIConnectionError):
-        return ServiceError("connection", f"no connection to the service, or it broke off ({_cause(error)})")
-    if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
+        return advised("connection", _no_connection(error))
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return CredentialsError(
             f"the service refused the credentials (HTTP {error.status_code}): {_said(error)} Check the key that "
             "OPENAI_API_KEY, or the suite's `api_key_env`, names."
         )
     if isinstance(error, openai.APIStatusError):
-        status = error.status_code
-        text = f"HTTP {status}: {_said(error)}"
-        if status == 429:
-            return ServiceError("rate_limited", text)
-        if status >= 500 or status == 408 or status == 409:
-            return ServiceError("server", text)
-        if 300 <= status < 400:
-            return ServiceError("redirect", f"{text} (redirects are not followed: the address may be wrong)")
-        return ServiceError("bad_request", text)
-    return ServiceError("unknown", f"{type(error).__name__}: {error}"[:_SHOWN])
+        asked = retry_after(error.response.headers, now=time.time())
+        codes = {str(error.code), str(error.type)}
+        return status_failure(error.status_code, f"HTTP {error.status_code}: {_said(error)}", codes=codes, asked=asked)
+    return ServiceError("unknown", cut(f"{type(error).__name__}: {error}"))
+
+
+def status_failure(
+    status: int, text: str, *, codes: set[str] | None = None, asked: float | None = None
+) -> ServiceError:
+    """Return the failure that a status means.
+
+    Args:
+        status: Of the answer; 401 and 403 are not for here.
+        text: What happened.
+        codes: What the answer's error object calls it.
+        asked: Seconds that the service asked to wait.
+    """
+    if status == 429 and codes is not None and not QUOTA.isdisjoint(codes):
+        return advised("quota", text)
+    if status == 429:
+        return advised("rate_limited", text if asked is None else f"{text} The service asks to wait {asked:g} s.")
+    if status >= 500 or status in (408, 409):
+        return advised("server", text)
+    return advised("redirect" if 300 <= status < 400 else "bad_request", text)
+
+
+def advised(kind: str, text: str) -> ServiceError:
+    """Return a failure whose message ends with what to do about its kind."""
+    return ServiceError(kind, f"{text} {advice(kind)}".rstrip())
+
+
+def cut(text: str) -> str:
+    """Return a text on one line and no longer than messages show."""
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def _no_connection(error: Exception) -> str:
+    import httpx2
+
+    reason, cause = unreachable(error), error.__cause__ or error
+    if reason is not None:
+        return f"{_host(error)} cannot be reached: {reason}."
+    if isinstance(cause, httpx2.ConnectError):
+        return f"nobody answers at {_host(error)} ({_cause(error)})."
+    return f"the connection to {_host(error)} broke off ({_cause(error)})."
+
+
+def _host(error: Exception) -> str:
+    try:
+        url = error.request.url  # type: ignore[attr-defined]  # both kinds of errors have it, if it was set
+    except (AttributeError, RuntimeError):
+        return "the service"
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
 
 
 def _unreadable(error: Exception) -> bool:
@@ -59,8 +104,8 @@ def _unreadable(error: Exception) -> bool:
 
 
 def _cause(error: Exception) -> str:
-    cause = error.__cause__
-    return f"{type(cause).__name__}: {cause}".rstrip(": ")[:_SHOWN] if cause else str(error)[:_SHOWN]
+    cause = error.__cause__ or error
+    return cut(f"{type(cause).__name__}: {cause}".rstrip(": "))
 
 
 def _said(error: Any) -> str:
@@ -72,5 +117,4 @@ def _said(error: Any) -> str:
         text = text if isinstance(text, str) else json.dumps(body)
     else:
         text = str(body or error.message)
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return cut(text)

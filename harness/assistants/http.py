@@ -7,18 +7,20 @@ replayed. Values of the environment that its headers name are looked up only whe
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from harness import __version__
 from harness.assistants.conversation import Turns
-from harness.assistants.failures import service_failure
+from harness.assistants.failures import cut, service_failure, status_failure
 from harness.assistants.replies import Heard, Reading
 from harness.assistants.session import About, Session
 from harness.errors import ConfigError, HarnessError, ServiceError, SourceLocation, TrialError
 from harness.events import CallCompleted, CallFailed, CallStarted
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json
+from harness.limits.headers import retry_after
 from harness.recording import QUERY, STEP, RecordingTape
 from harness.records import JSON, Message, Transcript, Turn, TurnRecord, Usage
 from harness.suites.request import Rendered, RequestTemplate
@@ -161,7 +163,8 @@ class _Talk:
             try:
                 self._cookies.extract_cookies(response)
                 if not response.is_success:
-                    raise self._refusal(response.status_code, await response.aread())
+                    asked = retry_after(response.headers, now=time.time())
+                    raise self._refusal(response.status_code, await response.aread(), asked=asked)
                 heard = await self._driver.reading.read(response)
             finally:
                 await response.aclose()
@@ -202,21 +205,13 @@ class _Talk:
         self._cookies.set_cookie_header(request)
         return request
 
-    def _refusal(self, status: int, content: bytes) -> ServiceError:
+    def _refusal(self, status: int, content: bytes, *, asked: float | None) -> ServiceError:
         """Return the failure that a status means."""
-        text = " ".join(_uniform(content).split())
-        start = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        message = f"HTTP {status} from {self._driver.request.host}: {start or '(no body)'}"
+        message = f"HTTP {status} from {self._driver.request.host}: {cut(_uniform(content)) or '(no body)'}"
         if status in (401, 403):
             kind = "authentication" if status == 401 else "permission"
             return ServiceError(kind, f"{message}. {self._credentials()}")
-        if status == 429:
-            return ServiceError("rate_limited", message)
-        if status >= 500 or status in (408, 409):
-            return ServiceError("server", message)
-        if 300 <= status < 400:
-            return ServiceError("redirect", f"{message} (redirects are not followed: `url:` may be wrong)")
-        return ServiceError("bad_request", message)
+        return status_failure(status, message, asked=asked)
 
     def _credentials(self) -> str:
         variables = self._driver.request.variables

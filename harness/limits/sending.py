@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 import httpx2
@@ -30,12 +30,14 @@ _retry: ContextVar[Retry | None] = ContextVar("harness-retry", default=None)
 
 @contextmanager
 def use_retry(retry: Retry | None) -> Iterator[None]:
-    """Send again by other settings than the run's, for the calling task and everything it starts; None: by the run's."""
+    """Send again by settings of one's own, for the calling task and everything it starts; None: by the run's."""
     token = _retry.set(retry)
     try:
         yield
     finally:
-        _retry.reset(token)
+        # What was left behind is tidied up in another context, where there is nothing to undo.
+        with suppress(ValueError):
+            _retry.reset(token)
 
 
 class Limiter:
@@ -68,8 +70,8 @@ class Limiter:
 
     @property
     def retry(self) -> Retry:
-        """The settings of the trial under way, or the run's."""
-        return _retry.get() or self._settings
+        """The settings of the trial under way, on top of the run's."""
+        return self._settings.under(_retry.get())
 
     def gate(self, url: httpx2.URL, account: str = "") -> Gate:
         """Return the gate before a service.

@@ -19,7 +19,7 @@ from harness.settings import Retry
 #: The service is busy, or somebody else was faster: both pass.
 _TRANSIENT = frozenset({408, 409, 429})
 #: Codes by which services say that there is no money left, which no waiting changes.
-_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 #: Before these, nothing of a request had been sent.
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 #: An answer that is an error object and nothing else.
@@ -67,7 +67,7 @@ def of_answer(response: httpx2.Response, body: bytes = b"") -> Verdict:
     if 200 <= status < 400:
         return ANSWERED
     headers = response.headers
-    if status == 429 and error is not None and not _QUOTA.isdisjoint(map(str, (error.get("code"), error.get("type")))):
+    if status == 429 and error is not None and not QUOTA.isdisjoint(map(str, (error.get("code"), error.get("type")))):
         return Verdict(kind="quota", said=f"HTTP {status}, {error.get('code') or error.get('type')}")
     told = headers.get("x-should-retry")
     again = told == "true" if told in ("true", "false") else status in _TRANSIENT or status >= 500

@@ -70,7 +70,7 @@ class _Suite:
         _properties(case, facts)
         reason = _reason(result)
         if result.outcome is Outcome.SKIPPED:
-            self._mark(case, "skipped", "not started")
+            self._mark(case, "skipped", "not started" if result.error is None else result.error.message)
         elif result.id in self._errors:
             self._mark(
                 case, "errors", reason, kind=result.error.kind if result.error else "error", text=_details(result)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Words in results for what ends a run.
 _KINDS = {StorageError: "storage", CredentialsError: "credentials"}
 
+#: Failures after which every other trial would fail in the same way.
+_LAST = frozenset({"quota"})
+
 
 class Course:
     """One run under way."""
@@ -48,7 +51,7 @@ class Course:
     async def work(self, waiting: Iterator[tuple[int, Trial]]) -> None:
         """Take trials, one after the other, until there are no more."""
         for position, trial in waiting:
-            if self._stop.requested or self.failures:
+            if self.failures or not self._runner.may_start(self._stop):
                 self.all_started = False
                 self._ordered.put(position, self._runner.skipped(trial, self._stop.refusal))
                 continue
@@ -58,6 +61,8 @@ class Course:
             except Exception as error:  # noqa: BLE001 (raised again when the others are done)
                 self._fail(position, trial, error)
                 continue
+            if held.failure is not None and held.failure.kind in _LAST:
+                self._stop.halt(held.failure.kind, held.failure.message)
             kept = asyncio.Event()
             if held.tape is None or held.tape.replays:
                 await self._complete(position, held, kept)

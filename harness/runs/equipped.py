@@ -12,6 +12,7 @@ from harness.assistants.conversation import Turns
 from harness.assistants.nested import assistant_tools
 from harness.assistants.session import About, Endpoint, Limits, Session
 from harness.functions import Place
+from harness.limits.sending import use_retry
 from harness.plan import Trial
 from harness.recording import ReplayTape, Tape
 from harness.records import Transcript, Usage
@@ -119,7 +120,8 @@ class _Trial:
 
     async def _talk(self, spec: AssistantSpec, turns: Turns, conversation: str = "") -> Transcript:
         kit = self._kit(self._held.trial, spec)
-        return await kit.driver.run(await self._session(spec, kit, conversation), turns)
+        with use_retry(spec.retry):
+            return await kit.driver.run(await self._session(spec, kit, conversation), turns)
 
     async def _ask(self, spec: AssistantSpec, turns: Turns, conversation: str) -> Transcript:
         transcript = await self._talk(spec, turns, conversation)

@@ -94,6 +94,7 @@ async def opened(
                 rewrite=rewrite,
                 normaliser=Normaliser(settings.normalise),
                 timeout=settings.timeout,
+                run_timeout=settings.run_timeout,
                 emit=heard.emit,
                 live=heard.live,
             )

@@ -31,6 +31,7 @@ UNFINISHED = frozenset(
         "timeout",
         "connection",
         "rate_limited",
+        "quota",
         "server",
         "truncated_stream",
         "protocol",

@@ -15,6 +15,7 @@ from harness.clock import use_clock
 from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
 from harness.events import RunFinished, RunStarted
 from harness.functions import Place
+from harness.limits.deadlines import Overran, RunDeadline, within
 from harness.plan import Trial
 from harness.recording import (
     RecordingTape,
@@ -45,6 +46,9 @@ from harness.scorers import cut_short, evaluate, settle, withheld
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import Case, Suite, Variant
 
+#: Seconds that a trial's code has to stop when its time is over, and those that also tell a service about it.
+GRACE, FAREWELL = 1.0, 6.0
+
 
 class Runner:
     """Runs trials with one workshop."""
@@ -54,6 +58,7 @@ class Runner:
         self._workshop = workshop
         self._equipped = Equipped(workshop)
         self._recordings = Recordings(workshop)
+        self._deadline = RunDeadline(None)
 
     async def run(
         self,
@@ -81,6 +86,7 @@ class Runner:
             StorageError: A recording or result could not be written.
         """
         emit = self._workshop.emit
+        self._deadline = RunDeadline(self._workshop.run_timeout)
         emit(RunStarted(run=self._run, trials=len(trials)))
         course = Course(self, on_result, stop=stop, emit=emit, exit_first=exit_first, most=4 * concurrency)
         waiting = iter(enumerate(trials))
@@ -96,6 +102,12 @@ class Runner:
         if course.failures:
             raise course.failures[0]
         return course.all_started
+
+    def may_start(self, stop: Stop) -> bool:
+        """Whether another trial may begin."""
+        if self._deadline.over:
+            stop.halt("timeout", self._out_of_time())
+        return not stop.requested
 
     async def hold(self, trial: Trial) -> Held:
         """Hold the conversation of a trial; whatever goes wrong with it alone is in what comes back.
@@ -187,13 +199,27 @@ class Runner:
         limit = None if tape.replays and spec.api != "python" and not spec.tools else seconds
         try:
             with use_tape(tape), use_clock(tape.clock):
-                async with asyncio.timeout(limit):
-                    return await self._equipped.talk(held, tape, dialogue)
-        except TimeoutError:
-            raise TrialError("timeout", f"the trial took longer than {seconds:g} s") from None
+                talk = self._equipped.talk(held, tape, dialogue)
+                if limit is None and self._deadline.seconds is None:
+                    return await talk
+                # Live, the trial's own clock counts, which stands still while our own limits hold the trial back.
+                clock = None if tape.replays else tape.clock
+                grace = FAREWELL if spec.api == "threads" else GRACE
+                return await within(talk, seconds=limit, clock=clock, run=self._deadline, grace=grace)
+        except Overran as error:
+            raise self._overran(error, seconds) from None
         finally:
             if isinstance(tape, RecordingTape):
                 tape.close()
+
+    def _overran(self, error: Overran, seconds: float) -> TrialError:
+        text = self._out_of_time() if self._deadline.over else f"the trial took longer than {seconds:g} s"
+        if error.abandoned:
+            text += "; its code went on when it was told to stop, and was left behind"
+        return TrialError("timeout", text)
+
+    def _out_of_time(self) -> str:
+        return f"the run took longer than {self._deadline.seconds or 0.0:g} s"
 
     async def _scored(
         self,

@@ -39,6 +39,8 @@ class Workshop:
     normaliser: Normaliser = field(default_factory=Normaliser)
     #: Seconds that a trial may take, unless its suite says otherwise.
     timeout: float
+    #: Seconds that the whole run may take; None: any.
+    run_timeout: float | None = None
     emit: Callable[[Event], None]
     #: Tells what happens inside conversations; None: nobody follows them.
     live: Callable[[LiveEvent], None] | None = None

@@ -33,7 +33,9 @@ LACKING: Mapping[str, Mapping[str, str]] = {
 }
 #: What the APIs that ask no model themselves take; what a suite says for its other variants does not concern them.
 TAKES: Mapping[str, frozenset[str]] = {
-    "http": frozenset({"api", "timeout", "model", *(name for name, owner in _ONLY.items() if owner == "http")}),
+    "http": frozenset(
+        {"api", "timeout", "retry", "model", *(name for name, owner in _ONLY.items() if owner == "http")}
+    ),
     "outputs": frozenset({"api", "outputs", "model"}),
 }
 #: Settings for kinds of tasks, as the Chat Completions API names them; an API that lacks one goes without it.

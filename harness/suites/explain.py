@@ -10,7 +10,7 @@ from harness.errors import SourceLocation
 from harness.located import Document, read_yaml
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
-from harness.settings import Settings, duration
+from harness.settings import Retry, Settings, duration
 from harness.suites.apis import LACKING
 from harness.suites.suite import MODEL_APIS, AssistantSpec, Case, NamedAssistant, Suite, Variant
 from harness.suites.yamltext import Entry, write
@@ -177,6 +177,8 @@ def _plain(name: str, value: Any) -> JSON:
     """A setting as people write it."""
     if name in ("timeout", "tool_timeout", "poll_interval"):
         return _duration(value)
+    if isinstance(value, Retry):
+        return value.model_dump(mode="json", exclude_unset=True)
     if name == "tools":
         return [one.written() for one in value]
     if isinstance(value, float) and value.is_integer():

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.records import JSON
-from harness.settings import Duration
+from harness.settings import Duration, Retry
 from harness.suites.gates import Gates
 from harness.suites.suite import API, MOST_REPEATS, Chain, Lifecycle, Preset
 from harness.validation import Flag, Number, Whole
@@ -184,6 +184,9 @@ class AssistantFields(_Strict):
     response_format: JSON = Field(None, description="json, {schema: FILE or schema}, or what the API takes")
     request: Mapping[str, JSON] | None = Field(None, description="Passed through to the API as it is")
     timeout: Duration | None = Field(None, description="Longest time that a trial may take")
+    retry: Retry | None = Field(
+        None, description="When a failed request is sent again; what is left out is the project's"
+    )
     target: str | None = Field(None, description="For api python: ./agent.py:answer")
     args: Mapping[str, JSON] | None = Field(None, description="For api python: further keyword arguments")
     preset: Preset | None = Field(

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 from harness.errors import SourceLocation
 from harness.records import JSON, Attachment, Message
+from harness.settings import Retry
 from harness.suites.checks import CheckSpec
 from harness.suites.gates import Gates
 from harness.suites.names import slug
@@ -64,6 +65,8 @@ class AssistantSpec:
     request: Mapping[str, JSON] = field(default_factory=dict)
     #: Seconds.
     timeout: float | None = None
+    #: What it says itself wins over the project's.
+    retry: Retry | None = None
     target: str | None = None
     args: Mapping[str, JSON] = field(default_factory=dict)
     tools: tuple[ToolSpec, ...] = ()
@@ -108,7 +111,8 @@ class AssistantSpec:
 
     def plain(self) -> dict[str, JSON]:
         """Return the settings that say something, as plain data."""
-        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        # How often something is sent says nothing about what is sent.
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "retry"}
         found["tools"] = [tool.plain() for tool in self.tools] or None
         found["assistants"] = {name: one.plain() for name, one in self.assistants.items()}
         return {

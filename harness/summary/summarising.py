@@ -157,6 +157,10 @@ class _Concluding:
         return f"{baseline}: {partial}" if partial else ""
 
 
+#: What ends a run before all its trials were started, and the exit code that it asks for; other ends are told elsewhere.
+_ENDED = {"budget": ExitCode.BUDGET, "quota": ExitCode.ERRORS, "timeout": ExitCode.ERRORS}
+
+
 def _partial(variant: VariantSummary) -> str:
     done = variant.graded + variant.errors
     return "" if variant.complete else f"{done} of {variant.planned}"
@@ -173,7 +177,9 @@ def _reasons(
         left = sum(result.outcome is Outcome.SKIPPED for result in results)
         told = f"interrupted: {phrases.count(left, 'trial')} not started" if left else "interrupted"
         reasons.setdefault(ExitCode.INTERRUPTED, []).append(told)
-    elif not suites:
+    else:
+        _add_not_started(reasons, results)
+    if not interrupted and not suites:
         reasons.setdefault(ExitCode.NOTHING, []).append("no trial was run")
     for suite in suites:
         if suite.deciding_errors:
@@ -185,3 +191,15 @@ def _reasons(
         if failed:
             reasons.setdefault(ExitCode.FAILED, []).extend(failed)
     return reasons
+
+
+def _add_not_started(reasons: dict[ExitCode, list[str]], results: Sequence[Result]) -> None:
+    """Add why trials were not started, where the run itself came to an end before them."""
+    left: dict[tuple[str, str], int] = {}
+    for result in results:
+        if result.outcome is Outcome.SKIPPED and result.error is not None and result.error.kind in _ENDED:
+            key = (result.error.kind, result.error.message)
+            left[key] = left.get(key, 0) + 1
+    for (kind, message), count in left.items():
+        told = f"{phrases.count(count, 'trial')} not started: {message}"
+        reasons.setdefault(_ENDED[kind], []).append(told)
