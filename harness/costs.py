@@ -40,7 +40,7 @@ class PriceTable:
         table = f"genai-prices {version('genai-prices')}"
         if not self._overlay:
             return table
-        plain = {model: price.model_dump(mode="json") for model, price in self._overlay.items()}
+        plain = {model: price.model_dump(mode="json", exclude={"context"}) for model, price in self._overlay.items()}
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return f"{table} + overlay {hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
@@ -89,6 +89,21 @@ class PriceTable:
         if rates.input_mtok is None and rates.output_mtok is None:
             return None
         return _plain(found.total_price)
+
+    def context(self, model: str) -> int | None:
+        """Return how many tokens fit into a model's context window; None where nobody knows."""
+        price = self._overlay.get(model)
+        if price is not None and price.context is not None:
+            return price.context
+        from genai_prices import Usage as Tokens
+        from genai_prices import calc_price
+
+        try:
+            return calc_price(
+                Tokens(input_tokens=1, output_tokens=1), model, provider_id=_PROVIDER
+            ).model.context_window
+        except (LookupError, ValueError):
+            return None
 
     def note(self, model: str) -> str | None:
         """Return what the project says about its price of a model, for every place where a cost is shown."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeAlias
 
 from harness.records import Message, Result, ToolCall, Usage
@@ -72,6 +73,30 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetWarning:
+    """Four fifths of a budget are spent; told once of each budget."""
+
+    #: Whose budget it is; None: the run's.
+    suite: str | None
+    #: US dollars.
+    budget: Decimal
+    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetExceeded:
+    """A request may cost more than is left of a budget: no further trial is begun that it pays for. Told once of each."""
+
+    #: Whose budget it is; None: the run's.
+    suite: str | None
+    #: US dollars.
+    budget: Decimal
+    spent: Decimal
+    #: What the request may cost at most.
+    needed: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFinished:
     """A trial is over and scored; told in the order in which trials finish."""
 
@@ -130,6 +155,8 @@ class MessageAdded:
 LiveEvent: TypeAlias = TextDelta | ToolCalled | ToolReturned | MessageAdded
 #: What has a moment in its trial.
 TimedEvent: TypeAlias = CallStarted | CallCompleted | CallFailed | LiveEvent
-Event: TypeAlias = RunStarted | Noted | TrialStarted | TimedEvent | TrialFinished | RunFinished
+Event: TypeAlias = (
+    RunStarted | Noted | TrialStarted | TimedEvent | BudgetWarning | BudgetExceeded | TrialFinished | RunFinished
+)
 #: Hears every event. One with an attribute `live` that is false hears no `LiveEvent`.
 Subscriber: TypeAlias = Callable[[Event], None]

@@ -45,11 +45,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     group.addoption("--harness-repeats", type=_count, metavar="N", help="Repeats of each case, instead of the suite's.")
     group.addoption("--harness-concurrency", type=_count, metavar="N", help="Trials of suites at the same time.")
+    group.addoption("--harness-budget", metavar="MONEY", help="Spend no more than this on live requests, such as $5.")
     group.addoption("--harness-report", metavar="DIR", help="Folder for the run's results and reports.")
     parser.addini("harness_record_mode", "Record mode of suites: none, once, rewrite or all.", default="")
     parser.addini("harness_variant", "Variants of suites to run.", type="args", default=[])
     parser.addini("harness_repeats", "Repeats of each case, instead of the suite's.", default="")
     parser.addini("harness_concurrency", "Trials of suites at the same time.", default="")
+    parser.addini("harness_budget", "What suites may spend on live requests in one run, such as $5.", default="")
     parser.addini("harness_report", "Folder for results and reports of suites, seen from the ini file.", default="")
 
 

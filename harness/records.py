@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     #: Infrastructure trouble, or a check that could not be scored: neither a pass nor a fail.
     ERROR = "error"
-    #: Never started: the run was stopped before.
+    #: Not run, or not to its end: the run was stopped, or its budget was spent.
     SKIPPED = "skipped"
 
 

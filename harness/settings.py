@@ -43,7 +43,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:]+\Z")
 _HEADER = re.compile(r"^\s*\[\s*tool\s*\.\s*harness\b", re.MULTILINE)
 _FOLDERS = ("suites", "prompts", "cassettes", "reports")
 #: Settings that HARNESS_* variables can set, beside the folders.
-_VARIABLES = ("record_mode", "concurrency", "timeout", "attempt_timeout", "run_timeout", "rpm", "tpm", "otel")
+_VARIABLES = ("record_mode", "concurrency", "timeout", "attempt_timeout", "run_timeout", "rpm", "tpm", "budget", "otel")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -129,6 +129,7 @@ class Price(_Strict):
     cached_input: Money | None = Field(
         None, description="US dollars per million cached input tokens; default: as input"
     )
+    context: int | None = Field(None, ge=1, description="Tokens that fit into the model's context window; for budgets")
     note: str | None = Field(None, description="Printed beside every cost that comes from this price")
 
 
@@ -255,6 +256,9 @@ class Settings(_Strict):
     rpm: Rate | None = Field(None, description="Most requests a minute to one service; default: any")
     tpm: Rate | None = Field(None, description="Most tokens a minute to one service, answers included; default: any")
     retry: Retry = Field(Retry(), description="When a failed request is sent again")
+    budget: Money | None = Field(
+        None, description="US dollars that a run may spend on live requests; a request that may cost more is not sent"
+    )
     prices: Mapping[str, Price] = Field(
         default_factory=dict, description="Prices by model name, before the price table"
     )

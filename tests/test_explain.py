@@ -196,6 +196,7 @@ def test_every_setting_says_where_it_comes_from(project: Path) -> None:
         "gate_baseline: false  # default",
         "repeats: 1  # default",
         "# margin: 0.05 (default)",
+        "# budget: none (default)",
         "gates:",
         "  error_rate: 0  # line 8",
         "vars: {}  # default",

@@ -105,7 +105,7 @@ def test_no_mode_sends_or_records_anything(mode: str) -> None:
     assert ran("--record-mode", mode, code=1)["shipping/prod/1"].output == "It takes 5 days."
     assert not Path("cassettes").exists()
     # What somebody paid for the answers is not what this run spent.
-    assert (manifest()["cost"], manifest()["spent"]) == ("0.0004", "0")
+    assert (manifest()["cost"], manifest()["spend"]["total"]) == ("0.0004", "0")
 
 
 def test_nothing_is_left_to_record() -> None:

@@ -15,6 +15,7 @@ from harness.assistants.addresses import check_headers, host_of, is_loopback, re
 from harness.clock import Clock
 from harness.errors import CredentialsError, TrialError
 from harness.events import Event, LiveEvent, TextDelta
+from harness.limits.paying import AsyncPayingTransport, PayingTransport
 from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
     AsyncRecordingTransport,
@@ -148,7 +149,9 @@ class Clients:
             )
             if live:
                 self._transports[endpoint] = recording
-            transport = AsyncSendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
+            transport = AsyncSendingTransport(
+                AsyncPayingTransport(recording), limiter=self._limiter, account=endpoint.api_key_env or ""
+            )
             client = async_client(transport, **self._settings(endpoint, live=live))
             self._async[endpoint, live] = _without_ambient(client, endpoint)
             self._logs.install()
@@ -175,7 +178,7 @@ class Clients:
             if self._live:
                 recording.open()
             self._raw = httpx2.AsyncClient(
-                transport=AsyncSendingTransport(recording, limiter=self._limiter),
+                transport=AsyncSendingTransport(AsyncPayingTransport(recording), limiter=self._limiter),
                 follow_redirects=False,
                 trust_env=False,
             )
@@ -198,29 +201,28 @@ class Clients:
 
     def sync_client(self, endpoint: Endpoint, *, live: bool = True) -> OpenAI:
         """Return the synchronous client of an endpoint, for code that runs in a thread."""
-        # Threads that begin together would each make one, and all but the last would never be closed.
+        # Threads ask at the same time, and a client that another one replaced would never be closed.
         with self._making:
             if (endpoint, live) not in self._sync:
-                import httpx2
-                from openai import OpenAI
-
-                limits = httpx2.Limits(
-                    max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency
-                )
-                transport = SendingTransport(
-                    RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor),
-                    limiter=self._limiter,
-                    account=endpoint.api_key_env or "",
-                )
-                client = OpenAI(
-                    **self._settings(endpoint, live=live),
-                    max_retries=0,
-                    http_client=httpx2.Client(transport=transport, follow_redirects=False),
-                    websocket_base_url=no_websockets(),
-                )
-                self._sync[endpoint, live] = _without_ambient(client, endpoint)
+                self._sync[endpoint, live] = _without_ambient(self._sync_client(endpoint, live=live), endpoint)
                 self._logs.install()
             return self._sync[endpoint, live]
+
+    def _sync_client(self, endpoint: Endpoint, *, live: bool) -> OpenAI:
+        import httpx2
+        from openai import OpenAI
+
+        limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
+        recording = RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor)
+        transport = SendingTransport(
+            PayingTransport(recording), limiter=self._limiter, account=endpoint.api_key_env or ""
+        )
+        return OpenAI(
+            **self._settings(endpoint, live=live),
+            max_retries=0,
+            http_client=httpx2.Client(transport=transport, follow_redirects=False),
+            websocket_base_url=no_websockets(),
+        )
 
     def _settings(self, endpoint: Endpoint, *, live: bool) -> dict[str, Any]:
         import httpx2

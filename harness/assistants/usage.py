@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.limits.bounds import FREE
 from harness.recording import Interaction, sse
 from harness.records import Usage
-
-#: What a service keeps without being paid for the request.
-_FREE = frozenset({"assistants", "conversations", "files", "models", "moderations", "uploads", "vector_stores"})
 
 
 def read_usage(reported: Any) -> Usage:
@@ -51,6 +49,7 @@ class Paid:
     asked: str | None
     model: str | None
     usage: Usage
+    interaction: Interaction
 
 
 def paid(interactions: Iterable[Interaction]) -> Iterator[Paid]:
@@ -68,7 +67,7 @@ def paid(interactions: Iterable[Interaction]) -> Iterator[Paid]:
             run = _run_id(one)
             if run is not None:
                 runs[run] = one
-        elif names[0] not in _FREE and not (names[0] == "responses" and one.request.method != "POST"):
+        elif names[0] not in FREE and not (names[0] == "responses" and one.request.method != "POST"):
             yield _paid(one)
     yield from map(_paid, runs.values())
 
@@ -80,7 +79,7 @@ def _paid(interaction: Interaction) -> Paid:
         body = {}
     asked = body.get("model") if isinstance(body, Mapping) else None
     model, usage = recorded_usage(interaction)
-    return Paid(asked=asked if isinstance(asked, str) else None, model=model, usage=usage)
+    return Paid(asked=asked if isinstance(asked, str) else None, model=model, usage=usage, interaction=interaction)
 
 
 def _run_id(interaction: Interaction) -> str | None:

@@ -48,6 +48,7 @@ def running(command: F) -> F:
             option(
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),
+            budget_option(),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
             output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
             as_json_option("Print the summary as JSON."),
@@ -69,6 +70,11 @@ def suite_arguments(command: F) -> F:
 def as_json_option(help: str = "Print as JSON.") -> Callable[[F], F]:
     """`--json`."""
     return option("--json", "as_json", is_flag=True, help=help)
+
+
+def budget_option() -> Callable[[F], F]:
+    """`--budget`."""
+    return option("--budget", metavar="MONEY", help="Spend no more than this on live requests, such as $5.")
 
 
 def output_option(help: str) -> Callable[[F], F]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.commands import Command
-from harness.cli.options import as_json_option, option, running, selecting, suite_arguments
+from harness.cli.options import as_json_option, budget_option, option, running, selecting, suite_arguments
 from harness.cli.output import colors, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
 
@@ -79,6 +79,7 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
 @click.command(cls=Command, name="plan")
 @suite_arguments
 @selecting
+@budget_option()
 @as_json_option()
 def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Show what would run: trials, what is recorded, and what the rest would cost."""
@@ -105,6 +106,7 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
         rpm=options.pop("rpm", None),
         tpm=options.pop("tpm", None),
         attempts=None if retries is None else retries + 1,
+        budget=options.pop("budget", None),
     )
     keep_quiet_of(redactor_of(project.settings).text)
     selection = Selection(

@@ -100,8 +100,11 @@ class Inspector:
         if facts.prices != self._prices.id:
             return
         again = cost_of(cassette.interactions, model=model, prices=self._prices)
-        if again != facts.cost:
-            was, now = (f"${cost:f}" if cost is not None else "no price" for cost in (facts.cost, again))
+        if again is not None and again.estimated:
+            return
+        today = None if again is None else again.amount
+        if today != facts.cost:
+            was, now = (f"${cost:f}" if cost is not None else "no price" for cost in (facts.cost, today))
             yield "warning", "cost", f"it says {was}, and its tokens come to {now} by the same prices"
 
 

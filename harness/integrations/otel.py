@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.events import (
+    BudgetExceeded,
+    BudgetWarning,
     CallCompleted,
     CallFailed,
     CallStarted,
@@ -117,11 +119,19 @@ class Tracing:
                     self._finish(trial, event.result)
             case RunFinished():
                 self._end_run(event)
+            case BudgetWarning() | BudgetExceeded():
+                self._note_budget(event)
             case _ if isinstance(event, _TOLD) and (trial := self._trials.get(event.trial)) is not None:
                 if not trial.events:
                     # What a trial needs may have been opened since it began; its clock tells when that was done.
                     trial.begun = time.time_ns() - _nanoseconds(event.at)
                 trial.events.append(event)
+
+    def _note_budget(self, event: BudgetWarning | BudgetExceeded) -> None:
+        assert self._run is not None
+        name = "harness.budget.warning" if isinstance(event, BudgetWarning) else "harness.budget.exceeded"
+        told = {"harness.budget": float(event.budget), "harness.spent": float(event.spent)}
+        self._run.add_event(name, told if event.suite is None else {**told, "harness.suite": event.suite})
 
     def _end_run(self, event: RunFinished) -> None:
         assert self._run is not None

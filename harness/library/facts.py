@@ -32,6 +32,7 @@ def facts_of(
         tools: Calls of tools that a replay does not run.
         definitions: What MCP servers said of their tools, by server.
     """
+    cost = cost_today(tape, model=None, prices=prices)
     return Facts(
         count=len(tape.interactions),
         end=round((tape.latency or 0.0) + tape.waited, 6),
@@ -41,7 +42,7 @@ def facts_of(
         harness=__version__,
         openai=version("openai"),
         prices=prices.id,
-        cost=cost_today(tape, model=None, prices=prices),
+        cost=None if cost is None else cost.amount,
         tools=tuple(redactor.data(call.plain()) for call in tools),
         definitions=redactor.data(definitions),
     )

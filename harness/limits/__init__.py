@@ -1,1 +1,1 @@
-"""Limits on what is sent: when again, how fast, how long, and when no more."""
+"""Limits on what is sent: when again, how fast, how long, at what cost, and when no more."""

@@ -25,6 +25,7 @@ def open_project(config: pytest.Config, path: Path) -> project.Project:
         path,
         record_mode=record_mode(config),
         concurrency=number(config, "concurrency"),
+        budget=config.getoption("harness_budget") or _ini(config, "budget"),
         reports=reports(config),
     )
 

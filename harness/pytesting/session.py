@@ -332,6 +332,7 @@ class SuiteSession:
             argv=self._config.invocation_params.args,
             notes=engine.notes,
             sendings=engine.sendings,
+            ledger=engine.ledger,
         )
         results = [self._results[trial.id] for trial in selected.trials if trial.id in self._results]
         for result in results:

@@ -17,6 +17,7 @@ from harness.recording.seal import sealed
 from harness.recording.tape import (
     CALL,
     QUERY,
+    SETTLE,
     STEP,
     RecordingTape,
     ReplayTape,
@@ -32,6 +33,7 @@ from harness.recording.writer import Writer
 __all__ = [
     "CALL",
     "QUERY",
+    "SETTLE",
     "STEP",
     "AsyncRecordingTransport",
     "Cassette",

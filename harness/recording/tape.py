@@ -33,6 +33,9 @@ CALL = "harness.call"
 REPLAYED = "harness.replayed"
 #: How a caller tells the transport that the address's whole query is part of what is asked.
 QUERY = "harness.query"
+#: How limits hear that a live attempt is over: a callable that gets the `Interaction`, or None where the attempt was
+#: abandoned and nothing is known. It is called once.
+SETTLE = "harness.settle"
 #: Where the transport leaves a `Step` for whoever made the call.
 STEP = "harness.step"
 

@@ -24,6 +24,7 @@ from harness.recording.tape import (
     CALL,
     QUERY,
     REPLAYED,
+    SETTLE,
     STEP,
     RecordingTape,
     ReplayTape,
@@ -146,6 +147,7 @@ class _Take:
         # Some services compress whatever they may; what is stored and timed is the decoded body.
         request.headers["accept-encoding"] = "identity"
         call, self._attempt = request.extensions.get(CALL, (object(), 1))
+        self._settle: Callable[[Interaction | None], object] = request.extensions.get(SETTLE, _unsettled)
         self._tape = tape
         self._kept = kept
         self._redactor = redactor
@@ -192,6 +194,7 @@ class _Take:
         if not self._closed:
             self._closed = True
             self._tape.end(None)
+            self._settle(None)
 
     def response(self, stream: Any) -> httpx2.Response:
         """What the client gets: the live response with its decoded body and without the headers that describe it."""
@@ -220,24 +223,28 @@ class _Take:
         self._closed = True
         self._tape.streaming(self, None)
         self.step.end = self._tape.now()
-        self._tape.end(
-            Interaction(
-                request=self._kept,
-                status=status,
-                reason=reason,
-                headers=headers,
-                body=self._redactor.stream(content) if self.streams else self._redactor.body(content),
-                slot=self._slot,
-                attempt=self._attempt,
-                start=self._start,
-                first_byte=self._first_byte,
-                end=self.step.end,
-                events=tuple(self.step.events),
-                error=error,
-                truncated=truncated,
-                conversation=self._conversation,
-            )
+        found = Interaction(
+            request=self._kept,
+            status=status,
+            reason=reason,
+            headers=headers,
+            body=self._redactor.stream(content) if self.streams else self._redactor.body(content),
+            slot=self._slot,
+            attempt=self._attempt,
+            start=self._start,
+            first_byte=self._first_byte,
+            end=self.step.end,
+            events=tuple(self.step.events),
+            error=error,
+            truncated=truncated,
+            conversation=self._conversation,
         )
+        self._tape.end(found)
+        self._settle(found)
+
+
+def _unsettled(interaction: Interaction | None) -> None:
+    """Nobody waits for the end of the attempt."""
 
 
 class _Tee:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from harness.errors import ExitCode
 from harness.records import JSON, Result
 from harness.reports import words
-from harness.summary import SuiteSummary, phrases
+from harness.summary import RunSummary, Spend, SuiteSummary, phrases
 
 
 def of_suite(suite: SuiteSummary) -> list[str]:
@@ -25,6 +26,13 @@ def parts(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
     truncated = sum(variant.truncated for variant in suite.variants)
     if truncated:
         yield "truncated", f"{phrases.count(truncated, 'trial')} had an answer that ended at its longest length"
+    estimated = sum(variant.estimated for variant in suite.variants)
+    if estimated:
+        trials = phrases.count(estimated, "trial")
+        yield (
+            "estimated",
+            f"the cost of {trials}, at the worst case: the service did not say how many tokens a call took",
+        )
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
         yield "unpriced", f"{phrases.count(unpriced, 'trial')} called a model whose price is unknown"
@@ -48,6 +56,26 @@ def answers(suite: SuiteSummary) -> str:
     return ", ".join(part for part in (" and ".join(models), words.recorded(span), *told) if part)
 
 
+def of_spending(summary: RunSummary) -> str:
+    """What a run spent on live requests, and of what; empty where it sent nothing."""
+    spend = summary.spend
+    if spend is None or not (spend.amount or _stopped(summary)):
+        return ""
+    told = [_spent("", spend)] if spend.amount or spend.budget is not None else []
+    told += [_spent(f"{name}: ", one) for name, one in spend.suites.items() if one.budget is not None]
+    return "; ".join(told)
+
+
+def _spent(whose: str, spend: Spend) -> str:
+    of = "" if spend.budget is None else f" of {words.money(spend.budget)}"
+    guess = f" ({words.money(spend.estimated)} of it estimated)" if spend.estimated else ""
+    return f"{whose}spent {words.money(spend.amount)}{of}{guess}"
+
+
+def _stopped(summary: RunSummary) -> bool:
+    return summary.exit_code is ExitCode.BUDGET
+
+
 def of_trial(result: Result) -> str:
     """How long a trial took, what it cost, and where its recording is, in one line."""
     parts = [f"latency {words.seconds(result.latency)}"]
@@ -56,7 +84,8 @@ def of_trial(result: Result) -> str:
     if result.usage.total is not None:
         parts.append(f"{result.usage.input} + {result.usage.output} tokens")
     if result.cost is not None:
-        parts.append(words.money(result.cost))
+        estimated = result.extra.get("cost_basis") == "estimated"
+        parts.append(words.money(result.cost) + (" (estimated)" if estimated else ""))
     if result.finish_reason is not None:
         parts.append(f"finish {result.finish_reason}")
     if result.cassette is not None:

@@ -8,9 +8,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness.events import CallCompleted, CallFailed, Event, Noted, ToolReturned, TrialFinished
+from harness.events import (
+    BudgetExceeded,
+    BudgetWarning,
+    CallCompleted,
+    CallFailed,
+    Event,
+    Noted,
+    ToolReturned,
+    TrialFinished,
+)
 from harness.records import JSON, Result, ToolCall, Usage
-from harness.reports import clean
+from harness.reports import clean, words
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -75,6 +84,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Noted):
             self._print(event.text)
+        elif (told := _budget(event)) is not None:
+            self._print(told)
         elif self._verbose and (line := _line(event)) is not None:
             self._print(line)
         if isinstance(event, TrialFinished) and self._bar is not None and self._task is not None:
@@ -101,6 +112,18 @@ def _line(event: Event) -> str | None:
         case TrialFinished():
             return _finished(event.result)
     return None
+
+
+def _budget(event: Event) -> str | None:
+    """Return what is printed of a budget, on any terminal and in any log."""
+    if not isinstance(event, BudgetWarning | BudgetExceeded):
+        return None
+    of = "the run" if event.suite is None else event.suite
+    spent = f"{words.money(event.spent)} of {words.money(event.budget)}"
+    if isinstance(event, BudgetWarning):
+        return f"budget of {of}: {spent} spent"
+    needed = words.money(event.needed)
+    return f"budget of {of}: {spent} spent, and the next request may cost {needed}: no further trial begins"
 
 
 def _finished(result: Result) -> str:

@@ -252,7 +252,8 @@ def _end(summary: RunSummary, pen: _Pen) -> str:
         (word, _total(summary, word)) for word in (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
     ]
     counts = ", ".join(f"{number} {word.value}" for word, number in outcomes if number)
-    head = f"{counts or 'no trials'}, run {clean.line(summary.run, 40)}"
+    spent = notes.of_spending(summary)
+    head = f"{counts or 'no trials'}, run {clean.line(summary.run, 40)}{f', {clean.line(spent)}' if spent else ''}"
     if summary.passed:
         return pen.bold(pen.green(words.ending(summary.exit_code))) + f"  {head}"
     word = f"{words.ending(summary.exit_code)} (exit {int(summary.exit_code)})"

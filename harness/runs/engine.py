@@ -12,6 +12,7 @@ from harness.events import Event, Noted, Subscriber
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.records import Result
+from harness.runs.budgets import new_ledger
 from harness.runs.opening import concurrency, opened
 from harness.store import new_run_id
 from harness.store.space import Refuge
@@ -35,6 +36,8 @@ class Engine:
         self.notes: list[str] = []
         self.sendings: list[Sending] = []
         self._refuge = Refuge(self.run, root=project.settings.root)
+        #: What it spends, over all that is submitted.
+        self.ledger = new_ledger(project)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stops: list[Stop] = []
@@ -99,6 +102,7 @@ class Engine:
             async with opened(
                 self.project,
                 trials,
+                ledger=self.ledger,
                 run=self.run,
                 stop=stop,
                 refuge=self._refuge,

@@ -61,16 +61,17 @@ def provenance(tape: Tape) -> dict[str, JSON]:
     """Return what has to be said of where answers come from.
 
     `simulated` is true where a script answered, if only once, and `protocol` where a model answered through a
-    simulator; simulators say so in a header. `renewable` is false where the recording cannot be made again.
+    simulator; simulators say so in a header. `cost_basis` says where a cost comes from that the
+    service's own counts do not tell. `renewable` is false where the recording cannot be made again.
     `normalised` counts calls whose recording was found only once ids and the like were left out of account.
     """
     from harness.recording import ReplayTape
 
     if isinstance(tape, ReplayTape):
         source = tape.cassette.facts.source if tape.cassette is not None and tape.interactions else {}
-        said = {name: source[name] for name in ("simulated", "renewable") if name in source}
+        said = {name: source[name] for name in ("simulated", "renewable", "cost_basis") if name in source}
         return {**said, "normalised": tape.normalised} if tape.normalised else said
-    found: dict[str, JSON] = {}
+    found: dict[str, JSON] = {"cost_basis": tape.noted["cost_basis"]} if "cost_basis" in tape.noted else {}
     simulated = _simulated(tape.interactions)
     if simulated is not None:
         found["simulated"] = simulated

@@ -15,6 +15,7 @@ from harness.events import Event, Noted, Subscriber
 from harness.plan import Plan, whole_variants
 from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
+from harness.runs.budgets import new_ledger, spend_of
 from harness.runs.keeping import Keeping
 from harness.runs.manifest import manifest, origin
 from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
@@ -23,6 +24,7 @@ from harness.store.rows import plain as store_plain
 from harness.store.space import Refuge
 
 if TYPE_CHECKING:
+    from harness.limits.budget import Ledger
     from harness.runs.sending import Sending
     from harness.runs.stop import Stop
     from harness.summary import RunSummary
@@ -58,6 +60,8 @@ class Job:
     exit_first: bool = False
     html: bool = True
     argv: Sequence[str] = ()
+    #: What it spends; None: one is made when it runs.
+    ledger: Ledger | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: What was told that no result says.
     notes: list[str] = field(default_factory=list)
@@ -86,6 +90,7 @@ class Job:
 
         stop = stop or Stop()
         results: list[Result] = []
+        ledger = self.ledger = self.ledger or new_ledger(self.project)
 
         def keep(result: Result) -> None:
             self.keep(result)
@@ -105,6 +110,7 @@ class Job:
                 async with opened(
                     self.project,
                     self.plan.trials,
+                    ledger=ledger,
                     run=self.run,
                     stop=stop,
                     refuge=self.refuge,
@@ -196,6 +202,7 @@ class Job:
             started=self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             mode=settings.record_mode,
             prices=self.project.prices(),
+            spend=spend_of(self.project, results, suites=self.plan.suites, ledger=self.ledger),
         )
         folder.touch()
         made = origin(settings.root)

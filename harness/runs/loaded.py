@@ -11,6 +11,7 @@ from harness.compare import Compared, compare
 from harness.errors import ConfigError, ExitCode, HarnessError, NothingSelected, StorageError, UsageError
 from harness.project.project import Project, find_suites, load
 from harness.records import Result
+from harness.runs.budgets import read_spend
 from harness.runs.job import slim
 from harness.runs.manifest import Origin
 from harness.runs.outline import Outline, outline_as_is, outline_of, read_outline
@@ -85,6 +86,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         unstored=_unstored(manifest),
         started=_text(manifest, "started"),
         mode=_mode(manifest),
+        spend=read_spend(manifest.get("spend")),
     )
     return StoredRun(
         folder=folder,

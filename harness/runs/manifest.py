@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.records import JSON, Outcome, Result
+from harness.runs.budgets import plain_spend
 from harness.runs.outline import outlined
 from harness.settings import Settings
 from harness.suites.suite import Suite
@@ -51,9 +52,6 @@ def manifest(
 ) -> dict[str, JSON]:
     """Return the manifest of a run that ends now; amounts are US dollars as text."""
     costs = [result.cost for result in results if result.cost is not None]
-    # Answers that existed already were paid for by somebody else.
-    mine = [one for one in results if one.cost is not None and "outputs" not in one.extra]
-    live = [one.cost for one in mine if one.cost and (one.cassette is None or one.cassette.mode == "recorded")]
     by_name = {suite.name: suite for suite in summary.suites}
     return {
         "run": summary.run,
@@ -67,7 +65,7 @@ def manifest(
         "ended": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "outcomes": {outcome.value: sum(result.outcome is outcome for result in results) for outcome in Outcome},
         "cost": format(sum(costs, Decimal(0)), "f") if costs else None,
-        "spent": format(sum(live, Decimal(0)), "f"),
+        "spend": plain_spend(summary.spend),
         "gates": [gate.text for suite in summary.suites for gate in suite.gates],
         "comparisons": [one.text for suite in summary.suites for one in suite.comparisons],
         "reasons": list(summary.reasons),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import TrialError, UsageError
 from harness.events import Event, Noted, Subscriber
+from harness.limits.budget import Ledger
 from harness.plan import Trial
 from harness.project.project import Project
+from harness.runs.budgets import check_budgets, on_loop
 from harness.runs.estimates import live_trials, unrecorded
 from harness.runs.facts import SWITCHED_OFF, renewable, switched_off
 from harness.runs.listening import audience
@@ -37,6 +39,7 @@ async def opened(
     project: Project,
     trials: Sequence[Trial],
     *,
+    ledger: Ledger,
     run: str = "",
     stop: Stop | None = None,
     refuge: Refuge | None = None,
@@ -47,6 +50,7 @@ async def opened(
 
     Args:
         trials: What will be run.
+        ledger: What the run spends, and may spend.
         run: The run's id.
         stop: Says when nothing more may be sent.
         refuge: Takes what cannot be written where it belongs.
@@ -56,7 +60,7 @@ async def opened(
     Raises:
         UsageError: Something cannot be recorded.
         CredentialsError: A key is missing.
-        ConfigError: A plugin cannot be used.
+        ConfigError: A plugin cannot be used, or what a trial may cost is not bounded although there is a budget.
         StorageError: What is recorded could not be written, or another process records the same.
     """
     from harness.recording import Normaliser, Writer
@@ -70,9 +74,11 @@ async def opened(
     live = live_trials(trials, mode, rewrite=rewrite)
     _keep_unrenewable(live)
     check_credentials(live, trusted=settings.trusted_hosts)
+    check_budgets(project, live)
     clients = open_clients(project, trials, live=bool(live))
     try:
         heard = audience(project, subscribers, redact=clients.redactor.text)
+        ledger.tell = on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()
         async with going_live(settings, live, run=run, stop=stop, tell=tell) as sending, Writer() as writer:
@@ -89,6 +95,7 @@ async def opened(
                 writer=writer,
                 sending=sending,
                 refuge=refuge or Refuge(run, root=settings.root),
+                ledger=ledger,
                 unrecorded=unrecorded(project, trials) if mode == "none" else {},
                 mode=mode,
                 rewrite=rewrite,

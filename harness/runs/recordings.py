@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import __version__
 from harness.errors import CassetteDamaged, StorageError, TrialError
+from harness.limits.budget import Account
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, read_cassette, sealed
 from harness.recording.read import LARGEST
@@ -40,6 +41,8 @@ UNFINISHED = frozenset(
         "internal",
         "interrupted",
         "storage",
+        "budget",
+        "unbounded",
     }
 )
 
@@ -56,6 +59,8 @@ class Held:
     #: What MCP servers said of their tools, for the recording.
     definitions: dict[str, JSON] = field(default_factory=dict)
     transcript: Transcript | None = None
+    #: Pays for what it sends; None: there is no budget, or nothing is sent.
+    account: Account | None = None
     failure: TrialError | None = None
     #: What an answer had said when it broke off.
     partial: list[str] = field(default_factory=list)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
 from harness.events import RunFinished, RunStarted
 from harness.functions import Place
+from harness.limits.budget import Account, use_account
 from harness.limits.deadlines import Overran, RunDeadline, within
 from harness.plan import Trial
 from harness.recording import (
@@ -37,7 +37,7 @@ from harness.runs.course import Course
 from harness.runs.equipped import Equipped
 from harness.runs.facts import provenance
 from harness.runs.made import made_files
-from harness.runs.pricing import cost_today, recorded_cost
+from harness.runs.pricing import Cost, cost_today, recorded_cost
 from harness.runs.recordings import Held, Recordings
 from harness.runs.redacting import redacted
 from harness.runs.stop import Stop
@@ -119,7 +119,11 @@ class Runner:
             tape = self._recordings.tape(trial)
         except CassetteDamaged as error:
             return Held(trial=trial, failure=error)
-        held = Held(trial=trial, tape=tape)
+        account = self._account(trial, tape)
+        held = Held(trial=trial, tape=tape, account=account)
+        if account is not None and account.closed is not None:
+            held.failure, held.refused = account.closed, True
+            return held
         try:
             if isinstance(tape, RecordingTape) and await self._equipped.prepare(trial):
                 # A trial's time begins when what it needs is there.
@@ -141,7 +145,16 @@ class Runner:
         if refused is not None:
             # Whatever the code under test made of it: there is no answer.
             held.failure, held.transcript, held.refused = refused, None, True
+        if account is not None and account.refused is not None:
+            held.failure, held.transcript = _refused(account), None
+            held.refused = held.failure.kind == "budget"
         return held
+
+    def _account(self, trial: Trial, tape: Tape) -> Account | None:
+        """Return what pays for a trial; None where nothing is sent, or nobody counts."""
+        if tape.replays:
+            return None
+        return self._workshop.ledger.account(trial.suite.name, trial.suite.budget)
 
     async def keep(self, held: Held) -> None:
         """Put the recording on disk.
@@ -153,11 +166,13 @@ class Runner:
         if tape is None:
             return
         held.cost = recorded_cost(tape)
-        held.facts = provenance(tape)
-        if held.cost is None:
-            held.cost = self._cost_today(held, tape)
-            if held.cost is not None and tape.replays:
-                held.facts["cost_basis"] = "today's prices"
+        basis = None
+        if held.cost is None and (found := self._cost_today(held, tape)) is not None:
+            held.cost = found.amount
+            basis = "estimated" if found.estimated else "today's prices" if tape.replays else None
+        if basis is not None and isinstance(tape, RecordingTape):
+            tape.noted["cost_basis"] = basis
+        held.facts = provenance(tape) | ({} if basis is None else {"cost_basis": basis})
         held.cassette = await self._recordings.keep(held, tape, held.cost)
 
     async def result(self, held: Held) -> Result:
@@ -182,13 +197,14 @@ class Runner:
         transcript = replace(transcript, extra={**transcript.extra, **held.facts})
         return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=held.cassette)
 
-    def _cost_today(self, held: Held, tape: Tape) -> Decimal | None:
+    def _cost_today(self, held: Held, tape: Tape) -> Cost | None:
         spec, prices = held.trial.variant.assistant, self._workshop.prices
         if spec.api != "http":
             return cost_today(tape, model=spec.model, prices=prices)
         # Only what the suite points at in a service's answers is known to be its token counts.
         usage = held.transcript.usage if held.transcript is not None else Usage()
-        return prices.cost(spec.model, usage) if spec.model and usage.total is not None else None
+        found = prices.cost(spec.model, usage) if spec.model and usage.total is not None else None
+        return None if found is None else Cost(found)
 
     async def _talk(self, held: Held, tape: Tape, dialogue: Dialogue) -> Transcript:
         trial = held.trial
@@ -198,7 +214,7 @@ class Runner:
         # would also keep its trial in memory until the loop next looks at its timers.)
         limit = None if tape.replays and spec.api != "python" and not spec.tools else seconds
         try:
-            with use_tape(tape), use_clock(tape.clock):
+            with use_tape(tape), use_clock(tape.clock), use_account(held.account):
                 talk = self._equipped.talk(held, tape, dialogue)
                 if limit is None and self._deadline.seconds is None:
                     return await talk
@@ -211,6 +227,8 @@ class Runner:
         finally:
             if isinstance(tape, RecordingTape):
                 tape.close()
+            if held.account is not None:
+                held.account.close()
 
     def _overran(self, error: Overran, seconds: float) -> TrialError:
         text = self._out_of_time() if self._deadline.over else f"the trial took longer than {seconds:g} s"
@@ -303,6 +321,15 @@ class Runner:
             outcome=outcome,
             input=self._workshop.renderer.input(*_parts(trial), saved=saved),
         )
+
+
+def _refused(account: Account) -> TrialError:
+    """Return why an account paid for no more, and what it had paid for by then."""
+    error = account.refused
+    assert error is not None
+    if not account.spent:
+        return error
+    return TrialError(error.kind, f"{error.message} The trial had spent ${account.spent:f}, and nothing of it is kept.")
 
 
 def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:

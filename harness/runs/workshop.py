@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.assistants.session import Clients
 from harness.costs import PriceTable
 from harness.events import Event, LiveEvent
+from harness.limits.budget import Ledger
 from harness.plugins import Registry
 from harness.recording import Normaliser, Writer
 from harness.runs.sending import Sending
@@ -30,6 +31,8 @@ class Workshop:
     sending: Sending
     #: Takes what cannot be written where it belongs.
     refuge: Refuge
+    #: What the run spends, and may spend.
+    ledger: Ledger
     mode: RecordMode
     #: Ids of trials to record anew, whatever the mode.
     rewrite: frozenset[str] = frozenset()

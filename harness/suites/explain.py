@@ -70,6 +70,10 @@ class _Explained:
             yield Entry("margin", suite.margin, self._line("margin"))
         else:
             yield Entry(remark=f"margin: {suite.margin} ({_DEFAULT})")
+        if suite.budget is not None:
+            yield Entry("budget", f"${suite.budget:f}", self._line("budget"))
+        else:
+            yield Entry(remark=f"budget: none ({_DEFAULT})")
         none = "none: every trial of the candidates decides"
         yield self._part("gates", {}, none)
         yield self._part("vars", {}, _DEFAULT)

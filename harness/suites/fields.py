@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.records import JSON
-from harness.settings import Duration, Retry
+from harness.settings import Duration, Money, Retry
 from harness.suites.gates import Gates
 from harness.suites.suite import API, MOST_REPEATS, Chain, Lifecycle, Preset
 from harness.validation import Flag, Number, Whole
@@ -319,6 +319,9 @@ class SuiteFields(AssistantFields):
     gates: Gates = Field(Gates(), description="Thresholds on the whole suite")
     margin: Number | None = Field(
         None, gt=0, lt=1, description="Smallest difference in accuracy that matters; default 0.05"
+    )
+    budget: Money | None = Field(
+        None, description="US dollars that this suite may spend on live requests in one run, judges included"
     )
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables for every case")
     expect: JSON = Field(None, description="Checks for every case")

@@ -112,6 +112,7 @@ def _read(
         gates=written.gates,
         margin=DEFAULT_MARGIN if written.margin is None else written.margin,
         margin_given=written.margin is not None,
+        budget=written.budget,
         vars=dict(written.vars),
         hash=content_hash(source.content, *case_reader.contents, *variant_reader.deployed.contents),
     )

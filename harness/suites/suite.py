@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -228,6 +229,8 @@ class Suite:
     margin: float = DEFAULT_MARGIN
     #: False: nobody chose the margin.
     margin_given: bool = False
+    #: US dollars that it may spend in one run; None: no limit of its own.
+    budget: Decimal | None = None
     vars: Mapping[str, JSON] = field(default_factory=dict)
     #: sha256 of the suite file and its datasets.
     hash: str = ""

@@ -116,6 +116,7 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
         cost=cost[0] if cost else None,
         cost_per_trial=cost[0] / cost[1] if cost else None,
         unpriced=unpriced(results),
+        estimated=sum(result.extra.get("cost_basis") == "estimated" for result in results),
         simulated=sum(result.extra.get("simulated") is True for result in results),
         staged=sum(result.extra.get("simulated") == "protocol" for result in results),
         unrenewable=sum(result.extra.get("renewable") is False for result in results),

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import PRECEDENCE, ExitCode
-from harness.records import Outcome, Result
+from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Suite
 from harness.summary import gates, phrases
 from harness.summary.comparing import compare_arms
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
 from harness.summary.measuring import Prices, measure
-from harness.summary.view import Comparison, GateResult, RunSummary, SuiteSummary, VariantSummary
+from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
 
 def summarise(
@@ -26,6 +26,7 @@ def summarise(
     unstored: str = "",
     started: str = "",
     mode: str = "",
+    spend: RunSpend | None = None,
 ) -> RunSummary:
     """Sum up a run and decide it.
 
@@ -39,6 +40,7 @@ def summarise(
         unstored: What could not be written where it belongs; empty: everything was.
         started: When it started, ISO 8601 in UTC.
         mode: Its record mode.
+        spend: What it spent; None: not known.
     """
     arms: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -60,6 +62,7 @@ def summarise(
         started=started,
         mode=mode,
         prices=prices.id,
+        spend=spend,
     )
 
 
@@ -181,6 +184,7 @@ def _reasons(
         _add_not_started(reasons, results)
     if not interrupted and not suites:
         reasons.setdefault(ExitCode.NOTHING, []).append("no trial was run")
+    reasons.update(_over_budget(results))
     for suite in suites:
         if suite.deciding_errors:
             told = f"{suite.name}: {phrases.count(len(suite.deciding_errors), 'trial')} ended in error"
@@ -203,3 +207,15 @@ def _add_not_started(reasons: dict[ExitCode, list[str]], results: Sequence[Resul
     for (kind, message), count in left.items():
         told = f"{phrases.count(count, 'trial')} not started: {message}"
         reasons.setdefault(_ENDED[kind], []).append(told)
+
+
+def _over_budget(results: Sequence[Result]) -> dict[ExitCode, list[str]]:
+    """Say which budgets were not enough: each with the trials that it left out, and the first reason given."""
+    left: dict[str, list[Failure]] = {}
+    for result in results:
+        if result.outcome is Outcome.SKIPPED and result.error is not None and result.error.kind == "budget":
+            left.setdefault(result.suite, []).append(result.error)
+    told = [
+        f"{suite}: {phrases.count(len(found), 'trial')} skipped: {found[0].message}" for suite, found in left.items()
+    ]
+    return {ExitCode.BUDGET: told} if told else {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -50,6 +51,8 @@ class VariantSummary:
     cost_per_trial: Decimal | None
     #: Graded trials that called a model whose price is unknown.
     unpriced: int
+    #: Trials of which a call's tokens are not known, so that its worst case stands for its cost.
+    estimated: int = 0
     #: Trials in which a script answered, and no model.
     simulated: int = 0
     #: Trials that a model answered through a simulated protocol.
@@ -150,6 +153,24 @@ class SuiteSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What was spent on live requests, USD."""
+
+    amount: Decimal
+    #: The part that was only assumed, at the worst case: nobody knows what those requests cost.
+    estimated: Decimal = Decimal(0)
+    #: What might have been spent; None: no limit was set.
+    budget: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpend(Spend):
+    """What a run spent, and each of its suites."""
+
+    suites: Mapping[str, Spend] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """A run: text and exit code come from this one value."""
 
@@ -164,6 +185,8 @@ class RunSummary:
     mode: str = ""
     #: Id of the price table.
     prices: str = ""
+    #: What it spent; None: not known.
+    spend: RunSpend | None = None
 
     @property
     def passed(self) -> bool:
