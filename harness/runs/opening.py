@@ -12,7 +12,7 @@ from harness.events import Event, Noted, Subscriber
 from harness.limits.budget import Ledger
 from harness.plan import Trial
 from harness.project.project import Project
-from harness.runs.budgets import check_budgets, on_loop
+from harness.runs.budgets import check_budgets, new_ledger, on_loop
 from harness.runs.estimates import live_trials, unrecorded
 from harness.runs.facts import SWITCHED_OFF, renewable, switched_off
 from harness.runs.listening import audience
@@ -39,7 +39,7 @@ async def opened(
     project: Project,
     trials: Sequence[Trial],
     *,
-    ledger: Ledger,
+    ledger: Ledger | None = None,
     run: str = "",
     stop: Stop | None = None,
     refuge: Refuge | None = None,
@@ -50,7 +50,7 @@ async def opened(
 
     Args:
         trials: What will be run.
-        ledger: What the run spends, and may spend.
+        ledger: What the run spends, and may spend; None: one of its own.
         run: The run's id.
         stop: Says when nothing more may be sent.
         refuge: Takes what cannot be written where it belongs.
@@ -78,6 +78,7 @@ async def opened(
     clients = open_clients(project, trials, live=bool(live))
     try:
         heard = audience(project, subscribers, redact=clients.redactor.text)
+        ledger = ledger or new_ledger(project)
         ledger.tell = on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()

@@ -7,7 +7,6 @@ import asyncio
 from harness.plan import Plan
 from harness.project.project import Project
 from harness.records import Result
-from harness.runs.budgets import new_ledger
 from harness.runs.opening import REPLAY_CONCURRENCY, opened
 
 
@@ -20,7 +19,7 @@ def stale(project: Project, plan: Plan) -> frozenset[str]:
     results: list[Result] = []
 
     async def replay() -> None:
-        async with opened(replaying, plan.trials, ledger=new_ledger(replaying)) as workshop:
+        async with opened(replaying, plan.trials) as workshop:
             await Runner("stale", workshop).run(
                 plan.trials, concurrency=REPLAY_CONCURRENCY, stop=Stop(), on_result=results.append
             )

@@ -161,7 +161,7 @@ class _Concluding:
 
 
 #: What ends a run before all its trials were started, and the exit code that it asks for; other ends are told elsewhere.
-_ENDED = {"budget": ExitCode.BUDGET, "quota": ExitCode.ERRORS, "timeout": ExitCode.ERRORS}
+_ENDED = {"quota": ExitCode.ERRORS, "timeout": ExitCode.ERRORS}
 
 
 def _partial(variant: VariantSummary) -> str:
