@@ -22,7 +22,7 @@ from harness.clock import Clock, current_clock
 from harness.limits.gate import Gate, Ticket
 from harness.limits.rates import Rates, used_tokens, worst_tokens
 from harness.limits.verdicts import Verdict, of_answer, of_error, wants_body
-from harness.recording import CALL, RecordingTape, current_tape
+from harness.recording import CALL, DEADLINE, RecordingTape, current_tape
 from harness.settings import Retry
 
 _retry: ContextVar[Retry | None] = ContextVar("harness-retry", default=None)
@@ -100,6 +100,7 @@ class _Call:
         self._left = self._retry.budget
         self._attempt = 0
         self._mark = object()
+        self._deadline = limiter.attempt_timeout
         self.ticket = Ticket()
 
     @property
@@ -117,7 +118,8 @@ class _Call:
     def begin(self) -> None:
         """Mark the request as the next attempt."""
         self._attempt += 1
-        self._request.extensions = {**self._request.extensions, CALL: (self._mark, self._attempt)}
+        marks = {CALL: (self._mark, self._attempt), DEADLINE: self._deadline}
+        self._request.extensions = {**self._request.extensions, **marks}
 
     def reads(self, response: httpx2.Response) -> bool:
         """Whether an answer's body is looked at here. What is streamed as events is not."""
@@ -181,7 +183,7 @@ class AsyncSendingTransport(httpx2.AsyncBaseTransport):
         while True:
             await self._admitted(call, tape)
             try:
-                response = await self._sent(request)
+                response = await self._inner.handle_async_request(request)
                 body = await response.aread() if call.reads(response) else b""
             except httpx2.TransportError as error:
                 wait = call.broke(error)
@@ -196,16 +198,6 @@ class AsyncSendingTransport(httpx2.AsyncBaseTransport):
                     return response
                 await response.aclose()
             await current_clock().sleep(wait)
-
-    async def _sent(self, request: httpx2.Request) -> httpx2.Response:
-        seconds = self._limiter.attempt_timeout
-        if seconds is None:
-            return await self._inner.handle_async_request(request)
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._inner.handle_async_request(request)
-        except TimeoutError:
-            raise httpx2.ReadTimeout(f"the attempt took longer than {seconds:g} s") from None
 
     @staticmethod
     async def _admitted(call: _Call, tape: RecordingTape) -> None:

@@ -16,6 +16,7 @@ from harness.recording.redact import Redactor
 from harness.recording.seal import sealed
 from harness.recording.tape import (
     CALL,
+    DEADLINE,
     QUERY,
     SETTLE,
     STEP,
@@ -32,6 +33,7 @@ from harness.recording.writer import Writer
 
 __all__ = [
     "CALL",
+    "DEADLINE",
     "QUERY",
     "SETTLE",
     "STEP",

@@ -29,6 +29,8 @@ from harness.records import JSON
 
 #: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
 CALL = "harness.call"
+#: How limits tell the transport how many seconds the attempt may take, as far as its answer is not streamed.
+DEADLINE = "harness.deadline"
 #: How the transport tells limits that the answer was recorded, and so is the last word.
 REPLAYED = "harness.replayed"
 #: How a caller tells the transport that the address's whole query is part of what is asked.

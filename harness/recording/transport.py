@@ -22,6 +22,7 @@ from harness.recording.cassette import Interaction, Request
 from harness.recording.redact import Redactor
 from harness.recording.tape import (
     CALL,
+    DEADLINE,
     QUERY,
     REPLAYED,
     SETTLE,
@@ -73,15 +74,21 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
         if isinstance(tape, ReplayTape):
             return _replay(tape, kept, request)
         inner = self.open()
+        seconds: float | None = request.extensions.get(DEADLINE)
         take = _Take(tape, kept, request, self._redactor)
         try:
-            response = await inner.handle_async_request(request)
-            take.opened(response)
-            if take.streams:
-                return take.response(_AsyncTee(response, take))
-            content = await response.aread()
+            async with asyncio.timeout(seconds):
+                response = await inner.handle_async_request(request)
+                take.opened(response)
+                if take.streams:
+                    return take.response(_AsyncTee(response, take))
+                content = await response.aread()
             take.finish(content)
             return take.response(httpx2.ByteStream(content))
+        except TimeoutError:
+            late = httpx2.ReadTimeout(f"the attempt took longer than {seconds:g} s")
+            take.failed(late)
+            raise late from None
         except httpx2.TransportError as error:
             take.failed(error)
             raise

@@ -321,6 +321,32 @@ def test_what_broke_breaks_on_replay_in_the_same_place_and_words(error: httpx2.T
     assert type(error).__name__ in live[2] and str(error) in live[2]
 
 
+def test_an_attempt_that_took_too_long_keeps_its_place_among_identical_calls() -> None:
+    class Slow(Service):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            response = self.handle_request(request)
+            if len(self.requests) == 1:
+                await asyncio.Event().wait()
+            return response
+
+    service = Slow(answering())
+    limiter = Limiter(retry=Retry(attempts=1), attempt_timeout=0.05)
+    recording = AsyncRecordingTransport(lambda: service, redactor=Redactor())
+    client = session.async_client(
+        AsyncSendingTransport(recording, limiter=limiter), api_key=KEY, base_url="http://service.test/v1"
+    )
+
+    async def ask() -> list[str]:
+        found = await asyncio.gather(*(say(client, "x") for _ in range(3)), return_exceptions=True)
+        return [f"{one} {getattr(one, '__cause__', '')!r}" for one in found]
+
+    tape = RecordingTape()
+    live = within(tape, ask())
+    assert "took longer than 0.05 s" in live[0]
+    assert "Hello 2" in live[1]
+    assert within(ReplayTape(recorded(tape), shown="c"), ask()) == live
+
+
 def test_threads_that_begin_together_share_one_connection_pool() -> None:
     made: list[Service] = []
     gate = threading.Barrier(4)
