@@ -10,7 +10,7 @@ import click
 
 from harness.cli.commands import Command, Group
 from harness.cli.options import as_json_option
-from harness.cli.output import finish, say, show, show_json, show_rows
+from harness.cli.output import colors, finish, say, show, show_json, show_rows
 from harness.errors import ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -156,6 +156,21 @@ def scrub(paths: tuple[Path, ...], write: bool, as_json: bool) -> None:
     elif not left:
         say("no recording holds a secret")
     finish(int(ExitCode.FAILED) if left else 0)
+
+
+@cassettes.command(cls=Command)
+@click.argument("a")
+@click.argument("b", required=False)
+@as_json_option()
+def diff(a: str, b: str | None, as_json: bool) -> None:
+    """Show what was asked and answered differently in two recordings, and the change in time, tokens and cost.
+
+    A and B are files, or files as of a commit: REF:path. Without B, A is compared with what it was in the last commit.
+    """
+    from harness.hygiene.differing import plain, side, told
+
+    before, after = (side(a), side(b)) if b is not None else (side(f"HEAD:{a}"), side(a))
+    show_json(plain(before, after)) if as_json else show(told(before, after, color=colors()))
 
 
 @cassettes.command(cls=Command)

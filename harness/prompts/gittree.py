@@ -80,7 +80,7 @@ class GitTree:
         entries: dict[str, tuple[str, str]] = {}
         for line in os.fsdecode(listing).split("\0"):
             about, _, path = line.partition("\t")
-            if path.startswith(prefix):
+            if path and path.startswith(prefix):
                 mode, kind, blob = about.split()
                 if kind == "blob":
                     entries[path.removeprefix(prefix)] = (mode, blob)
