@@ -8,7 +8,7 @@ from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
-from harness.runs.staleness import stale
+from harness.runs.staleness import elsewhere, stale
 
 __all__ = [
     "Conclusion",
@@ -19,6 +19,7 @@ __all__ = [
     "check_credentials",
     "compared",
     "drift",
+    "elsewhere",
     "estimate",
     "find_stored",
     "find_suites",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.modes import RECORD_MODES, modes_in_words
+
 if TYPE_CHECKING:
     from harness.library.testing import TestSession
     from harness.pytesting.clients import ScriptedClients
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 #: Name under which the session's suites are registered with pytest, once there are any.
 SUITES = "harness-suites"
 
-_MODES = ("none", "once", "rewrite", "all")
 _SUFFIXES = (".yaml", ".yml")
 #: A look at the text, before anything is imported that could look properly.
 _SUITE_KEY = re.compile(rb"""^(?:\xef\xbb\xbf)?["']?suite["']?[ \t]*:""", re.MULTILINE)
@@ -34,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         _add_record_mode(parser)
     group.addoption(
         "--harness-record-mode",
-        choices=_MODES,
+        choices=RECORD_MODES,
         help="Record mode of suites, where --record-mode is not meant for them.",
     )
     group.addoption(
@@ -46,8 +47,14 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group.addoption("--harness-repeats", type=_count, metavar="N", help="Repeats of each case, instead of the suite's.")
     group.addoption("--harness-concurrency", type=_count, metavar="N", help="Trials of suites at the same time.")
     group.addoption("--harness-budget", metavar="MONEY", help="Spend no more than this on live requests, such as $5.")
+    group.addoption(
+        "--harness-strict", action="store_true", help="A recorded request that a trial does not make fails it."
+    )
     group.addoption("--harness-report", metavar="DIR", help="Folder for the run's results and reports.")
-    parser.addini("harness_record_mode", "Record mode of suites: none, once, rewrite or all.", default="")
+    parser.addini("harness_record_mode", f"Record mode of suites: {', '.join(RECORD_MODES)}.", default="")
+    parser.addini(
+        "harness_strict", "A recorded request that a trial does not make fails it.", type="bool", default=False
+    )
     parser.addini("harness_variant", "Variants of suites to run.", type="args", default=[])
     parser.addini("harness_repeats", "Repeats of each case, instead of the suite's.", default="")
     parser.addini("harness_concurrency", "Trials of suites at the same time.", default="")
@@ -76,7 +83,7 @@ def harness_session(request: pytest.FixtureRequest) -> TestSession:
     from harness.pytesting.options import record_mode
 
     node = request.node
-    return TestSession(file=node.path, test=node.name, mode=record_mode(node.config))
+    return TestSession(file=node.path, test=node.name, mode=record_mode(node.config, node.path))
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
@@ -147,8 +154,8 @@ def _recording_installed(manager: pytest.PytestPluginManager) -> bool:
 def _add_record_mode(parser: pytest.Parser) -> None:
     parser.getgroup("harness").addoption(
         "--record-mode",
-        choices=_MODES,
-        help="Record mode: none replays only (default), once records what is missing, rewrite and all record anew.",
+        choices=RECORD_MODES,
+        help=f"Record mode of suites. {modes_in_words()}.",
     )
 
 

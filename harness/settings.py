@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -30,21 +30,34 @@ from harness.errors import (
     UsageError,
     did_you_mean,
 )
+from harness.modes import MODES, RecordMode
 from harness.patterns import BadPattern, Pattern
 from harness.records import JSON
 
 if TYPE_CHECKING:
     from harness.jsonpath import JSONPath
 
-RecordMode = Literal["none", "once", "rewrite", "all"]
-
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\Z")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\Z")
 _HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:]+\Z")
 _HEADER = re.compile(r"^\s*\[\s*tool\s*\.\s*harness\b", re.MULTILINE)
 _FOLDERS = ("suites", "prompts", "cassettes", "reports")
 #: Settings that HARNESS_* variables can set, beside the folders.
-_VARIABLES = ("record_mode", "concurrency", "timeout", "attempt_timeout", "run_timeout", "rpm", "tpm", "budget", "otel")
-_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
+_VARIABLES = (
+    "record_mode",
+    "strict",
+    "cassette_max_age",
+    "concurrency",
+    "timeout",
+    "attempt_timeout",
+    "run_timeout",
+    "rpm",
+    "tpm",
+    "budget",
+    "otel",
+)
+#: Values of CI that mean that it is not one.
+_OFF = frozenset({"", "0", "false", "no", "off"})
+_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(value: Any) -> Any:
@@ -82,7 +95,7 @@ def _number_or_text(pattern: str) -> WithJsonSchema:
 
 
 #: Seconds.
-Duration = Annotated[float, BeforeValidator(duration), _number_or_text(r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h)?\s*$")]
+Duration = Annotated[float, BeforeValidator(duration), _number_or_text(r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$")]
 
 
 def _positive(value: float) -> float:
@@ -246,7 +259,9 @@ class Settings(_Strict):
     prompts: Path = Field(Path("prompts"), description="Folder of prompts")
     cassettes: Path = Field(Path("cassettes"), description="Folder of recordings")
     reports: Path = Field(Path("reports"), description="Folder of runs and reports")
-    record_mode: RecordMode = Field("none", description="none, once, rewrite or all")
+    record_mode: RecordMode = Field("none", description=f"{', '.join(list(MODES)[:-1])} or {list(MODES)[-1]}")
+    strict: bool = Field(False, description="A recorded request that a trial does not make is an error")
+    cassette_max_age: Duration = Field(90 * 86400.0, description="Recordings older than this are pointed out")
     concurrency: int | None = Field(None, ge=1, description="Trials at the same time; default 16 live, 64 on replay")
     timeout: Duration = Field(120.0, description="Longest time that a trial may take")
     attempt_timeout: Limit | None = Field(
@@ -271,6 +286,14 @@ class Settings(_Strict):
     )
     redact: Redact = Field(Redact(), description="What is kept out of recordings and reports beside keys")
     otel: bool = Field(False, description="Make OpenTelemetry spans of runs; your OpenTelemetry SDK says where they go")
+
+    #: What the user should hear of how these settings came about.
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should hear of how these settings came about; one line each."""
+        return self._notes
 
     def shown(self) -> dict[str, JSON]:
         """Return the settings as plain data; paths relative to the root, the root itself left out."""
@@ -331,7 +354,8 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
     Args:
         start: A folder, or a file in one.
         environ: Where HARNESS_* variables are looked up; unknown ones are ignored.
-        flags: Settings that win over everything; None means not given. `attempts` is retry.attempts.
+        flags: Settings that win over everything; None means not given. `attempts` is retry.attempts, and
+            `usual_record_mode` wins over pyproject.toml only.
 
     Raises:
         ConfigError: pyproject.toml is wrong, with every problem found.
@@ -340,6 +364,11 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
     root = find_root(start)
     table = _pyproject(root / "pyproject.toml")
     environ = os.environ if environ is None else environ
+    usual = flags.pop("usual_record_mode", None)
+    if usual is not None:
+        table["record_mode"] = _checked("record_mode", usual, "harness_record_mode")
+    asked = flags.get("record_mode") or environ.get("HARNESS_RECORD_MODE")
+    notes = () if asked else _replay_on_ci(table, environ)
     for name in (*_VARIABLES, *_FOLDERS):
         value = environ.get(f"HARNESS_{name.upper()}")
         if value:
@@ -354,9 +383,19 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
             table[name] = _checked(name, value, f"--{name.replace('_', '-')}")
     for name in _FOLDERS:
         table[name] = root / table.get(name, name)
-    settings = Settings.model_validate({**table, "root": root})
-    settings.retry._asked = attempts is not None
-    return settings
+    found = Settings.model_validate({**table, "root": root})
+    found.retry._asked = attempts is not None
+    found._notes = notes
+    return found
+
+
+def _replay_on_ci(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Set the mode of a CI job, which nobody asked to spend anything, to `none`; return what to say of that."""
+    mode = table.get("record_mode", "none")
+    if mode == "none" or environ.get("CI", "").lower() in _OFF:
+        return ()
+    table["record_mode"] = "none"
+    return (f"CI is set, so recordings are only replayed; --record-mode {mode} or HARNESS_RECORD_MODE asks for more",)
 
 
 def _pyproject(path: Path) -> dict[str, Any]:

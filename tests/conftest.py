@@ -15,7 +15,7 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "HARNESS_")) or name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_STEP_SUMMARY"):
+        if name.startswith(("OPENAI_", "HARNESS_")) or name in ("CI", "NO_COLOR", "FORCE_COLOR", "GITHUB_STEP_SUMMARY"):
             monkeypatch.delenv(name)
 
 

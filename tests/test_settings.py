@@ -144,7 +144,7 @@ def test_every_mistake_in_the_file_is_said_with_its_line(project: Path) -> None:
     ) == [
         "pyproject.toml:5:1: unknown setting 'tool.harness.concurency'. Did you mean 'concurrency'?",
         "pyproject.toml:6:1: tool.harness.timeout: 'soon' is no duration; write 250ms, 4s or 2m.",
-        "pyproject.toml:7:1: tool.harness.record_mode: input should be 'none', 'once', 'rewrite' or 'all'.",
+        "pyproject.toml:7:1: tool.harness.record_mode: input should be 'none', 'once', 'new_episodes', 'rewrite', 'all' or 'verify'.",
         "pyproject.toml:9:1: unknown setting 'tool.harness.retry.atempts'. Did you mean 'attempts'?",
         "pyproject.toml:11:1: tool.harness.prices.m.input: 'free' is no amount of money; write $0.002.",
     ]

@@ -49,6 +49,7 @@ def running(command: F) -> F:
                 "--retries", type=click.IntRange(min=0), help="Further attempts after a passing failure (default 2)."
             ),
             budget_option(),
+            option("--strict", is_flag=True, help="A recorded request that a trial does not make is an error."),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
             output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
             as_json_option("Print the summary as JSON."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from harness.cli.commands import Command
 from harness.cli.options import as_json_option, budget_option, option, running, selecting, suite_arguments
 from harness.cli.output import colors, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
+from harness.modes import RECORD_MODES, modes_in_words
 
 if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
 
 #: Windows hangs up on nobody.
 _ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-_MODES = ("none", "once", "rewrite", "all")
 
 
 @click.command(cls=Command)
 @suite_arguments
 @option(
     "--record-mode",
-    type=click.Choice(_MODES),
-    help="none: replay only (default); once: record what is missing; rewrite, all: record anew.",
+    type=click.Choice(RECORD_MODES),
+    help=f"{modes_in_words()}.",
 )
 @selecting
 @running
@@ -56,6 +56,8 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
     if rewrite and only_stale:
         raise UsageError("--rewrite records everything anew and --only-stale only what changed: choose one")
     project, plan = planned(suites, options, record_mode="rewrite" if rewrite else "once")
+    if not rewrite:
+        _refuse_renamed(api.elsewhere(project, plan))
     stale = api.stale(project, plan) if only_stale else frozenset()
     estimate = api.estimate(project, plan, rewrite=stale)
     say(estimate.text)
@@ -74,6 +76,22 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
             raise UsageError("nothing was recorded; without a terminal, say --yes")
     code = _execute(project, plan, options, rewrite=stale)
     finish(code)
+
+
+def _refuse_renamed(commands: Mapping[str, str]) -> None:
+    """Refuse to pay again for what is recorded under another name.
+
+    Raises:
+        UsageError: Something is.
+    """
+    if commands:
+        lines = "\n".join(f"  {command}" for command in dict.fromkeys(commands.values()))
+        trials = f"{len(commands)} trial{'s' if len(commands) != 1 else ''}"
+        raise UsageError(
+            f"{trials} without a recording begin as recordings do that no trial of this suite has (first "
+            f"{next(iter(commands))}): a variant or case was renamed. Nothing was sent. This gives them their new names:\n"
+            f"{lines}\nOr delete those recordings, and they are made anew and paid for."
+        )
 
 
 @click.command(cls=Command, name="plan")
@@ -105,6 +123,7 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
         run_timeout=options.pop("run_timeout", None),
         rpm=options.pop("rpm", None),
         tpm=options.pop("tpm", None),
+        strict=options.pop("strict", False) or None,
         attempts=None if retries is None else retries + 1,
         budget=options.pop("budget", None),
     )
@@ -131,7 +150,8 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     from harness.runs.reporting import Reporting, format_of
     from harness.store import RunFolder
 
-    for note in dict.fromkeys(note for suite in plan.suites for note in suite.notes):
+    notes = (*project.settings.notes, *(note for suite in plan.suites for note in suite.notes))
+    for note in dict.fromkeys(notes):
         say(note)
     outputs: Sequence[Path] = options["outputs"]
     for path in outputs:

@@ -19,6 +19,7 @@ from harness.clock import use_clock
 from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
 from harness.library.answering import Answering
 from harness.library.facts import facts_of
+from harness.modes import RecordMode
 from harness.project.project import Project, open_project
 from harness.recording import (
     Cassette,
@@ -36,7 +37,6 @@ from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
 from harness.runs.opening import LIVE_CONCURRENCY, limiter
 from harness.runs.recordings import UNFINISHED
-from harness.settings import RecordMode
 from harness.tools import RecordedCall
 from harness.tools.recorded import Recording
 

@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from harness.errors import UsageError
 from harness.library.models import Suite
 from harness.library.results import Run
 from harness.library.tree import NO_FILE, plant
+from harness.modes import RecordMode
 from harness.plan import Selection
 from harness.project.project import Project, adjusted, find_suites, open_project, plan
 from harness.project.project import load as load_suites
@@ -27,7 +28,7 @@ Words: TypeAlias = str | Iterable[str]
 def run(
     suites: Source | Sequence[Source] = (),
     *,
-    record_mode: Literal["none", "once", "rewrite", "all"] | None = None,
+    record_mode: RecordMode | None = None,
     expression: str = "",
     tags: Words = (),
     variants: Words = (),
@@ -37,6 +38,7 @@ def run(
     baseline: str | None = None,
     concurrency: int | None = None,
     timeout: str | float | None = None,
+    strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
     html: bool = True,
@@ -48,7 +50,8 @@ def run(
 
     Args:
         suites: Suite files, folders of them, and suites built in Python; nothing: the project's folder of suites.
-        record_mode: none (replay only; the default), once (record what is missing), rewrite or all (record anew).
+        record_mode: none (replay only; the default), once (record what is missing), new_episodes (and what no longer
+            matches), rewrite or all (record anew), or verify (ask anew and compare with the recordings).
         expression: Trials whose names match: words, and, or, not.
         tags: Cases with one of these tags.
         variants: These variants only.
@@ -58,6 +61,7 @@ def run(
         baseline: Variant to compare with, instead of the suite's.
         concurrency: Trials at the same time.
         timeout: Longest time a trial may take: seconds, or a text such as "2m".
+        strict: A recorded request that a trial does not make is an error; default: as the settings say.
         retries: Further attempts after a passing failure.
         exit_first: Start nothing new after the first failure that decides.
         html: Write report.html.
@@ -83,7 +87,7 @@ def run(
 async def arun(
     suites: Source | Sequence[Source] = (),
     *,
-    record_mode: Literal["none", "once", "rewrite", "all"] | None = None,
+    record_mode: RecordMode | None = None,
     expression: str = "",
     tags: Words = (),
     variants: Words = (),
@@ -93,6 +97,7 @@ async def arun(
     baseline: str | None = None,
     concurrency: int | None = None,
     timeout: str | float | None = None,
+    strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
     html: bool = True,
@@ -111,6 +116,7 @@ async def arun(
         record_mode=record_mode,
         concurrency=concurrency,
         timeout=timeout,
+        strict=strict,
         attempts=None if retries is None else retries + 1,
     )
     loaded = adjusted(load_suites(project, _written(project, sources)), repeats=repeats, baseline=baseline)

@@ -7,7 +7,8 @@ from typing import cast
 
 from harness.assistants.session import Endpoint
 from harness.library.blocks import Block
-from harness.settings import RecordMode, find_root, load_settings
+from harness.modes import RecordMode
+from harness.settings import find_root, load_settings
 from harness.suites.names import slug
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, NothingSelected, UsageError, did_you_mean
+from harness.modes import RecordMode
 from harness.plan import Plan, Selection, build_plan
 from harness.plugins import Registry
 from harness.prompts.files import PromptFiles
 from harness.prompts.library import PromptLibrary
 from harness.scorers import default_registry
-from harness.settings import RecordMode, Settings, load_settings
+from harness.settings import Settings, load_settings
 from harness.suites.loading import load_suites
 from harness.suites.rendering import Renderer
 from harness.suites.suite import MOST_REPEATS, Suite, is_suite

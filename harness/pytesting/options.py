@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import ConfigError, Problem
 from harness.project import project
+from harness.settings import load_settings
 
 
 def open_project(config: pytest.Config, path: Path) -> project.Project:
@@ -23,28 +24,35 @@ def open_project(config: pytest.Config, path: Path) -> project.Project:
     """
     return project.open_project(
         path,
-        record_mode=record_mode(config),
+        record_mode=_asked_mode(config),
+        usual_record_mode=_ini(config, "record_mode"),
+        strict=_strict(config),
         concurrency=number(config, "concurrency"),
         budget=config.getoption("harness_budget") or _ini(config, "budget"),
         reports=reports(config),
     )
 
 
-def record_mode(config: pytest.Config) -> str | None:
-    """Return the record mode that options or ini ask for, or None.
+def record_mode(config: pytest.Config, path: Path) -> str:
+    """Return the record mode of tests beside `path`, as options, environment, ini and settings have it.
 
     Raises:
-        ConfigError: pytest-recording's option holds a mode that suites do not have.
+        ConfigError: The settings are wrong.
     """
-    asked = config.getoption("harness_record_mode") or config.getoption("record_mode", None)
-    if asked == "new_episodes":
-        raise ConfigError(
-            Problem(
-                message="suites have no record mode 'new_episodes'.",
-                hint="Give theirs with --harness-record-mode: none, once, rewrite or all.",
-            )
-        )
-    return asked or _ini(config, "record_mode")
+    usual = _ini(config, "record_mode")
+    return load_settings(path, record_mode=_asked_mode(config), usual_record_mode=usual).record_mode
+
+
+def _asked_mode(config: pytest.Config) -> str | None:
+    """Return the mode that an option asks for; pytest-recording's, where it is installed, is shared."""
+    asked: str | None = config.getoption("harness_record_mode") or config.getoption("record_mode", None)
+    return asked
+
+
+def _strict(config: pytest.Config) -> bool | None:
+    if config.getoption("harness_strict"):
+        return True
+    return None if "HARNESS_STRICT" in os.environ else bool(config.getini("harness_strict")) or None
 
 
 def number(config: pytest.Config, name: str) -> int | None:

@@ -200,7 +200,8 @@ class SuiteSession:
         mode = self._project.settings.record_mode
         told = f"{mode} (replay only)" if mode == "none" else mode
         word = "suite" if len(names) == 1 else "suites"
-        return [f"harness: {word} {', '.join(names)}; record mode {told}; prices {self._project.prices().id}"]
+        notes = (f"harness: {note}" for note in self._project.settings.notes)
+        return [f"harness: {word} {', '.join(names)}; record mode {told}; prices {self._project.prices().id}", *notes]
 
     # Running.
 

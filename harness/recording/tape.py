@@ -256,6 +256,7 @@ class ReplayTape:
         shown: str,
         hint: Callable[[], str] = lambda: "",
         absent: str | None = None,
+        elsewhere: Callable[[Request], str | None] = lambda request: None,
         redactor: Redactor | None = None,
         normaliser: Normaliser | None = None,
     ) -> None:
@@ -265,6 +266,7 @@ class ReplayTape:
             shown: How messages name the file.
             hint: What a message about a missing recording ends with; called only when one is needed.
             absent: The whole message of a miss where there is no cassette; None: one that names the file.
+            elsewhere: Says of a request that has no cassette where it is recorded under another name, and what to do.
             redactor: What requests pass before they are matched. Recorded ones pass it too: what is a secret here may
                 be a plain word where the recording was made.
             normaliser: Says what does not matter in requests.
@@ -276,9 +278,11 @@ class ReplayTape:
         self._heard: set[int] = set()
         #: The first miss, so that it counts also where the code under test swallowed the exception.
         self.missed: CassetteMiss | None = None
-        self._shown = shown
+        #: How messages name the file.
+        self.shown = shown
         self._hint = hint
         self._absent = absent
+        self._elsewhere = elsewhere
         self._lock = threading.Lock()
         self._slots: dict[int, list[Interaction]] = defaultdict(list)
         for one in cassette.interactions if cassette else ():
@@ -318,6 +322,11 @@ class ReplayTape:
         """Whether every recorded call was played."""
         return self._heard == self._slots.keys()
 
+    @property
+    def unused(self) -> tuple[Request, ...]:
+        """What was recorded and never asked for, one request for each call, in recorded order."""
+        return tuple(self._slots[slot][0].request for slot in sorted(self._slots.keys() - self._heard))
+
     def play(self, request: Request) -> tuple[Interaction, Step]:
         """Return the recorded answer to `request`.
 
@@ -325,10 +334,7 @@ class ReplayTape:
             CassetteMiss: Nothing was recorded for it, or fewer times than it is asked now.
         """
         if self.cassette is None:
-            message = (
-                self._absent or f"{self._shown} does not exist: this trial is not recorded. {self._hint()}".rstrip()
-            )
-            raise self._miss(message)
+            raise self._miss(self._unrecorded(request))
         with self._lock:
             match = self._shelf.take(request, _conversation.get())
             if match is None:
@@ -340,8 +346,14 @@ class ReplayTape:
         last = attempts[-1]
         return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
 
+    def _unrecorded(self, request: Request) -> str:
+        elsewhere = self._elsewhere(request)
+        if elsewhere is None and self._absent is not None:
+            return self._absent
+        return f"{self.shown} does not exist: this trial is not recorded. {elsewhere or self._hint()}".rstrip()
+
     def _miss(self, message: str) -> CassetteMiss:
-        miss = CassetteMiss(message, where=self._shown)
+        miss = CassetteMiss(message, where=self.shown)
         self.missed = self.missed or miss
         return miss
 
@@ -349,7 +361,7 @@ class ReplayTape:
         played = self._shelf.count(request)
         # Only where it was never recorded is there something to compare it with.
         recorded = [] if played else [*self._shelf.left()] or [group[0].request for group in self._slots.values()]
-        return explain_miss(request, recorded, shown=self._shown, played=played, hint=self._hint())
+        return explain_miss(request, recorded, shown=self.shown, played=played, hint=self._hint())
 
 
 def _clean(request: Request, redactor: Redactor | None) -> Request:

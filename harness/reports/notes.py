@@ -10,6 +10,9 @@ from harness.records import JSON, Result
 from harness.reports import words
 from harness.summary import RunSummary, Spend, SuiteSummary, phrases
 
+#: Trials that differ from their recordings and are named.
+_DIFFERING = 20
+
 
 def of_suite(suite: SuiteSummary) -> list[str]:
     """What is said of a suite's answers and prices; one line each."""
@@ -33,9 +36,28 @@ def parts(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
             "estimated",
             f"the cost of {trials}, at the worst case: the service did not say how many tokens a call took",
         )
+    for variant in suite.variants:
+        for remark in variant.remarks:
+            yield "recordings", f"{variant.name}: {remark}"
+    yield from _verified(suite)
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
         yield "unpriced", f"{phrases.count(unpriced, 'trial')} called a model whose price is unknown"
+
+
+def _verified(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
+    verified = sum(variant.verified for variant in suite.variants)
+    if not verified:
+        return
+    differ = [one for variant in suite.variants for one in variant.differing]
+    yield (
+        "verified",
+        f"{phrases.count(verified, 'trial')} asked anew and compared with the recordings: {phrases.differ(len(differ))}",
+    )
+    for trial, lines in differ[:_DIFFERING]:
+        yield "differs", f"{trial}: {'; '.join(lines)}"
+    if len(differ) > _DIFFERING:
+        yield "differ", f"{phrases.count(len(differ) - _DIFFERING, 'more trial')} (`extra.verify` in results.jsonl)"
 
 
 def answers(suite: SuiteSummary) -> str:

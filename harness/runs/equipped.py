@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.assistants import Driver, open_driver
@@ -67,7 +67,10 @@ class Equipped:
             TrialError: There was no answer.
             CredentialsError: The service refused the key.
         """
-        return await _Trial(self._workshop, held, tape, dialogue, kit=self._kit, servers=self._servers).talk()
+        workshop = self._workshop
+        if held.told is not None:
+            workshop = replace(workshop, emit=held.told.append, live=None)
+        return await _Trial(workshop, held, tape, dialogue, kit=self._kit, servers=self._servers).talk()
 
     def _kit(self, trial: Trial, spec: AssistantSpec) -> _Kit:
         # Assistants live as long as their suites, which the trials of this run hold.
@@ -109,7 +112,7 @@ class _Trial:
         self._recording: Recording | None = None
 
     async def talk(self) -> Transcript:
-        self._recording = self._recorded()
+        self._recording = self._held.recording = self._recorded()
         self._world = await self._made(self._spec)
         try:
             return await self._talk(self._spec, self._dialogue)

@@ -8,10 +8,10 @@ from decimal import Decimal
 from itertools import islice
 
 from harness.errors import TrialError
+from harness.modes import ASKING_ALL, RecordMode
 from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import JSON, Usage
-from harness.settings import RecordMode
 
 #: Recordings per variant that an expected cost is averaged over.
 _SAMPLE = 20
@@ -95,9 +95,19 @@ def live_trials(
         mode: The record mode.
         rewrite: Ids of trials to record anew whatever the mode.
     """
-    if mode in ("rewrite", "all"):
+    if mode in ASKING_ALL:
         return tuple(one for one in trials if one.variant.assistant.api != "outputs")
-    return tuple(one for one in trials if one.id in rewrite or (mode == "once" and not one.answered))
+    return tuple(one for one in trials if one.id in rewrite or (mode != "none" and not one.answered))
+
+
+def may_go_live(
+    trials: Iterable[Trial], mode: RecordMode, *, rewrite: frozenset[str] = frozenset()
+) -> tuple[Trial, ...]:
+    """Return the trials that may send something, if only because a replay shows that their recording is stale.
+
+    Args as those of `live_trials`.
+    """
+    return live_trials(trials, "all" if mode == "new_episodes" else mode, rewrite=rewrite)
 
 
 def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:

@@ -201,6 +201,7 @@ class Job:
             unstored="" if trouble is None else self._told(trouble),
             started=self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             mode=settings.record_mode,
+            max_age=settings.cassette_max_age,
             prices=self.project.prices(),
             spend=spend_of(self.project, results, suites=self.plan.suites, ledger=self.ledger),
         )

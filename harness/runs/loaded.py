@@ -87,6 +87,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         started=_text(manifest, "started"),
         mode=_mode(manifest),
         spend=read_spend(manifest.get("spend")),
+        max_age=_max_age(manifest),
     )
     return StoredRun(
         folder=folder,
@@ -230,3 +231,9 @@ def _unstored(manifest: Mapping[str, Any]) -> str:
 def _mode(manifest: Mapping[str, Any]) -> str:
     settings = manifest.get("settings")
     return str(settings.get("record_mode", "")) if isinstance(settings, dict) else ""
+
+
+def _max_age(manifest: Mapping[str, Any]) -> float | None:
+    settings = manifest.get("settings")
+    found = settings.get("cassette_max_age") if isinstance(settings, dict) else None
+    return float(found) if isinstance(found, int | float) else None

@@ -13,7 +13,7 @@ from harness.limits.budget import Ledger
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.runs.budgets import check_budgets, new_ledger, on_loop
-from harness.runs.estimates import live_trials, unrecorded
+from harness.runs.estimates import live_trials, may_go_live, unrecorded
 from harness.runs.facts import SWITCHED_OFF, renewable, switched_off
 from harness.runs.listening import audience
 from harness.settings import Settings
@@ -72,17 +72,19 @@ async def opened(
     settings = project.settings
     mode = settings.record_mode
     live = live_trials(trials, mode, rewrite=rewrite)
-    _keep_unrenewable(live)
+    if mode != "verify":
+        _keep_unrenewable(live)
     check_credentials(live, trusted=settings.trusted_hosts)
-    check_budgets(project, live)
-    clients = open_clients(project, trials, live=bool(live))
+    maybe = may_go_live(trials, mode, rewrite=rewrite)
+    check_budgets(project, maybe)
+    clients = open_clients(project, trials, live=bool(maybe))
     try:
         heard = audience(project, subscribers, redact=clients.redactor.text)
         ledger = ledger or new_ledger(project)
         ledger.tell = on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()
-        async with going_live(settings, live, run=run, stop=stop, tell=tell) as sending, Writer() as writer:
+        async with going_live(settings, maybe, run=run, stop=stop, tell=tell) as sending, Writer() as writer:
             for endpoint in _endpoints(live):
                 clients.warm(endpoint)
             if any(spec.api == "http" for spec in assistants_of(live)):
@@ -101,6 +103,7 @@ async def opened(
                 mode=mode,
                 rewrite=rewrite,
                 normaliser=Normaliser(settings.normalise),
+                strict=settings.strict,
                 timeout=settings.timeout,
                 run_timeout=settings.run_timeout,
                 emit=heard.emit,

@@ -11,20 +11,26 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import CassetteDamaged, StorageError, TrialError
+from harness.events import Event
 from harness.limits.budget import Account
+from harness.modes import REPLAYING
 from harness.plan import Trial
-from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Tape, read_cassette, sealed
+from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Request, Tape, read_cassette, sealed
 from harness.recording.read import LARGEST
 from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript, Turn
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
+from harness.runs.moved import Strays, mending
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
 from harness.tools import Toolbox
+from harness.tools.recorded import Recording
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset(
@@ -45,6 +51,10 @@ UNFINISHED = frozenset(
         "unbounded",
     }
 )
+#: Recorded calls that a message names.
+_NAMED = 3
+#: Errors of a replay that say that the recording is of another conversation.
+STALE = frozenset({"cassette_miss", "cassette_unused", "tool_not_recorded"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +68,8 @@ class Held:
     toolboxes: list[Toolbox] = field(default_factory=list)
     #: What MCP servers said of their tools, for the recording.
     definitions: dict[str, JSON] = field(default_factory=dict)
+    #: Results of tools that are replayed; None: the trial is live.
+    recording: Recording | None = None
     transcript: Transcript | None = None
     #: Pays for what it sends; None: there is no budget, or nothing is sent.
     account: Account | None = None
@@ -70,6 +82,19 @@ class Held:
     cost: Decimal | None = None
     facts: dict[str, JSON] = field(default_factory=dict)
     cassette: CassetteRef | None = None
+    #: What was told while it was held, if it may turn out that it does not count.
+    told: list[Event] | None = None
+    #: What the recording says, where a live trial is compared with it.
+    before: Held | None = None
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """What was recorded and not asked for, as messages name it; nothing where the trial did not come to its end."""
+        if not isinstance(self.tape, ReplayTape) or self.transcript is None:
+            return ()
+        requests = [f"{one.method} {urlsplit(one.uri).path}" for one in self.tape.unused]
+        calls = [f"tool {one.name}, {one.id}" for one in (self.recording.left if self.recording is not None else ())]
+        return (*requests, *calls)
 
     @property
     def prompt(self) -> PromptRef | None:
@@ -88,6 +113,9 @@ class Recordings:
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
         self._hashes: dict[int, str] = {}
+        self._strays = Strays()
+        #: Where trials that have no recording are recorded under another name, by the trials' ids.
+        self.elsewhere: dict[str, Path] = {}
 
     def tape(self, trial: Trial) -> Tape:
         """Open the recording of a trial, or one to be made.
@@ -95,28 +123,76 @@ class Recordings:
         Raises:
             CassetteDamaged: There is one that cannot be used.
         """
-        mode = self._workshop.mode
+        workshop = self._workshop
+        if workshop.mode not in REPLAYING or trial.id in workshop.rewrite:
+            return self.replay(trial) if trial.variant.assistant.api == "outputs" else self.live(trial)
+        tape = self.replay(trial)
+        asked = workshop.mode != "none" and trial.variant.assistant.api != "outputs"
+        return self.live(trial) if tape.cassette is None and asked and not self.rehearsed(trial) else tape
+
+    def live(self, trial: Trial) -> RecordingTape:
+        """Begin a recording; a trial's time begins now."""
+        return RecordingTape(sent=self._workshop.sending.of(trial))
+
+    def replay(self, trial: Trial) -> ReplayTape:
+        """Open the recording of a trial, to be played; where there is none, its first request is a miss.
+
+        Raises:
+            CassetteDamaged: There is one that cannot be used.
+        """
+        workshop = self._workshop
         if trial.variant.assistant.api == "outputs":
             # Nothing is sent, and a recording that another assistant of this name left is not this one's.
             return ReplayTape(None, shown=trial.variant.assistant.outputs or "")
-        if mode in ("none", "once") and trial.id not in self._workshop.rewrite:
-            shown = self._workshop.shown(trial.cassette)
-            try:
-                cassette = read_cassette(trial.cassette, shown=shown)
-            except FileNotFoundError:
-                if mode == "none":
-                    whole = self._workshop.unrecorded.get(trial.suite.name)
-                    return ReplayTape(None, shown=shown, hint=lambda: _missing(trial), absent=whole)
-            else:
-                redactor = self._workshop.clients.redactor
-                return ReplayTape(
-                    cassette,
-                    shown=shown,
-                    hint=lambda: _stale(trial, cassette),
-                    redactor=redactor,
-                    normaliser=self._workshop.normaliser,
-                )
-        return RecordingTape(sent=self._workshop.sending.of(trial))
+        shown = workshop.shown(trial.cassette)
+        try:
+            cassette = read_cassette(trial.cassette, shown=shown)
+        except FileNotFoundError:
+            return ReplayTape(
+                None,
+                shown=shown,
+                hint=lambda: _missing(trial),
+                absent=workshop.unrecorded.get(trial.suite.name),
+                elsewhere=lambda request: self._elsewhere(trial, request),
+            )
+        return ReplayTape(
+            cassette,
+            shown=shown,
+            hint=lambda: _stale(trial, cassette),
+            redactor=workshop.clients.redactor,
+            normaliser=workshop.normaliser,
+        )
+
+    def rehearsed(self, trial: Trial) -> bool:
+        """Whether a trial is replayed first, to see whether it has to be recorded."""
+        workshop = self._workshop
+        if workshop.mode not in ("once", "new_episodes") or trial.id in workshop.rewrite:
+            return False
+        if trial.variant.assistant.api == "outputs":
+            return False
+        if not trial.cassette.exists():
+            return bool(self._strays.about(trial))
+        return workshop.mode == "new_episodes"
+
+    def asks_anew(self, held: Held) -> bool:
+        """Whether a trial that was rehearsed has to be recorded, from its start."""
+        tape = held.tape
+        if not isinstance(tape, ReplayTape):
+            return False
+        if tape.cassette is None:
+            return held.trial.id not in self.elsewhere
+        stale = bool(held.unused) or (held.failure is not None and held.failure.kind in STALE)
+        return stale and renewable(tape.cassette.facts)
+
+    def _elsewhere(self, trial: Trial, request: Request) -> str | None:
+        found = self._strays.of(trial, request)
+        if found is None:
+            return None
+        self.elsewhere[trial.id] = found
+        return (
+            f"The same request is recorded in {self._workshop.shown(found)}. If that is this trial under its former "
+            f"name, nothing has to be paid for again: `{mending(trial, found, root=self._workshop.root)}`."
+        )
 
     async def keep(self, held: Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
         """Put the recording on disk before anything is scored, where there is one worth keeping.
@@ -130,10 +206,11 @@ class Recordings:
             facts = tape.cassette.facts if tape.cassette else None
             return CassetteRef(path=shown, mode="replayed", recorded_at=facts.recorded_at) if facts else None
         kept: CassetteRef | None = None
+        unwanted = self._workshop.mode == "verify"
         try:
-            kept = await self._kept(held, tape, cost)
+            kept = None if unwanted else await self._kept(held, tape, cost)
         finally:
-            self._workshop.sending.settle(trial, tape, kept=kept is not None)
+            self._workshop.sending.settle(trial, tape, kept=unwanted or kept is not None)
         return kept
 
     async def _kept(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> CassetteRef | None:
@@ -193,6 +270,21 @@ class Recordings:
         if id(variant) not in self._hashes:
             self._hashes[id(variant)] = _digest(variant.assistant.plain())
         return self._hashes[id(variant)]
+
+
+def left_over(held: Held) -> TrialError:
+    """Return the error of a strict replay that did not ask for everything that was recorded."""
+    left = held.unused
+    named = "; ".join(left[:_NAMED]) + (f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    tape = held.tape
+    assert isinstance(tape, ReplayTape)
+    hint = _stale(held.trial, tape.cassette) if tape.cassette is not None else ""
+    what = (
+        "a recorded call that the trial did not make"
+        if len(left) == 1
+        else (f"{len(left)} recorded calls that the trial did not make")
+    )
+    return TrialError("cassette_unused", f"{tape.shown} holds {what}: {named}. {hint}".rstrip(), where=tape.shown)
 
 
 def _missing(trial: Trial) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
@@ -38,9 +39,10 @@ from harness.runs.equipped import Equipped
 from harness.runs.facts import provenance
 from harness.runs.made import made_files
 from harness.runs.pricing import Cost, cost_today, recorded_cost
-from harness.runs.recordings import Held, Recordings
+from harness.runs.recordings import Held, Recordings, left_over
 from harness.runs.redacting import redacted
 from harness.runs.stop import Stop
+from harness.runs.verifying import differences
 from harness.runs.workshop import Workshop
 from harness.scorers import cut_short, evaluate, settle, withheld
 from harness.suites.rendering import Dialogue
@@ -59,6 +61,11 @@ class Runner:
         self._equipped = Equipped(workshop)
         self._recordings = Recordings(workshop)
         self._deadline = RunDeadline(None)
+
+    @property
+    def elsewhere(self) -> Mapping[str, Path]:
+        """Where trials that have no recording are recorded under another name, by the trials' ids."""
+        return self._recordings.elsewhere
 
     async def run(
         self,
@@ -115,19 +122,58 @@ class Runner:
         Raises:
             CredentialsError: The service refused the key.
         """
+        recordings = self._recordings
         try:
-            tape = self._recordings.tape(trial)
+            if self._workshop.mode == "verify":
+                return await self._verified(trial)
+            tape = recordings.tape(trial)
         except CassetteDamaged as error:
             return Held(trial=trial, failure=error)
-        account = self._account(trial, tape)
-        held = Held(trial=trial, tape=tape, account=account)
+        if not recordings.rehearsed(trial):
+            return self._strict(await self._held(Held(trial=trial, tape=tape)))
+        held = await self._held(Held(trial=trial, tape=tape, told=[]))
+        if recordings.asks_anew(held):
+            return await self._held(Held(trial=trial, tape=recordings.live(trial)))
+        for event in held.told or ():
+            self._workshop.emit(event)
+        return self._strict(held)
+
+    def _strict(self, held: Held) -> Held:
+        """Make what was recorded and not asked for the trial's error, where that was asked for."""
+        if self._workshop.strict and held.unused:
+            held.failure, held.transcript = left_over(held), None
+        return held
+
+    async def _verified(self, trial: Trial) -> Held:
+        """Ask anew, beside what the recording says.
+
+        Raises:
+            CassetteDamaged: The recording cannot be used, and so nothing is asked.
+        """
+        tape = self._recordings.replay(trial)
+        if trial.variant.assistant.api == "outputs":
+            return await self._held(Held(trial=trial, tape=tape))
+        before = await self._held(Held(trial=trial, tape=tape, told=[]))
+        held = await self._held(Held(trial=trial, tape=self._recordings.live(trial)))
+        held.before = before
+        return held
+
+    async def _held(self, held: Held) -> Held:
+        """Hold a conversation on the tape that `held` has.
+
+        Raises:
+            CredentialsError: The service refused the key.
+        """
+        trial, tape = held.trial, held.tape
+        assert tape is not None
+        account = held.account = self._account(trial, tape)
         if account is not None and account.closed is not None:
             held.failure, held.refused = account.closed, True
             return held
         try:
             if isinstance(tape, RecordingTape) and await self._equipped.prepare(trial):
                 # A trial's time begins when what it needs is there.
-                held.tape = tape = self._recordings.tape(trial)
+                held.tape = tape = self._recordings.live(trial)
             held.dialogue = self._workshop.renderer.dialogue(*_parts(trial))
             held.transcript = await self._talk(held, tape, held.dialogue)
         except TrialError as error:
@@ -165,6 +211,8 @@ class Runner:
         tape = held.tape
         if tape is None:
             return
+        if held.before is not None:
+            await self.keep(held.before)
         held.cost = recorded_cost(tape)
         basis = None
         if held.cost is None and (found := self._cost_today(held, tape)) is not None:
@@ -173,11 +221,32 @@ class Runner:
         if basis is not None and isinstance(tape, RecordingTape):
             tape.noted["cost_basis"] = basis
         held.facts = provenance(tape) | ({} if basis is None else {"cost_basis": basis})
+        if held.unused:
+            held.facts["unused"] = len(held.unused)
         held.cassette = await self._recordings.keep(held, tape, held.cost)
 
     async def result(self, held: Held) -> Result:
-        """Score what was said; there are no secrets in what comes back."""
-        return redacted(await self._result(held), self._workshop.clients.redactor)
+        """Score what was said, and compare it where there is something to compare with; no secrets come back."""
+        result = await self._result(held)
+        if held.before is not None and not held.refused:
+            result = await self._compared(held, held.before, result)
+        return redacted(result, self._workshop.clients.redactor)
+
+    async def _compared(self, held: Held, before: Held, now: Result) -> Result:
+        recorded = await self._result(before)
+        assert held.tape is not None
+        assert before.tape is not None
+        found = differences(
+            recorded,
+            now,
+            recorded=before.tape.interactions,
+            sent=held.tape.interactions,
+            redact=self._workshop.clients.redactor.data,
+        )
+        told: dict[str, JSON] = {"differences": list(found)}
+        if before.cassette is not None:
+            told |= {"cassette": before.cassette.path, "recorded_at": before.cassette.recorded_at}
+        return replace(now, extra={**now.extra, "verify": told})
 
     async def _result(self, held: Held) -> Result:
         trial, tape = held.trial, held.tape

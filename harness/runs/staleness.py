@@ -1,28 +1,57 @@
-"""Which recordings no longer match what would be sent now."""
+"""Which recordings no longer match what would be sent now, and which lie under another name."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from harness.plan import Plan
+from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import Result
+from harness.runs.moved import Strays, mending
 from harness.runs.opening import REPLAY_CONCURRENCY, opened
 
 
 def stale(project: Project, plan: Plan) -> frozenset[str]:
-    """Replay a plan and return the ids of trials that have no recording which matches what they would send now."""
+    """Replay a plan and return the ids of trials whose recording is missing or of another conversation.
+
+    Those that lie under another name are not among them: they have to be moved, not paid for again.
+    """
+    from harness.runs.recordings import STALE
+
+    results, elsewhere = _replayed(project, plan.trials)
+    return frozenset(
+        one.id
+        for one in results
+        if one.id not in elsewhere and (one.extra.get("unused") or (one.error is not None and one.error.kind in STALE))
+    )
+
+
+def elsewhere(project: Project, plan: Plan) -> Mapping[str, str]:
+    """Return the commands that give recordings the names of trials which have none, by the trials' ids.
+
+    Only the first request of such a trial is made, and not sent.
+    """
+    strays = Strays()
+    missing = [one for one in plan.trials if not one.answered and strays.about(one)]
+    if not missing:
+        return {}
+    _, found = _replayed(project, missing)
+    return {one.id: mending(one, found[one.id], root=project.settings.root) for one in missing if one.id in found}
+
+
+def _replayed(project: Project, trials: Sequence[Trial]) -> tuple[list[Result], Mapping[str, Path]]:
     from harness.runs.runner import Runner
     from harness.runs.stop import Stop
 
     replaying = project.with_mode("none")
     results: list[Result] = []
 
-    async def replay() -> None:
-        async with opened(replaying, plan.trials) as workshop:
-            await Runner("stale", workshop).run(
-                plan.trials, concurrency=REPLAY_CONCURRENCY, stop=Stop(), on_result=results.append
-            )
+    async def replay() -> Mapping[str, Path]:
+        async with opened(replaying, trials) as workshop:
+            runner = Runner("stale", workshop)
+            await runner.run(trials, concurrency=REPLAY_CONCURRENCY, stop=Stop(), on_result=results.append)
+            return runner.elsewhere
 
-    asyncio.run(replay())
-    return frozenset(one.id for one in results if one.error is not None and one.error.kind == "cassette_miss")
+    return results, asyncio.run(replay())

@@ -10,10 +10,10 @@ from harness.assistants.session import Clients
 from harness.costs import PriceTable
 from harness.events import Event, LiveEvent
 from harness.limits.budget import Ledger
+from harness.modes import RecordMode
 from harness.plugins import Registry
 from harness.recording import Normaliser, Writer
 from harness.runs.sending import Sending
-from harness.settings import RecordMode
 from harness.store.space import Refuge
 from harness.suites.rendering import Renderer
 
@@ -36,6 +36,8 @@ class Workshop:
     mode: RecordMode
     #: Ids of trials to record anew, whatever the mode.
     rewrite: frozenset[str] = frozenset()
+    #: A recorded request that a trial does not make is an error.
+    strict: bool = False
     #: Suites without any recording, and the one line that says what to do about it.
     unrecorded: Mapping[str, str] = field(default_factory=dict)
     #: Says what does not matter in recorded requests.

@@ -11,6 +11,7 @@ from harness.records import Outcome, Result, Usage
 from harness.stats.intervals import Interval, pass_rate
 from harness.stats.latency import quantile
 from harness.suites.suite import Suite
+from harness.summary.remarks import differing, remarks
 from harness.summary.view import VariantRole, VariantSummary
 
 
@@ -78,7 +79,16 @@ def total_cost(results: Iterable[Result]) -> tuple[Decimal, int] | None:
     return (sum(costs, Decimal(0)), len(costs)) if costs else None
 
 
-def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: int, prices: Prices) -> VariantSummary:
+def measure(
+    suite: Suite,
+    variant: str,
+    results: Sequence[Result],
+    *,
+    planned: int,
+    prices: Prices,
+    started: str = "",
+    max_age: float | None = None,
+) -> VariantSummary:
     """Sum up a variant.
 
     Args:
@@ -87,7 +97,10 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
         results: All its trials, in plan order.
         planned: Trials that it has before any selection.
         prices: The price table that notes on prices come from.
+        started: When the run started, ISO 8601.
+        max_age: Seconds after which a recording is pointed out as old; None: none is.
     """
+    verified, differ = differing(results)
     found = accuracy(results)
     latencies = times(results, lambda result: result.latency)
     ttfts = times(results, lambda result: result.ttft)
@@ -125,6 +138,9 @@ def measure(suite: Suite, variant: str, results: Sequence[Result], *, planned: i
         usage=sum((result.usage for result in results), Usage()),
         recorded=(recorded[0], recorded[-1]) if recorded else None,
         models=models,
+        remarks=remarks(results, model=suite.by_name[variant].assistant.model, started=started, max_age=max_age),
+        verified=verified,
+        differing=differ,
         price_note=_price_note(prices, (suite.by_name[variant].assistant.model, *models)),
     )
 

@@ -44,6 +44,11 @@ def money(amount: Decimal) -> str:
     return f"{sign}${amount:.{places}f}"
 
 
+def differ(number: int) -> str:
+    """How many differ: "1 differs", "3 differ"."""
+    return f"{number:,} differs" if number == 1 else f"{number:,} differ"
+
+
 def count(number: int, noun: str) -> str:
     """1 is "1 trial", 2 is "2 trials"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -14,6 +14,9 @@ from harness.summary.deciding import error_decides, failure_decides, must_pass_d
 from harness.summary.measuring import Prices, measure
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
+#: Trials that a reason names.
+_NAMED = 3
+
 
 def summarise(
     run: str,
@@ -27,6 +30,7 @@ def summarise(
     started: str = "",
     mode: str = "",
     spend: RunSpend | None = None,
+    max_age: float | None = None,
 ) -> RunSummary:
     """Sum up a run and decide it.
 
@@ -41,6 +45,7 @@ def summarise(
         started: When it started, ISO 8601 in UTC.
         mode: Its record mode.
         spend: What it spent; None: not known.
+        max_age: Seconds after which a recording is pointed out as old; None: none is.
     """
     arms: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -48,7 +53,7 @@ def summarise(
     found = tuple(
         _Concluding(
             suite, {name: arms[suite.name, name] for name in suite.by_name if (suite.name, name) in arms}
-        ).suite(planned=planned, prices=prices)
+        ).suite(planned=planned, prices=prices, started=started, max_age=max_age)
         for suite in suites
         if any((suite.name, name) in arms for name in suite.by_name)
     )
@@ -73,11 +78,21 @@ class _Concluding:
     source: Suite
     arms: Mapping[str, Sequence[Result]]
 
-    def suite(self, *, planned: Mapping[tuple[str, str], int], prices: Prices) -> SuiteSummary:
+    def suite(
+        self, *, planned: Mapping[tuple[str, str], int], prices: Prices, started: str, max_age: float | None
+    ) -> SuiteSummary:
         source = self.source
         whole_size = len(source.cases) * source.repeats
         variants = {
-            name: measure(source, name, results, planned=planned.get((source.name, name), whole_size), prices=prices)
+            name: measure(
+                source,
+                name,
+                results,
+                planned=planned.get((source.name, name), whole_size),
+                prices=prices,
+                started=started,
+                max_age=max_age,
+            )
             for name, results in self.arms.items()
         }
         comparisons = {found.candidate: found for found in self._comparisons()}
@@ -192,6 +207,7 @@ def _reasons(
         failed = [f"{suite.name}: gate failed: {gate.text}" for gate in suite.gates if gate.passed is False]
         if suite.deciding_failures:
             failed.append(f"{suite.name}: {phrases.count(len(suite.deciding_failures), 'trial')} failed")
+        failed += _differing(suite)
         if failed:
             reasons.setdefault(ExitCode.FAILED, []).extend(failed)
     return reasons
@@ -219,3 +235,13 @@ def _over_budget(results: Sequence[Result]) -> dict[ExitCode, list[str]]:
         f"{suite}: {phrases.count(len(found), 'trial')} skipped: {found[0].message}" for suite, found in left.items()
     ]
     return {ExitCode.BUDGET: told} if told else {}
+
+
+def _differing(suite: SuiteSummary) -> list[str]:
+    """Why a run in mode `verify` does not pass: trials that are not as they were recorded."""
+    differ = [trial for variant in suite.variants for trial, _ in variant.differing]
+    if not differ:
+        return []
+    verified = sum(variant.verified for variant in suite.variants)
+    named = ", ".join(differ[:_NAMED]) + (f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else "")
+    return [f"{suite.name}: verified {phrases.count(verified, 'trial')}: {phrases.differ(len(differ))}: {named}"]

@@ -70,6 +70,11 @@ class VariantSummary:
     models: tuple[str, ...]
     #: What the price table says about these models' prices ("example rate"); empty: nothing.
     price_note: str = ""
+    #: What has to be said of its recordings; one line each.
+    remarks: tuple[str, ...] = ()
+    #: Trials that were compared with their recordings, and those that differ: id, and how.
+    verified: int = 0
+    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def graded(self) -> int:

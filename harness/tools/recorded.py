@@ -152,6 +152,11 @@ class Recording:
         # Recordings made before calls were kept with their conversations say nothing of them.
         self._told = any(one.conversation for one in calls)
 
+    @property
+    def left(self) -> tuple[RecordedCall, ...]:
+        """The calls that were not played."""
+        return tuple(self._waiting)
+
     def at(self, call: ToolCall, *, conversation: str, number: int) -> RecordedCall | None:
         """Return, once, what was recorded for this very call and for no other like it; None where nothing was.
 

@@ -1,0 +1,153 @@
+"""Recordings that hold more than is asked for, lie under another name, or are not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import harness as library
+from tests.loopback import ChatServer
+from tests.modes.test_modes import recorded, suite, texts
+from tests.projects import harness, write
+from tests.recorded_twice import rows
+
+TWO = "[{id: a, turns: [{input: One}, {input: Two}]}]"
+ONE = "[{id: a, turns: [{input: One}]}]"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_recorded_call_that_is_not_made_is_a_warning_and_strictly_an_error(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server, cases=TWO)
+        write(project, {"suites/s.yaml": suite(server.url, cases=ONE)})
+    lenient = harness("run")
+    assert lenient.exit_code == 0
+    assert rows(project)[0]["extra"]["unused"] == 1
+    told = "v: 1 trial did not make every recorded call, first s/a/v/1 (an error with --strict)"
+    assert told in " ".join(lenient.stdout.split())
+    strict = harness("run", "--strict", "--no-html")
+    assert strict.exit_code == 3
+    [row] = rows(project)
+    assert row["error"]["kind"] == "cassette_unused"
+    assert row["error"]["message"].startswith(
+        "cassettes/s/v/a.1.yaml holds a recorded call that the trial did not make: POST /v1/chat/completions. "
+        "Record what has changed: `harness record suites/s.yaml --variant v --only-stale`"
+    )
+    write(project, {"pyproject.toml": "[tool.harness]\nstrict = true\n"})
+    assert harness("run", "--no-html").exit_code == 3
+    assert library.run(strict=False, html=False).exit_code == 0
+
+
+def test_what_is_left_over_is_recorded_anew_by_new_episodes_and_only_stale(project: Path) -> None:
+    for command in (("run", "--record-mode", "new_episodes"), ("record", "--only-stale", "--yes")):
+        with ChatServer() as server:
+            recorded(project, server, cases=TWO)
+            write(project, {"suites/s.yaml": suite(server.url, cases=ONE)})
+            result = harness(*command, "--no-html")
+            assert result.exit_code == 0, result.output
+            assert len(server.requests) == 3
+        assert harness("run", "--strict", "--no-html").exit_code == 0
+        next((project / "cassettes").rglob("*.yaml")).unlink()
+
+
+def test_a_recorded_tool_call_that_is_not_made_fails_a_strict_replay(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server)
+    path = project / "cassettes/s/v/a.1.yaml"
+    text = path.read_text("utf-8")
+    call = ', tools: [{id: "call_abc", name: "get_weather", arguments: {city: "Rome"}, output: 18}]'
+    path.write_text(text.replace("}}\nversion: 1", call + "}}\nversion: 1"), "utf-8")
+    assert harness("run", "--strict", "--no-html").exit_code == 3
+    assert "did not make: tool get_weather, call_abc." in rows(project)[0]["error"]["message"]
+
+
+def _cut_at_boundary(content: bytes) -> bytes:
+    start = content.rindex(b"- request:")
+    return content[:start] + b"version: 1\n"
+
+
+BROKEN: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("cut between interactions", _cut_at_boundary),
+    ("cut in the middle", lambda content: content[: len(content) // 2]),
+    ("empty", lambda content: b""),
+    ("an interaction more", lambda content: content.replace(b"count: 2", b"count: 3")),
+    ("a flipped bit", lambda content: content.replace(b"interactions:", b"interactions;", 1)),
+]
+
+
+@pytest.mark.parametrize("breaks", [one for _, one in BROKEN], ids=[name for name, _ in BROKEN])
+def test_a_damaged_recording_is_refused_and_never_recorded_anew_by_itself(
+    project: Path, breaks: Callable[[bytes], bytes]
+) -> None:
+    with ChatServer() as server:
+        recorded(project, server, cases=TWO)
+        path = project / "cassettes/s/v/a.1.yaml"
+        broken = breaks(path.read_bytes())
+        path.write_bytes(broken)
+        for command in (
+            ("run",),
+            ("record", "--yes"),
+            ("record", "--yes", "--only-stale"),
+            ("run", "--record-mode", "new_episodes"),
+        ):
+            result = harness(*command, "--no-html")
+            assert result.exit_code == 3, (command, result.output)
+            [row] = rows(project)
+            assert row["error"]["kind"] == "cassette_damaged"
+            assert "--rewrite" in row["error"]["message"]
+        assert path.read_bytes() == broken
+        assert len(server.requests) == 2
+        assert harness("record", "--rewrite", "--yes", "--no-html").exit_code == 0
+    assert harness("run", "--no-html").exit_code == 0
+
+
+def test_line_ends_and_byte_order_marks_of_editors_break_nothing(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server)
+    path = project / "cassettes/s/v/a.1.yaml"
+    content = path.read_bytes()
+    assert harness("run", "--no-html").exit_code == 0
+    [before] = rows(project)
+    path.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+    assert harness("run", "--strict", "--no-html").exit_code == 0
+    assert rows(project)[0] | {"run": ""} == before | {"run": ""}
+
+
+def test_a_renamed_variant_is_recognised_and_nothing_is_paid_twice(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server)
+        renamed = suite(server.url).replace("{v:", "{v2:")
+        write(project, {"suites/s.yaml": renamed})
+        command = "harness cassettes mv cassettes/s/v cassettes/s/v2"
+        missed = harness("run", "--no-html")
+        assert missed.exit_code == 3
+        assert command in rows(project)[0]["error"]["message"]
+        for arguments in (("record", "--yes"), ("record", "--only-stale", "--yes")):
+            refused = harness(*arguments)
+            assert refused.exit_code == 2
+            assert command in refused.stderr
+        for mode in ("once", "new_episodes"):
+            assert harness("run", "--record-mode", mode, "--no-html").exit_code == 3
+        assert len(server.requests) == 1
+        (project / "cassettes/s/v").rename(project / "cassettes/s/v2")
+        assert harness("run", "--strict", "--no-html").exit_code == 0
+
+
+def test_a_renamed_case_is_recognised_and_a_new_one_is_recorded(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server)
+        write(project, {"suites/s.yaml": suite(server.url, cases="[{id: b, input: Hi}]")})
+        refused = harness("record", "--yes")
+        assert refused.exit_code == 2
+        assert "harness cassettes mv cassettes/s/v/a.1.yaml cassettes/s/v/b.1.yaml" in refused.stderr
+        write(project, {"suites/s.yaml": suite(server.url, cases="[{id: c, input: Another question}]")})
+        assert harness("record", "--yes", "--no-html").exit_code == 0
+        assert len(server.requests) == 2
+    assert sorted(texts(project)) == ["a.1.yaml", "c.1.yaml"]
