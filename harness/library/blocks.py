@@ -12,14 +12,14 @@ from contextvars import ContextVar, Token
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.assistants.session import Clients, Endpoint
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
 from harness.library.answering import Answering
 from harness.library.facts import facts_of
-from harness.modes import RecordMode
+from harness.modes import RECORD_MODES, REPLAYING, RecordMode
 from harness.project.project import Project, open_project
 from harness.recording import (
     Cassette,
@@ -37,13 +37,13 @@ from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
 from harness.runs.opening import LIVE_CONCURRENCY, limiter
 from harness.runs.recordings import UNFINISHED
+from harness.runs.verifying import status_changes
 from harness.tools import RecordedCall
 from harness.tools.recorded import Recording
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
-_MODES = get_args(RecordMode)
 _ANEW = "`record_mode='rewrite'`"
 
 
@@ -70,8 +70,8 @@ class Block:
         Raises:
             UsageError: The mode or the path is wrong.
         """
-        if mode is not None and mode not in _MODES:
-            raise UsageError(f"record_mode={mode!r}: it is {', '.join(_MODES[:-1])} or {_MODES[-1]}")
+        if mode is not None and mode not in RECORD_MODES:
+            raise UsageError(f"record_mode={mode!r}: it is {', '.join(RECORD_MODES[:-1])} or {RECORD_MODES[-1]}")
         if not isinstance(path, (str, PathLike)) or not str(path).strip():
             raise UsageError(f"a cassette is the path of a YAML file, not {path!r}")
         self._given = Path(path)
@@ -92,6 +92,8 @@ class Block:
         self._kept: list[RecordedCall] = []
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
+        #: What a block in mode `verify` is compared with.
+        self._verified: Cassette | None = None
         #: Answers that were asked for piece by piece.
         self.streams: list[Answering] = []
         self._path = self._given
@@ -213,12 +215,14 @@ class Block:
                 return RecordingTape()
             raise
         hint = f"Record the block anew with {_ANEW}." if renewable(cassette.facts) else UNRENEWABLE
-        if mode in ("none", "once"):
+        if mode in REPLAYING:
             self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
             redactor = self._open_clients(live=False).redactor
             normaliser = Normaliser(self._project.settings.normalise) if self._project is not None else None
             return ReplayTape(cassette, shown=shown, hint=lambda: hint, redactor=redactor, normaliser=normaliser)
-        if not renewable(cassette.facts):
+        if mode == "verify":
+            self._verified = cassette
+        elif not renewable(cassette.facts):
             raise UsageError(f"{shown} cannot be made again: {SWITCHED_OFF}. Move the file away first if it should go")
         return RecordingTape()
 
@@ -241,6 +245,8 @@ class Block:
         if isinstance(tape, ReplayTape):
             return None
         tape.close()
+        if self._mode == "verify":
+            return None
         if error is not None:
             self.failed(error)
         whole = tape.final and not self._unfinished
@@ -275,13 +281,32 @@ class Block:
                     await self._clients.aclose()
 
     def _raise_miss(self, error: BaseException | None) -> None:
-        """A request that was not recorded counts, also where the code in the block swallowed the exception."""
+        """What is not as it was recorded counts, also where the code in the block swallowed the exception."""
+        if error is None and self._mode == "verify":
+            self._compare()
         if error is None and isinstance(self.tape, ReplayTape) and self.tape.missed is not None:
             raise self.tape.missed
 
+    def _compare(self) -> None:
+        """Hold what was sent against the recording.
+
+        Raises:
+            TrialError: It differs, or there is no recording.
+        """
+        then, now = self._verified, self.tape.interactions
+        if then is None and not now:
+            return
+        found = ["it is not recorded"] if then is None else list(status_changes(then.interactions, now))
+        if then is not None:
+            before = [str(one["name"]) for one in then.facts.tools]
+            called = [one.name for one in self._kept]
+            found += [f"recorded tools {before} -> {called}"] if before != called else []
+        if found:
+            raise TrialError("cassette_differs", f"{self._shown}: {'; '.join(found)}", where=self._shown)
+
     def _warn(self) -> None:
         """Say why nothing was written, though something was answered."""
-        if self.tape.interactions and not self.tape.replays:
+        if self.tape.interactions and not self.tape.replays and self._mode != "verify":
             why = self._unfinished or "not every request in it was answered for good"
             warnings.warn(f"{self._shown} was not written: {why}", stacklevel=3)
 
@@ -319,7 +344,7 @@ def current_block() -> Block | None:
 
 def cassette(
     path: str | Path,
-    record_mode: Literal["none", "once", "rewrite", "all"] | None = None,
+    record_mode: RecordMode | None = None,
     *,
     base_url: str | None = None,
     api_key_env: str | None = None,
@@ -333,7 +358,8 @@ def cassette(
     Args:
         path: In the project; a relative path starts at the project's folder.
         record_mode: none (replay only), once (replay, or record if there is no file), rewrite (record anew; the old file
-            stays until a final answer came) or all (keep also what is not final); default: the settings', which is none.
+            stays until a final answer came), all (keep also what is not final) or verify (send, compare with the file and
+            write nothing); default: the settings', which is none. A block runs once, so new_episodes is once.
         base_url: Where the block's clients send to; default: as the SDK reads it.
         api_key_env: Environment variable that holds the key for `base_url`.
 
@@ -341,6 +367,7 @@ def cassette(
         UsageError: The mode or the path is wrong, or a cassette is open already.
         CassetteDamaged: The file is there and cannot be trusted.
         CassetteMiss: A request is not recorded, in a block that replays.
+        TrialError: In mode verify: statuses, or the number of requests or tools, are not as recorded.
         StorageError: The file could not be written.
     """
     return Block(path, mode=record_mode, endpoint=Endpoint(base_url, api_key_env))

@@ -39,7 +39,7 @@ def differences(
             return ("it is not recorded",)
         return (f"the recording no longer matches: {before.error.message}",)
     sorts = (
-        _statuses(recorded, sent),
+        status_changes(recorded, sent),
         _errors(before, now),
         _tool_calls(before, now, redact),
         _changed("finish reason", before.finish_reason, now.finish_reason),
@@ -58,8 +58,11 @@ def _changed(what: str, before: JSON, now: JSON) -> Iterator[str]:
         yield f"{what} {_short(before)} -> {_short(now)}"
 
 
-def _statuses(recorded: Sequence[Interaction], sent: Sequence[Interaction]) -> Iterator[str]:
-    """How often something unfinished is looked at is chance, so that of GET requests only failures count."""
+def status_changes(recorded: Sequence[Interaction], sent: Sequence[Interaction]) -> Iterator[str]:
+    """Yield how requests and their final statuses differ.
+
+    How often something unfinished is looked at is chance, so that of GET requests only failures count.
+    """
     before, now = _asked(recorded), _asked(sent)
     if len(before) != len(now):
         yield f"requests {len(before)} -> {len(now)}"

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 import harness as library
+from harness.errors import CassetteMiss, TrialError
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import harness, write
 from tests.recorded_twice import rows
@@ -209,3 +211,32 @@ def test_an_unknown_mode_names_all_of_them(project: Path) -> None:
     result = harness("run", "--record-mode", "always")
     assert result.exit_code == 2
     assert "'none', 'once', 'new_episodes', 'rewrite', 'all', 'verify'" in result.stderr
+
+
+def test_a_block_is_verified_against_its_file_and_new_episodes_only_adds_files(project: Path) -> None:
+    write(project, {})
+    with ChatServer(faults=lambda number, body: Reply(400, error()) if body["model"] == "bad" else None) as server:
+
+        def ask(mode: Any, model: str, times: int = 1) -> None:
+            with library.cassette("cassettes/block.yaml", record_mode=mode, base_url=server.url) as block:
+                for _ in range(times):
+                    try:
+                        block.sync_client.chat.completions.create(
+                            model=model, messages=[{"role": "user", "content": "Hi"}]
+                        )
+                    except openai.BadRequestError:
+                        pass
+
+        with pytest.raises(TrialError, match="it is not recorded"):
+            ask("verify", "good")
+        assert not (project / "cassettes").exists()
+        ask("new_episodes", "good")
+        before = texts(project)
+        ask("verify", "good")
+        with pytest.raises(TrialError, match="request 1: status 200 -> 400"):
+            ask("verify", "bad")
+        with pytest.raises(TrialError, match="requests 1 -> 2"):
+            ask("verify", "good", times=2)
+        with pytest.raises(CassetteMiss, match="record_mode='rewrite'"):
+            ask("new_episodes", "other")
+    assert texts(project) == before
