@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from harness.records import JSON
@@ -12,6 +13,7 @@ from harness.records import JSON
 MAX_CHARACTERS = 10_000_000
 #: Levels of nesting that are still parsed.
 MAX_DEPTH = 200
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class NotJSON(ValueError):
@@ -50,6 +52,25 @@ def parse_json(text: str, *, unique: bool = True) -> JSON:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise JSONTooLarge(f"JSON nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def whole_text(text: str) -> str:
+    """Return a text that can be sent and written: halves of characters are joined, or replaced where one is missing.
+
+    JSON can hold half a character (a lone surrogate, RFC 8259 §8.2), and a stream can cut one in two.
+    """
+    if text.isascii() or not _HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def whole_texts(value: JSON) -> JSON:
+    """Return a value with `whole_text` of every text in it."""
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, dict):
+        return {whole_text(key): whole_texts(item) for key, item in value.items()}
+    return [whole_texts(item) for item in value] if isinstance(value, list) else value
 
 
 def same_json(left: JSON, right: JSON) -> bool:

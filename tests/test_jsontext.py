@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.jsontext import JSONTooLarge, NotJSON, parse_json, same_json
+from harness.jsontext import JSONTooLarge, NotJSON, parse_json, same_json, whole_text, whole_texts
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -74,3 +74,17 @@ def test_what_lies_within_the_limits_is_read() -> None:
     assert parse_json("[" * 200 + "]" * 200)
     assert parse_json('"' + "[" * 300 + '"') == "[" * 300
     assert parse_json("[" + "[]," * 300 + "[]]")
+
+
+@given(st.text())
+def test_characters_that_came_in_halves_are_whole_again(text: str) -> None:
+    units = text.encode("utf-16-le", "surrogatepass")
+    halves = "".join(chr(units[at] | units[at + 1] << 8) for at in range(0, len(units), 2))
+    assert whole_text(halves) == text
+
+
+@given(st.text(st.characters(codec=None) | st.characters(categories=["Cs"])))
+def test_what_is_left_of_half_characters_can_be_sent(text: str) -> None:
+    whole = whole_text(text)
+    whole.encode()
+    assert whole_texts({text: [text, 1]}) == {whole: [whole, 1]}

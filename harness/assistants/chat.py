@@ -11,6 +11,7 @@ from harness.assistants.conversation import Answer, Turns, converse
 from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
+from harness.jsontext import whole_text
 from harness.records import Attachment, Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
 from harness.tools import Definition
@@ -160,7 +161,7 @@ async def _read_stream(reply: wire.Reply, session: Session) -> Answer:
         async for when, data in events:
             if data == "[DONE]":
                 break
-            chunk = _sound(wire.parsed(data.encode()))
+            chunk = _sound(wire.parsed(data.encode(), pieces=True))
             model = wire.word(chunk.get("model")) or model
             response_id = wire.word(chunk.get("id")) or response_id
             usage = chunk.get("usage") or usage
@@ -181,17 +182,17 @@ async def _read_stream(reply: wire.Reply, session: Session) -> Answer:
             "truncated_stream", f"the stream ended after {len(''.join(content))} characters without a finish reason"
         )
     return Answer(
-        text="".join(content),
+        text=whole_text("".join(content)),
         usage=read_usage(usage),
         start=reply.start,
         end=reply.end,
         first_content=first,
         finish_reason=finish,
-        refusal="".join(refusal) or None,
+        refusal=whole_text("".join(refusal)) or None,
         model=model,
         response_id=response_id,
         tool_calls=tuple(
-            ToolCall(id=call["id"], name=call["name"], arguments=wire.arguments(call["arguments"]))
+            ToolCall(id=call["id"], name=call["name"], arguments=wire.arguments(whole_text(call["arguments"])))
             for _, call in sorted(calls.items())
         ),
     )

@@ -15,6 +15,7 @@ from harness.assistants.session import Session
 from harness.assistants.usage import read_usage
 from harness.errors import ServiceError
 from harness.functions import Place
+from harness.jsontext import whole_text
 from harness.records import JSON, Attachment, Message, ToolCall, Transcript, Turn
 from harness.suites.suite import AssistantSpec
 from harness.tools import Definition, ToolSpec
@@ -271,7 +272,7 @@ async def _streamed(reply: wire.Reply, session: Session) -> tuple[Mapping[str, A
                 break
             if whole is not None:
                 continue  # a connection that is read to its end can be used again
-            event = wire.parsed(data.encode())
+            event = wire.parsed(data.encode(), pieces=True)
             kind = event.get("type")
             if kind == "error" or (kind is None and event.get("error")):
                 raise wire.refused(event.get("error") or event, kinds=_kind)
@@ -281,9 +282,9 @@ async def _streamed(reply: wire.Reply, session: Session) -> tuple[Mapping[str, A
                     deltas.append(wire.text(event.get("delta")))
                     session.heard(deltas[-1])
             if kind in _ENDS and isinstance(event.get("response"), Mapping):
-                whole = event["response"]
+                whole = wire.mended(event["response"], data.encode())
     if whole is not None:
-        return whole, "".join(deltas), first
+        return whole, whole_text("".join(deltas)), first
     raise ServiceError(
         "truncated_stream", f"the stream ended after {len(''.join(deltas))} characters without its last event"
     )

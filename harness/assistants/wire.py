@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assistants.failures import service_failure
 from harness.assistants.session import Session
-from harness.errors import ServiceError
-from harness.jsontext import MAX_CHARACTERS, JSONTooLarge, NotJSON, parse_json
+from harness.errors import ServiceError, TrialError
+from harness.jsontext import MAX_CHARACTERS, JSONTooLarge, NotJSON, parse_json, whole_texts
 from harness.recording import STEP, sse
 from harness.records import Attachment
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
 
 _SHOWN = 200
+#: Escapes of halves of characters, most of which stand beside their other half.
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,6 +145,9 @@ async def sent(
         yield Reply(response=response, streamed=stream and content_type.startswith("text/event-stream"))
     except (openai.OpenAIError, httpx2.TransportError) as error:
         raise service_failure(error) from error
+    except UnicodeEncodeError:
+        # What services say is mended where it is read.
+        raise TrialError("request", "the request cannot be sent: a text in it has half a character") from None
     except UNREADABLE as error:
         raise ServiceError("protocol", f"the answer is not what the API promises ({error})") from error
 
@@ -155,8 +161,13 @@ def merged(settings: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def parsed(content: bytes, content_type: str = "text/event-stream") -> Mapping[str, Any]:
+def parsed(content: bytes, content_type: str = "text/event-stream", *, pieces: bool = False) -> Mapping[str, Any]:
     """Return an answer's JSON object.
+
+    Args:
+        content: The JSON.
+        content_type: What the service calls it.
+        pieces: Texts in it are pieces, which may end in the middle of a character.
 
     Raises:
         ServiceError: It is no JSON, or no object, or an error that the service sent as its answer.
@@ -175,7 +186,15 @@ def parsed(content: bytes, content_type: str = "text/event-stream") -> Mapping[s
     if not isinstance(body, Mapping):
         said = "a list" if isinstance(body, list) else json.dumps(body)[:_SHOWN]
         raise ServiceError("protocol", f"the answer is {said}, not a JSON object")
-    return body
+    return body if pieces else mended(body, content)
+
+
+def mended(body: Mapping[str, Any], content: bytes) -> Mapping[str, Any]:
+    """Return a part of an answer with no half characters in its texts; `content` is the JSON that it was read from."""
+    if not _HALVES.search(content):
+        return body
+    found: Mapping[str, Any] = whole_texts(body)
+    return found
 
 
 def refused(error: Any, *, kinds: Callable[[str], str] = lambda code: "server") -> ServiceError:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.records import JSON, Outcome, Result
-from harness.reports import notes, words
+from harness.reports import clean, notes, words
 from harness.summary.breakdown import Slice
 
 #: Columns that every row has, and what they hold. `metadata.<name>` columns follow them.
@@ -90,7 +90,8 @@ def flat(result: Result) -> dict[str, JSON]:
 def csv_text(rows: Sequence[Mapping[str, JSON]]) -> str:
     """Return flat rows as CSV with a header (RFC 4180).
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it: answers are other people's text.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, and control characters are left
+    out: answers are other people's text.
     """
     columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
     file = io.StringIO()
@@ -173,4 +174,6 @@ def _cell(value: JSON) -> str:
 
 
 def _defused(text: str) -> str:
+    # Readers of CSV stop at a NUL, and terminals obey what they are shown; results.jsonl has the text as it was.
+    text = clean.block(text)
     return f"'{text}" if _FORMULA.match(text) else text

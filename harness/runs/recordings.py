@@ -41,6 +41,7 @@ UNFINISHED = frozenset(
         "quota",
         "server",
         "truncated_stream",
+        "too_large",
         "protocol",
         "redirect",
         "mcp",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.faults.entries import Bare, Ends, Fault, Ran
+from tests.projects import harness
 
 
 def _always(**fault: Any) -> Sequence[Mapping[str, Any]]:
@@ -15,6 +20,27 @@ def _always(**fault: Any) -> Sequence[Mapping[str, Any]]:
 def _marked_as_truncated(ran: Ran) -> None:
     assert [row["extra"]["truncated"] for row in ran.rows] == [True]
     assert "truncated: 1 trial had an answer that ended at its longest length" in ran.result.stdout
+
+
+_ODD = "Hello a\ud800b\0\x1b[31m\u202e</script>"
+_CUT_IN_TWO = "".join(
+    f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}, 'finish_reason': reason}]})}\n\n"
+    for text, reason in (("Hello \ud83c", None), ("\udf0d", "stop"))
+)
+
+
+def _can_be_read_everywhere(ran: Ran) -> None:
+    assert "\x1b" not in ran.result.output
+    assert harness("report", "--format", "html,md,junit,csv,json").exit_code == 0
+    (folder,) = ran.root.glob("reports/*/")
+    text = {path.suffix: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert ElementTree.fromstring(text[".xml"]).find(".//testcase") is not None
+    assert len(list(csv.DictReader(io.StringIO(text[".csv"])))) == 1
+    assert json.loads(text[".json"])
+    assert "Hello ab" in text[".html"] or "Hello a\ufffdb" in text[".html"]
+    assert _ODD not in text[".html"]
+    assert "\x1b" not in "".join(text.values())
+    assert "\0" not in "".join(text.values())
 
 
 _PROTOCOL = Ends(outcome="error", kind="protocol", kept=False)
@@ -199,6 +225,36 @@ ROWS: Sequence[Fault] = (
         rules=_always(set={"choices.0.finish_reason": "tired", "id": None, "mood": {"x": 1}}),
         harness=Ends(outcome="passed"),
         bare=Bare(returns="it as it is", check=lambda got: got.choices[0].finish_reason == "tired"),
+    ),
+    Fault(
+        id="F28",
+        what="half a character, NUL and a terminal's escapes in the answer",
+        rules=_always(set={"choices.0.message.content": _ODD}),
+        harness=Ends(outcome="passed", also=_can_be_read_everywhere, words="every report can be read"),
+        bare=Bare(returns="it as it is", check=lambda got: got.choices[0].message.content == _ODD),
+    ),
+    Fault(
+        id="F28b",
+        what="half a character in an answer that the next turn sends back",
+        rules=_always(set={"choices.0.message.content": _ODD}),
+        suite={"cases": [{"id": "one", "turns": [{"input": "hi"}, {"input": "again"}]}]},
+        harness=Ends(outcome="passed", attempts=2, words="�"),
+    ),
+    Fault(
+        id="F28c",
+        what="a character that a stream cuts in two",
+        stream=True,
+        rules=_always(text=_CUT_IN_TWO, type="text/event-stream"),
+        expect={"equals": "Hello 🌍"},
+        harness=Ends(outcome="passed", words="it is whole again"),
+        bare=Bare(returns="its halves", check=lambda got: got == "Hello \ud83c\udf0d"),
+    ),
+    Fault(
+        id="F28d",
+        what="an answer of 11 MB",
+        rules=_always(set={"choices.0.message.content": "x" * 11_000_000}),
+        harness=Ends(outcome="error", kind="too_large", kept=False),
+        bare=Bare(returns="it as it is", check=lambda got: len(got.choices[0].message.content) == 11_000_000),
     ),
     Fault(
         id="F29",

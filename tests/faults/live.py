@@ -52,9 +52,9 @@ def _suite(fault: Fault, url: str) -> str:
             "model": "m",
             "base_url": url,
             "stream": fault.stream,
-            **fault.suite,
             "expect": fault.expect,
             "cases": [{"id": f"case-{number}", "input": f"hi {number}"} for number in range(1, fault.cases + 1)],
+            **fault.suite,
         },
         sort_keys=False,
     )
