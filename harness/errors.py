@@ -168,7 +168,7 @@ class CassetteDamaged(TrialError):
 
 class ServiceError(TrialError):
     """The service failed for good: `kind` is one of rate_limited, timeout, connection, bad_request, authentication,
-    permission, server, protocol, unknown."""
+    permission, server, protocol, too_large, unknown."""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:

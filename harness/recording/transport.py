@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ServiceError
 from harness.recording import sse
 from harness.recording.broken import from_words, in_words
 from harness.recording.cassette import Interaction, Request
@@ -32,6 +32,7 @@ from harness.recording.tape import (
     current_conversation,
     current_tape,
 )
+from harness.recording.unpacking import aunpacked, awhole, unpacked, whole
 
 #: Stock vcrpy has no failed attempts; this status makes an SDK that replays the file there retry as well.
 NO_RESPONSE = 599
@@ -82,7 +83,7 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
                 take.opened(response)
                 if take.streams:
                     return take.response(_AsyncTee(response, take))
-                content = await response.aread()
+                content = await awhole(response)
             take.finish(content)
             return take.response(httpx2.ByteStream(content))
         except TimeoutError:
@@ -132,7 +133,7 @@ class RecordingTransport(httpx2.BaseTransport):
             take.opened(response)
             if take.streams:
                 return take.response(_SyncTee(response, take))
-            content = response.read()
+            content = whole(response)
             take.finish(content)
             return take.response(httpx2.ByteStream(content))
         except httpx2.TransportError as error:
@@ -296,7 +297,7 @@ def _ends(block: bytes) -> bool:
 class _AsyncTee(_Tee, httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._live.aiter_bytes():
+            async for chunk in aunpacked(self._live):
                 self._seen(chunk)
                 yield chunk
         except httpx2.TransportError as error:
@@ -304,6 +305,9 @@ class _AsyncTee(_Tee, httpx2.AsyncByteStream):
                 self._done()
                 return
             self._done(error=error)
+            raise
+        except ServiceError:
+            self._take.abandon()
             raise
         self._done(at_eof=True)
 
@@ -315,7 +319,7 @@ class _AsyncTee(_Tee, httpx2.AsyncByteStream):
 class _SyncTee(_Tee, httpx2.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for chunk in self._live.iter_bytes():
+            for chunk in unpacked(self._live):
                 self._seen(chunk)
                 yield chunk
         except httpx2.TransportError as error:
@@ -323,6 +327,9 @@ class _SyncTee(_Tee, httpx2.SyncByteStream):
                 self._done()
                 return
             self._done(error=error)
+            raise
+        except ServiceError:
+            self._take.abandon()
             raise
         self._done(at_eof=True)
 

@@ -43,6 +43,7 @@ UNFINISHED = frozenset(
         "truncated_stream",
         "too_large",
         "protocol",
+        "too_large",
         "redirect",
         "mcp",
         "internal",
