@@ -17,10 +17,14 @@ SHOWN = 500
 _BROKE_OFF = ("Server disconnected", "peer closed")
 
 
-def service_failure(error: Exception) -> HarnessError:
+def service_failure(error: Exception, *, key: str | None = None) -> HarnessError:
     """Return the trial error (or, for refused credentials, the run error) that an SDK exception means.
 
     Anything that is not the SDK's is returned as an `unknown` service error that names its type.
+
+    Args:
+        error: The exception.
+        key: Name of the variable that holds the key that was sent, if it is known.
     """
     import httpx2
     import openai
@@ -35,8 +39,8 @@ def service_failure(error: Exception) -> HarnessError:
         return advised("connection", _no_connection(error))
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return CredentialsError(
-            f"the service refused the credentials (HTTP {error.status_code}): {_said(error)} Check the key that "
-            "OPENAI_API_KEY, or the suite's `api_key_env`, names."
+            f"the service refused the credentials (HTTP {error.status_code}): {_said(error)} Check the key in "
+            f"{key or 'OPENAI_API_KEY, or in the variable that `api_key_env:` names'}."
         )
     if isinstance(error, openai.APIStatusError):
         asked = retry_after(error.response.headers, now=time.time())

@@ -144,7 +144,7 @@ async def sent(
         content_type = response.headers.get("content-type", "")
         yield Reply(response=response, streamed=stream and content_type.startswith("text/event-stream"))
     except (openai.OpenAIError, httpx2.TransportError) as error:
-        raise service_failure(error) from error
+        raise service_failure(error, key=session.endpoint.api_key_env) from error
     except UnicodeEncodeError:
         # What services say is mended where it is read.
         raise TrialError("request", "the request cannot be sent: a text in it has half a character") from None
