@@ -43,7 +43,6 @@ UNFINISHED = frozenset(
         "truncated_stream",
         "too_large",
         "protocol",
-        "too_large",
         "redirect",
         "mcp",
         "internal",
