@@ -91,6 +91,8 @@ class Course:
                 await self._runner.keep(held)
             finally:
                 kept.set()
+            # A trial that may send nothing more is as if it had never started.
+            self.all_started = self.all_started and not held.refused
             result = await self._runner.result(held)
             self._ordered.put(position, result)
         except Exception as error:  # noqa: BLE001 (raised again when the others are done)
