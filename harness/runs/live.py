@@ -25,7 +25,7 @@ _FOLDER = Path(".harness") / "live"
 #: Bytes that the recording and the row of a trial may well take.
 _ROOM = 10_000
 #: Seconds to wait for another process, and between two looks.
-PATIENCE = 10.0
+PATIENCE = 3.0
 _PAUSE = 0.05
 
 
