@@ -13,6 +13,9 @@ from harness.records import JSON
 _SHOWN = 60
 _FIELDS = 3
 _ABSENT = object()
+#: Work that one message is worth: bytes of bodies that are compared, where each comparison costs as much as some more.
+_MOST_COMPARED = 1_000_000
+_EACH = 5_000
 
 
 def explain_miss(request: Request, recorded: Sequence[Request], *, shown: str, played: int, hint: str) -> str:
@@ -40,7 +43,7 @@ def explain_miss(request: Request, recorded: Sequence[Request], *, shown: str, p
 def _nearest(request: Request, recorded: Sequence[Request]) -> list[str]:
     best: list[str] = []
     best_size: int | None = None
-    for other in recorded:
+    for other in _candidates(request, recorded):
         found = list(_differences(request, other))
         size = sum(weight for weight, _ in found)
         if best_size is None or size < best_size:
@@ -49,6 +52,20 @@ def _nearest(request: Request, recorded: Sequence[Request]) -> list[str]:
             if len(found) > _FIELDS:
                 best.append(f"and {len(found) - _FIELDS} more")
     return best
+
+
+def _candidates(request: Request, recorded: Sequence[Request]) -> Iterator[Request]:
+    """Yield what may be the nearest, requests to the same resource first; of very many, those that are next in order."""
+    left = _MOST_COMPARED
+    for other in sorted(recorded, key=lambda other: _apart(request, other)):
+        yield other
+        left -= _EACH + len(request.body or b"") + len(other.body or b"")
+        if left < 0:
+            return
+
+
+def _apart(now: Request, then: Request) -> bool:
+    return now.method != then.method or resource(urlsplit(now.uri).path) != resource(urlsplit(then.uri).path)
 
 
 def _differences(now: Request, then: Request) -> Iterator[tuple[int, str]]:

@@ -18,7 +18,7 @@ from harness.patterns import Pattern
 from harness.recording import sse
 from harness.recording.disguises import disguises
 from harness.recording.pieces import Pieces, Span
-from harness.recording.shapes import shapes, without_shapes
+from harness.recording.shapes import MARKS, shapes, without_shapes
 from harness.records import JSON
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ class Redactor:
         self._patterns = tuple(patterns)
         self._fields = tuple(fields)
         self._secrets: frozenset[str] = frozenset()
-        self._guard: Any = None
         self._known: re.Pattern[str] | None = None
+        #: Says of bytes whether a known secret may be in them, or a key.
+        self._guard = _guard(MARKS)
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
@@ -89,7 +90,7 @@ class Redactor:
         # Longest first, so that a secret inside another leaves no rest behind.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, ordered)))
-        self._guard = _guard(ordered)
+        self._guard = _guard([*ordered, *MARKS])
 
     @classmethod
     def from_environment(
@@ -106,9 +107,10 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with secrets replaced by a fixed word."""
-        if self._known is not None and self._guard(text.encode("utf-8", "surrogatepass")):
-            text = self._known.sub(PLACEHOLDER, text)
-        text = without_shapes(text, PLACEHOLDER)
+        if self._guard(text.encode("utf-8", "surrogatepass")):
+            if self._known is not None:
+                text = self._known.sub(PLACEHOLDER, text)
+            text = without_shapes(text, PLACEHOLDER)
         for pattern in self._patterns:
             text = pattern.sub(PLACEHOLDER, text)
         return text
@@ -165,14 +167,14 @@ class Redactor:
         host = parts.netloc.rpartition("@")[2]
         pairs = parts.query.split("&")
         kept = "&".join(pair for pair in pairs if whole_query or pair.partition("=")[0] in ALLOWED_QUERY)
-        return urlunsplit((parts.scheme, self.text(host), self.text(parts.path), self.text(kept), ""))
+        return self.text(urlunsplit((parts.scheme, host, parts.path, kept, "")))
 
     def _found(self, text: str) -> Iterator[Span]:
         """Yield what `text` would lose, in order and without overlaps."""
         spans: list[Span] = []
-        if self._known is not None and self._guard(text.encode("utf-8", "surrogatepass")):
-            spans += [match.span() for match in self._known.finditer(text)]
-        spans += shapes(text)
+        if self._guard(text.encode("utf-8", "surrogatepass")):
+            spans += [match.span() for match in self._known.finditer(text)] if self._known is not None else []
+            spans += shapes(text)
         for pattern in self._patterns:
             spans += pattern.spans(text)
         last = 0

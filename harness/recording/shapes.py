@@ -25,8 +25,8 @@ _BEGINS = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A
 # The rough one finds quickly that there is nothing; with a look behind, `re` would try at every character.
 _ROUGH = re.compile(_SHAPE)
 _EXACT = re.compile(f"{_BEGINS}(?:{_SHAPE})")
-# One of these stands in every text that has such a shape; looking for them first costs a fraction of the pattern.
-_MARKS = (
+#: One of these stands in every text that has such a shape; looking for them first costs a fraction of the pattern.
+MARKS = (
     "sk-",
     "Bearer",
     "ghp_",
@@ -59,4 +59,4 @@ def shapes(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _suspicious(text: str) -> bool:
-    return any(mark in text for mark in _MARKS) and _ROUGH.search(text) is not None
+    return _ROUGH.search(text) is not None
