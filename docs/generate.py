@@ -64,6 +64,14 @@ def events() -> str:
     return "\n".join(rows)
 
 
+def failure_kinds() -> str:
+    """A table of the kinds of failures of services, and after which of them a request is sent again."""
+    from harness.limits.kinds import KINDS
+
+    rows = [f"| `{one.name}` | {_cell(one.means)} | {one.again} | {_cell(one.advice)} |" for one in KINDS]
+    return "\n".join(["| error | what happened | sent again | what to do |", "| --- | --- | --- | --- |", *rows])
+
+
 def exit_codes() -> str:
     """A table of exit codes, and which wins."""
     from harness.errors import PRECEDENCE, ExitCode

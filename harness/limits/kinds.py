@@ -43,7 +43,8 @@ KINDS = (
     Kind("authentication", "the service does not know the key (401)", "Check the key."),
     Kind("permission", "the key may not do this (403)", "Check what the key may do."),
     Kind("redirect", "the service sent us elsewhere", "Redirects are not followed: the address may be wrong."),
-    Kind("protocol", "the answer is not what the API promises", ""),
+    Kind("protocol", "the answer is not what the API promises", "", "no, unless it is not even HTTP"),
+    Kind("too_large", "the answer is larger than anybody reads", ""),
     Kind("truncated_stream", "a stream ended before its end", ""),
     Kind("unknown", "anything else", ""),
 )

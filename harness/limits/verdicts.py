@@ -21,7 +21,13 @@ _TRANSIENT = frozenset({408, 409, 429})
 #: Codes by which services say that there is no money left, which no waiting changes.
 QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 #: Before these, nothing of a request had been sent.
-_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_UNSENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.UnsupportedProtocol,
+    httpx2.ProxyError,
+)
 #: An answer that is an error object and nothing else.
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _LARGEST_ERROR = 20_000
@@ -105,9 +111,9 @@ def maybe_paid(error: str) -> bool:
     """Whether an attempt that failed may have been paid for: it had been sent when it broke.
 
     Args:
-        error: The word that a recording keeps: `connection: ReadError`.
+        error: The words that a recording keeps: `connection: ReadError: what it said`.
     """
-    return error.partition(": ")[2] not in {one.__name__ for one in _UNSENT}
+    return error.partition(": ")[2].partition(": ")[0] not in {one.__name__ for one in _UNSENT}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError, TrialError
+from harness.limits.verdicts import maybe_paid
 from harness.plan import Trial
-from harness.recording import Interaction, RecordingTape
+from harness.recording import RecordingTape
 from harness.runs.stop import Stop
 from harness.store.journal import Journal
-
-#: Failures before anything of the request left this machine.
-_UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError")
 
 
 class Sending:
@@ -70,10 +68,6 @@ class Sending:
 
 def _lost(tape: RecordingTape, *, kept: bool) -> int:
     asked = [one for one in tape.interactions if one.request.method != "GET"]
-    unanswered = sum(one.error is not None and not _unsent(one) for one in asked)
+    unanswered = sum(one.error is not None and maybe_paid(one.error) for one in asked)
     answered = 0 if kept else sum(one.error is None and one.status < 400 for one in asked)
     return tape.unheard + unanswered + answered
-
-
-def _unsent(one: Interaction) -> bool:
-    return (one.error or "").endswith(_UNSENT)

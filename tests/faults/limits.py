@@ -36,6 +36,10 @@ def _no_key(ran: Ran) -> None:
     assert "none-needed" not in ran.result.output
 
 
+def _nothing_paid(ran: Ran) -> None:
+    assert "may have been paid" not in ran.result.output
+
+
 def _closed_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -202,7 +206,13 @@ ROWS: Sequence[Fault] = (
         what="nobody listens at the address",
         suite={"base_url": f"http://127.0.0.1:{_closed_port()}/v1"},
         harness=Ends(
-            outcome="error", kind="connection", attempts=3, requests=(0, 0), kept=False, says=["nobody answers at"]
+            outcome="error",
+            kind="connection",
+            attempts=3,
+            requests=(0, 0),
+            kept=False,
+            says=["nobody answers at"],
+            also=_nothing_paid,
         ),
     ),
     Fault(
