@@ -112,9 +112,8 @@ def _syntax(error: json.JSONDecodeError) -> str:
     if not error.doc.strip():
         return "not JSON: the text is empty"
     near = error.doc[error.pos : error.pos + 20]
-    return (
-        f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at line {error.lineno}, column {error.colno}, near {near!r}"
-    )
+    what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    return f"not JSON: {what} at line {error.lineno}, column {error.colno}, near {near!r}"
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

@@ -241,7 +241,9 @@ async def _listed(session: Session, path: str, *, run_id: str | None = None) -> 
         async with wire.sent(session, "GET", path, query=query, headers=BETA) as reply:
             page = await reply.body()
             end = reply.end
-        found += [one for one in page.get("data") or () if isinstance(one, Mapping)]
+        if not isinstance(page.get("data"), list):
+            raise ServiceError("protocol", "the service answered with something else than a list")
+        found += [one for one in page["data"] if isinstance(one, Mapping)]
         last = wire.word(page.get("last_id"))
         if not page.get("has_more") or last is None:
             return found, end

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 
@@ -54,11 +55,11 @@ class Faults:
         fault: {reset: headers}
     ```
 
-    All of `match` must hold: `path`, `method`, `model` (one of these), `contains` (all of these texts are in the body),
-    `nth` (it is the n-th request for which the rest holds). Of those that match, a fault meets the first so many
-    (`times`), each n-th (`every`), or a part (`share`, drawn by seed and request, so that the order of requests that run
-    side by side does not matter); without any of these, all. With `per: request`, equal requests are counted apart from
-    others.
+    All of `match` must hold: `path` (`*` stands for anything), `method`, `model` (one of these), `contains` (all of these
+    texts are in the body), `nth` (it is the n-th request for which the rest holds). Of those that match, a fault meets
+    the first so many (`times`), each n-th (`every`), or a part (`share`, drawn by seed and request, so that the order of
+    requests that run side by side does not matter); without any of these, all. With `per: request`, equal requests are
+    counted apart from others.
 
     Args:
         rules: As in a file.
@@ -121,7 +122,7 @@ class Faults:
 def _matches(match: Mapping[str, JSON], asked: Asked) -> bool:
     body = asked.body.decode("utf-8", errors="replace") if "contains" in match else ""
     return (
-        ("path" not in match or asked.path in _many(match["path"]))
+        ("path" not in match or any(fnmatchcase(asked.path, path) for path in _many(match["path"])))
         and ("method" not in match or asked.method in _many(match["method"]))
         and ("model" not in match or asked.model in _many(match["model"]))
         and all(text in body for text in _many(match.get("contains", ())))

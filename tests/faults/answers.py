@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -67,6 +68,14 @@ ROWS: Sequence[Fault] = (
         rules=_always(truncate=60),
         harness=_PROTOCOL,
         bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F16c",
+        what="the same of a run that is looked at",
+        api="threads",
+        rules=[{"match": {"method": "GET", "path": "/v1/threads/*/runs/*"}, "fault": {"truncate": 60}}],
+        # The assistant, the thread, the run, one look, the run's end and the assistant's.
+        harness=replace(_PROTOCOL, attempts=5, requests=(6, 6), words="the run is cancelled"),
     ),
     Fault(
         id="F17",
@@ -152,6 +161,13 @@ ROWS: Sequence[Fault] = (
         rules=_always(set={"output": None}),
         harness=_PROTOCOL,
         bare=Bare(returns="it as it is", check=lambda got: got.output is None),
+    ),
+    Fault(
+        id="F22e",
+        what="a run whose messages are null",
+        api="threads",
+        rules=[{"match": {"path": "/v1/threads/*/messages"}, "fault": {"set": {"data": None}}}],
+        harness=replace(_PROTOCOL, attempts=6, requests=(7, 9)),
     ),
     Fault(
         id="F24",

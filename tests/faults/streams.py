@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.faults.entries import Bare, Ends, Fault, Ran
@@ -14,6 +15,10 @@ def _after(then: str, events: int = 3) -> Any:
     return [{"fault": {"stream": {"after": events, "then": then}}}]
 
 
+#: Where runs are started.
+_RUNS = {"method": "POST", "path": "/v1/threads/*/runs"}
+
+
 def _broken(kind: str) -> Ends:
     return Ends(outcome="error", kind=kind, kept=False, also=_keeps_the_start, words="what was said so far is shown")
 
@@ -22,6 +27,16 @@ def _keeps_the_start(ran: Ran) -> None:
     for row in ran.rows:
         assert row["output"]
         assert "Hello there, world".startswith(row["output"])
+
+
+def _of_a_run(letter: str, number: int, what: str, *, then: str, harness: Ends, **more: Any) -> Fault:
+    """The same of the stream of a run: the run is stopped, and what was made for it is taken away."""
+    rules = [{"match": _RUNS, "fault": {"stream": {"after": 8, "then": then}}}]
+    # The assistant, the thread, the run, its end and the assistant's.
+    ends = replace(harness, attempts=4, requests=(5, 5))
+    return Fault(
+        id=f"F{number}{letter}", what=what, api="threads", stream=True, script=_TALK, rules=rules, harness=ends, **more
+    )
 
 
 def _has_a_first_token(ran: Ran) -> None:
@@ -148,4 +163,7 @@ ROWS: Sequence[Fault] = (
         chat=Bare(raises="JSONDecodeError"),
         responses=Bare(raises="JSONDecodeError"),
     ),
+    _of_a_run("c", 35, "the same of a run", then="cut", harness=_broken("truncated_stream")),
+    _of_a_run("g", 36, "the stream of a run is reset", then="reset", harness=_broken("connection")),
+    _of_a_run("e", 37, "an error in the stream of a run", then="error", harness=_broken("server")),
 )

@@ -168,6 +168,8 @@ def test_pieces_and_comments_do_not_change_what_a_stream_says(client: httpx2.Cli
         ({"match": {"nth": 4}}, [200, 200, 200, 500]),
         ({"match": {"model": "other"}}, [200, 200, 200, 200]),
         ({"match": {"path": "/v1/chat/completions", "method": ["POST"]}}, [500, 500, 500, 500]),
+        ({"match": {"path": "/v1/*/completions"}}, [500, 500, 500, 500]),
+        ({"match": {"path": "/v1/threads/*"}}, [200, 200, 200, 200]),
         ({"match": {"contains": ["question", "2"]}}, [200, 200, 500, 200]),
         ({"times": 1, "per": "request"}, [500, 500, 500, 500]),
         ({"share": 1}, [500, 500, 500, 500]),
