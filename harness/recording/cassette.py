@@ -96,6 +96,8 @@ class Facts:
     tools: tuple[Mapping[str, JSON], ...] = ()
     #: What MCP servers said of their tools, by server.
     definitions: Mapping[str, JSON] = field(default_factory=dict)
+    #: Hashes of the code of the tools whose results are here, by name.
+    sources: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

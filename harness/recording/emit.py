@@ -98,6 +98,8 @@ def _of_tools(facts: Facts) -> str:
     if facts.definitions:
         pairs = (f"{indent}{_key(key)}: {_flow(one)}" for key, one in facts.definitions.items())
         text += ", definitions: {" + ",".join(pairs) + "}"
+    if facts.sources:
+        text += f",{indent}sources: {_flow(dict(facts.sources))}"
     return text
 
 

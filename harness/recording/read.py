@@ -162,6 +162,7 @@ def _facts(mark: Mapping[str, Any]) -> Facts:
         cost=None if cost is None else Decimal(str(cost)),
         tools=tuple(_call(one) for one in mark.get("tools") or ()),
         definitions=dict(mark.get("definitions") or {}),
+        sources={str(name): str(one) for name, one in dict(mark.get("sources") or {}).items()},
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import TrialError
 from harness.plan import Trial, cassette_path
 from harness.recording import Request, read_cassette
-from harness.recording.cassette import Key, request_key
 from harness.suites.suite import Suite
 
 #: `<case>.<n>.yaml`; a scorer's own calls (`<case>.<n>.judge.yaml`) are no trial's.
@@ -21,9 +20,14 @@ _TRIAL = re.compile(r".*\.([0-9]+)\.yaml\Z")
 class Strays:
     """The recordings in suites' folders that belong to none of their trials."""
 
-    def __init__(self) -> None:
+    def __init__(self, same: Callable[[Request, Request], bool] = lambda recorded, asked: recorded == asked) -> None:
+        """
+        Args:
+            same: Says of a recorded request and of one that is made now whether they are the same.
+        """
+        self._same = same
         self._claimed: dict[int, frozenset[Path]] = {}
-        self._first: dict[Path, Key | None] = {}
+        self._first: dict[Path, Request | None] = {}
 
     def about(self, trial: Trial) -> list[Path]:
         """Return those that may be a trial's under another name: its case's in other folders, and its variant's others.
@@ -35,8 +39,11 @@ class Strays:
 
     def of(self, trial: Trial, request: Request) -> Path | None:
         """Return the one that begins with `request`; None where there is none."""
-        key = request_key(request)
-        return next((path for path in self._near(trial) if self._begins(path) == key), None)
+        for path in self._near(trial):
+            first = self._begins(path)
+            if first is not None and self._same(first, request):
+                return path
+        return None
 
     def _near(self, trial: Trial) -> Iterator[Path]:
         own = trial.cassette
@@ -60,29 +67,32 @@ class Strays:
             self._claimed[id(suite)] = frozenset(_paths(suite, trial.cassettes))
         return self._claimed[id(suite)]
 
-    def _begins(self, path: Path) -> Key | None:
+    def _begins(self, path: Path) -> Request | None:
         if path not in self._first:
             self._first[path] = None
             with suppress(TrialError, OSError):
-                self._first[path] = request_key(read_cassette(path, shown=path.name).interactions[0].request)
+                self._first[path] = read_cassette(path, shown=path.name).interactions[0].request
         return self._first[path]
 
 
-def mending(trial: Trial, found: Path, *, root: Path) -> str:
-    """Return the command that gives a stray recording the name of a trial.
+def mending(trial: Trial, found: Path) -> str:
+    """Return the command that gives the recordings of a renamed variant or case their new name.
 
     Args:
-        trial: The trial.
+        trial: A trial that has none.
         found: The recording that begins as the trial does.
-        root: The project's folder, from which paths are shown.
     """
     own = trial.cassette
-    before, after = (found.parent, own.parent) if found.name == own.name else (found, own)
-    return f"harness cassettes mv {_shown(before, root)} {_shown(after, root)}"
+    suite = own.parent.parent.name
+    if found.name == own.name:
+        before, after = f"{suite}/{found.parent.name}", f"{suite}/{own.parent.name}"
+    else:
+        before, after = f"{suite}//{_case(found)}", f"{suite}//{_case(own)}"
+    return f"harness cassettes mv {shlex.quote(before)} {shlex.quote(after)}"
 
 
-def _shown(path: Path, root: Path) -> str:
-    return shlex.quote(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+def _case(path: Path) -> str:
+    return path.name.removesuffix(".yaml").rpartition(".")[0]
 
 
 def _paths(suite: Suite, cassettes: Path) -> Iterator[Path]:

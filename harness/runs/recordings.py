@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -22,8 +22,10 @@ from harness.limits.budget import Account
 from harness.modes import REPLAYING
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Request, Tape, read_cassette, sealed
+from harness.recording.matching import Call, Shelf
 from harness.recording.read import LARGEST
 from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript, Turn
+from harness.runs.ageing import changes, definition_hash
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
 from harness.runs.moved import Strays, mending
 from harness.runs.workshop import Workshop
@@ -31,6 +33,7 @@ from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
 from harness.tools import Toolbox
 from harness.tools.recorded import Recording
+from harness.tools.sources import source_hash
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
 UNFINISHED = frozenset(
@@ -114,7 +117,9 @@ class Recordings:
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
         self._hashes: dict[int, str] = {}
-        self._strays = Strays()
+        #: Hashes of the code of tools.
+        self._code: dict[int, str | None] = {}
+        self._strays = Strays(self._same)
         #: Where trials that have no recording are recorded under another name, by the trials' ids.
         self.elsewhere: dict[str, Path] = {}
 
@@ -185,6 +190,12 @@ class Recordings:
         stale = bool(held.unused) or (held.failure is not None and held.failure.kind in STALE)
         return stale and renewable(tape.cassette.facts)
 
+    def _same(self, recorded: Request, asked: Request) -> bool:
+        """Whether a recorded request would answer one that is made now."""
+        body = recorded.body and self._workshop.clients.redactor.body(recorded.body)
+        shelf = Shelf([Call(slot=1, request=replace(recorded, body=body))], normaliser=self._workshop.normaliser)
+        return shelf.take(asked) is not None
+
     def _elsewhere(self, trial: Trial, request: Request) -> str | None:
         found = self._strays.of(trial, request)
         if found is None:
@@ -192,7 +203,7 @@ class Recordings:
         self.elsewhere[trial.id] = found
         return (
             f"The same request is recorded in {self._workshop.shown(found)}. If that is this trial under its former "
-            f"name, nothing has to be paid for again: `{mending(trial, found, root=self._workshop.root)}`."
+            f"name, nothing has to be paid for again: `{mending(trial, found)}`."
         )
 
     async def keep(self, held: Held, tape: Tape, cost: Decimal | None) -> CassetteRef | None:
@@ -264,12 +275,36 @@ class Recordings:
             cost=cost,
             tools=tuple(redacted(call.plain()) for call in kept),
             definitions=redacted(held.definitions),
+            sources={
+                name: one for name, one in self._sources(held, {call.name for call in kept}).items() if one is not None
+            },
         )
+
+    def changes(self, held: Held) -> tuple[str, ...]:
+        """Say what changed since a trial was recorded that its requests do not show."""
+        tape = held.tape
+        if not isinstance(tape, ReplayTape) or tape.cassette is None:
+            return ()
+        facts = tape.cassette.facts
+        sources = self._sources(held, facts.sources)
+        return changes(facts, definition=self._assistant_hash(held.trial.variant), sources=sources)
+
+    def _sources(self, held: Held, names: Collection[str]) -> dict[str, str | None]:
+        """Hashes of the code of those of a trial's tools that are replayed, by their names."""
+        found: dict[str, str | None] = {}
+        for toolbox in held.toolboxes:
+            for name, function in toolbox.replayed.items() if names else ():
+                if name in names and name not in found:
+                    # Functions live as long as the suites of a run, which load each once.
+                    if id(function) not in self._code:
+                        self._code[id(function)] = source_hash(function)
+                    found[name] = self._code[id(function)]
+        return found
 
     def _assistant_hash(self, variant: Variant) -> str:
         # Variants live as long as their suites, which the trials of this run hold.
         if id(variant) not in self._hashes:
-            self._hashes[id(variant)] = _digest(variant.assistant.plain())
+            self._hashes[id(variant)] = definition_hash(variant.assistant)
         return self._hashes[id(variant)]
 
 

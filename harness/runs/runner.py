@@ -223,6 +223,8 @@ class Runner:
         held.facts = provenance(tape) | ({} if basis is None else {"cost_basis": basis})
         if held.unused:
             held.facts["unused"] = len(held.unused)
+        if changed := self._recordings.changes(held):
+            held.facts["stale"] = list(changed)
         held.cassette = await self._recordings.keep(held, tape, held.cost)
 
     async def result(self, held: Held) -> Result:

@@ -38,7 +38,7 @@ def elsewhere(project: Project, plan: Plan) -> Mapping[str, str]:
     if not missing:
         return {}
     _, found = _replayed(project, missing)
-    return {one.id: mending(one, found[one.id], root=project.settings.root) for one in missing if one.id in found}
+    return {one.id: mending(one, found[one.id]) for one in missing if one.id in found}
 
 
 def _replayed(project: Project, trials: Sequence[Trial]) -> tuple[list[Result], Mapping[str, Path]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from harness.clock import Clock, use_clock
 from harness.errors import HarnessError, TrialError, UsageError
+from harness.functions import Function
 from harness.records import JSON, ToolCall, ToolSource
 from harness.tools.arguments import InvalidArguments, read_arguments
 from harness.tools.calls import distinct, failed, without_result
@@ -114,6 +115,15 @@ class Toolbox:
     def definitions(self) -> tuple[Definition, ...]:
         """The tools as the model is told of them."""
         return tuple(tool.definition for tool in self._tools.values())
+
+    @property
+    def replayed(self) -> Mapping[str, Function]:
+        """The code of the tools whose results are taken from a recording, by their names."""
+        return {
+            name: tool.function
+            for name, tool in self._tools.items()
+            if tool.function is not None and not _runs_again(tool)
+        }
 
     def serve(self, session: object) -> None:
         """Hand `session` to functions that take one, where it was made after this box."""

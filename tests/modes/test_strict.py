@@ -125,7 +125,7 @@ def test_a_renamed_variant_is_recognised_and_nothing_is_paid_twice(project: Path
         recorded(project, server)
         renamed = suite(server.url).replace("{v:", "{v2:")
         write(project, {"suites/s.yaml": renamed})
-        command = "harness cassettes mv cassettes/s/v cassettes/s/v2"
+        command = "harness cassettes mv s/v s/v2"
         missed = harness("run", "--no-html")
         assert missed.exit_code == 3
         assert command in rows(project)[0]["error"]["message"]
@@ -146,7 +146,7 @@ def test_a_renamed_case_is_recognised_and_a_new_one_is_recorded(project: Path) -
         write(project, {"suites/s.yaml": suite(server.url, cases="[{id: b, input: Hi}]")})
         refused = harness("record", "--yes")
         assert refused.exit_code == 2
-        assert "harness cassettes mv cassettes/s/v/a.1.yaml cassettes/s/v/b.1.yaml" in refused.stderr
+        assert "harness cassettes mv s//a s//b" in refused.stderr
         write(project, {"suites/s.yaml": suite(server.url, cases="[{id: c, input: Another question}]")})
         assert harness("record", "--yes", "--no-html").exit_code == 0
         assert len(server.requests) == 2
