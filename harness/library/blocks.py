@@ -44,6 +44,9 @@ from harness.tools.recorded import Recording
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
+    from harness.limits.sending import Limiter
+    from harness.settings import Settings
+
 _ANEW = "`record_mode='rewrite'`"
 
 
@@ -92,6 +95,7 @@ class Block:
         self._kept: list[RecordedCall] = []
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
+        self._limiter: Limiter | None = None
         #: What a block in mode `verify` is compared with.
         self._verified: Cassette | None = None
         #: Answers that were asked for piece by piece.
@@ -130,6 +134,12 @@ class Block:
         if self._tape is None:
             raise UsageError("the cassette is not open: write `with harness.cassette(...):`, or `async with`")
         return self._tape
+
+    def limiter(self, settings: Settings) -> Limiter:
+        """Return the limits of all that the block sends, whoever sends it."""
+        if self._limiter is None:
+            self._limiter = limiter(settings)
+        return self._limiter
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Keep these values, too, out of the recording from now on."""
@@ -322,7 +332,7 @@ class Block:
             settings, named = project.settings, self._endpoint.api_key_env
             self._clients = Clients(
                 environ=os.environ,
-                limiter=limiter(settings),
+                limiter=self.limiter(settings),
                 timeout=settings.timeout,
                 # Event loops may come and go in code that blocks: connections must not outlive the calls.
                 concurrency=0 if self._blocking else settings.concurrency or LIVE_CONCURRENCY,

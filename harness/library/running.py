@@ -38,6 +38,9 @@ def run(
     baseline: str | None = None,
     concurrency: int | None = None,
     timeout: str | float | None = None,
+    run_timeout: str | float | None = None,
+    rpm: float | None = None,
+    tpm: float | None = None,
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
@@ -61,6 +64,8 @@ def run(
         baseline: Variant to compare with, instead of the suite's.
         concurrency: Trials at the same time.
         timeout: Longest time a trial may take: seconds, or a text such as "2m".
+        run_timeout: Longest time the whole run may take.
+        rpm, tpm: Most requests, and most tokens, a minute to one service.
         strict: A recorded request that a trial does not make is an error; default: as the settings say.
         retries: Further attempts after a passing failure.
         exit_first: Start nothing new after the first failure that decides.
@@ -97,6 +102,9 @@ async def arun(
     baseline: str | None = None,
     concurrency: int | None = None,
     timeout: str | float | None = None,
+    run_timeout: str | float | None = None,
+    rpm: float | None = None,
+    tpm: float | None = None,
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
@@ -116,6 +124,9 @@ async def arun(
         record_mode=record_mode,
         concurrency=concurrency,
         timeout=timeout,
+        run_timeout=run_timeout,
+        rpm=rpm,
+        tpm=tpm,
         strict=strict,
         attempts=None if retries is None else retries + 1,
     )

@@ -187,7 +187,7 @@ async def talking(assistant: Defined, *, settings: Settings, listener: Listener)
     seconds = assistant.spec.timeout or settings.timeout
     clients = KeepingClients(
         environ=os.environ,
-        limiter=limiter(settings),
+        limiter=limiter(settings) if block is None else block.limiter(settings),
         timeout=seconds,
         concurrency=settings.concurrency or LIVE_CONCURRENCY,
         live=not tape.replays,
