@@ -27,7 +27,7 @@ CREDENTIALS = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request as it was sent, redacted; `body` is None where there was none."""
+    """A request as it was sent, redacted; where there was no `body`, it is empty (None in early recordings)."""
 
     method: str
     uri: str
