@@ -12,11 +12,13 @@ import pytest
 from harness.simulator import Served, served
 from harness.simulator.app import Simulator
 from harness.simulator.brain import Ask, Call
+from harness.simulator.front import faulty
 from harness.simulator.function import FunctionBrain, Said
 from harness.simulator.script import ScriptBrain
 from harness.simulator.upstream import UpstreamBrain
 from tests.loopback import ChatServer
 from tests.projects import harness, write
+from tests.recorded_twice import rows
 
 SUITE = """\
 suite: s
@@ -159,3 +161,17 @@ def test_a_file_that_two_turns_need_is_replayed(project: Path, server: Served) -
     write(project, {"suites/s.yaml": text, "suites/a.png": "no image, and nobody looks"})
     assert harness("record", "--yes").exit_code == 0
     assert harness("run").exit_code == 0
+
+
+def test_a_file_that_several_trials_share_and_the_service_refuses_is_refused_on_replay(project: Path) -> None:
+    rules = [{"match": {"path": "/v1/files"}, "fault": {"status": 400}}]
+    with faulty(Simulator(ScriptBrain()), rules) as front:
+        settings = f"base_url: {front.url}\ntools: [{{file_search: [data/handbook.txt]}}]\nrepeats: 3"
+        files = {"suites/data/handbook.txt": "Shipping takes five days."}
+        write(project, {"suites/s.yaml": SUITE.format(settings=settings), **files})
+        assert harness("record", "--yes").exit_code == 3
+    recorded = rows(project)
+    assert {one["error"]["kind"] for one in recorded} == {"bad_request"}
+    assert harness("run").exit_code == 3
+    for before, now in zip(recorded, rows(project), strict=True):
+        assert {**before, "run": "", "cassette": {}} == {**now, "run": "", "cassette": {}}

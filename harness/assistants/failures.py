@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+import math
 from typing import Any
 
 from harness.errors import CredentialsError, HarnessError, ServiceError
 from harness.limits.headers import retry_after
 from harness.limits.kinds import advice
 from harness.limits.verdicts import QUOTA, unreachable
+from harness.recording import RECORDED
 
 #: Characters of what a service or a library said that are shown.
 SHOWN = 500
@@ -43,7 +44,9 @@ def service_failure(error: Exception, *, key: str | None = None) -> HarnessError
             f"{key or 'OPENAI_API_KEY, or in the variable that `api_key_env:` names'}."
         )
     if isinstance(error, openai.APIStatusError):
-        asked = retry_after(error.response.headers, now=time.time())
+        headers = error.response.extensions.get(RECORDED, error.response.headers)
+        # How long it is until a date depends on when that is asked: replay could not say the same.
+        asked = retry_after(headers, now=math.inf)
         codes = {str(error.code), str(error.type)}
         return status_failure(error.status_code, f"HTTP {error.status_code}: {_said(error)}", codes=codes, asked=asked)
     return ServiceError("unknown", cut(f"{type(error).__name__}: {error}"))

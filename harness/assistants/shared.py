@@ -24,7 +24,10 @@ _FAREWELL = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Made:
+    """What came of it, and what was sent for it."""
+
     value: Any
+    error: Exception | None
     interactions: Sequence[Interaction]
 
 
@@ -61,14 +64,14 @@ class Shared:
         task = self._made.get(key)
         if task is None:
             task = self._made[key] = asyncio.create_task(self._make(session, make, undo))
-        try:
-            # Who asked first may be stopped; the others still need it.
-            made = await asyncio.shield(task)
-        except Exception:
+        # Who asked first may be stopped; the others still need it.
+        made = await asyncio.shield(task)
+        # Also what failed: a trial that ended with it replays so.
+        tape.adopt(made.interactions, start=start)
+        if made.error is not None:
             if self._made.get(key) is task:
                 del self._made[key]
-            raise
-        tape.adopt(made.interactions, start=start)
+            raise made.error
         value: T = made.value
         return value
 
@@ -89,11 +92,14 @@ class Shared:
     ) -> _Made:
         tape = RecordingTape()
         own = replace(session, tape=tape)
-        with use_tape(tape):
-            value = await make(own)
+        try:
+            with use_tape(tape):
+                value = await make(own)
+        except Exception as error:  # noqa: BLE001 (raised again by everybody who waits for it)
+            return _Made(None, error, tape.interactions)
         if undo is not None:
             self._undoing.append(lambda: _undo(session, undo, value))
-        return _Made(value, tape.interactions)
+        return _Made(value, None, tape.interactions)
 
 
 async def _undo(session: Session, undo: Callable[[Session, T], Awaitable[None]], value: T) -> None:

@@ -38,6 +38,8 @@ QUERY = "harness.query"
 #: How limits hear that a live attempt is over: a callable that gets the `Interaction`, or None where the attempt was
 #: abandoned and nothing is known. It is called once.
 SETTLE = "harness.settle"
+#: Where the transport leaves the headers of a replayed answer as they were recorded.
+RECORDED = "harness.recorded"
 #: Where the transport leaves a `Step` for whoever made the call.
 STEP = "harness.step"
 

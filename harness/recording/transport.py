@@ -24,6 +24,7 @@ from harness.recording.tape import (
     CALL,
     DEADLINE,
     QUERY,
+    RECORDED,
     REPLAYED,
     SETTLE,
     STEP,
@@ -383,8 +384,9 @@ def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.
     else:
         tape.clock.advance_to(one.end)
         stream = httpx2.ByteStream(one.body)
+    extensions = {STEP: step, RECORDED: one.headers}
     response = httpx2.Response(
-        one.status, headers=_replayed_headers(one), stream=stream, request=request, extensions={STEP: step}
+        one.status, headers=_replayed_headers(one), stream=stream, request=request, extensions=extensions
     )
     response.elapsed = timedelta(seconds=one.end - step.start)
     return response

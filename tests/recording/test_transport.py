@@ -15,6 +15,7 @@ import openai
 import pytest
 
 from harness.assistants import session
+from harness.assistants.failures import service_failure
 from harness.clock import use_clock
 from harness.errors import CassetteMiss, HarnessError
 from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
@@ -205,6 +206,28 @@ def test_a_replayed_failure_does_not_wait_and_is_not_tried_again() -> None:
     # A client whose own retries are on would wait as long as these say.
     assert caught.value.response.headers.get("retry-after") is None
     assert caught.value.response.headers["retry-after-ms"] == "1"
+
+
+@pytest.mark.parametrize(
+    "name, value", [("retry-after", "2"), ("retry-after-ms", "300"), ("retry-after", "Sun, 22 Nov 2099 00:00:00 GMT")]
+)
+def test_a_refusal_says_the_same_of_the_wait_on_replay(name: str, value: str) -> None:
+    def busy(request: httpx2.Request, number: int) -> httpx2.Response:
+        return httpx2.Response(429, headers={name: value}, json={"error": {"message": "busy"}})
+
+    said: list[str] = []
+
+    async def ask(client: openai.AsyncOpenAI) -> None:
+        try:
+            await say(client, "x")
+        except openai.RateLimitError as error:
+            said.append(str(service_failure(error)))
+
+    tape = RecordingTape()
+    within(tape, ask(async_client(Service(busy), retry=Retry(attempts=1))))
+    within(ReplayTape(recorded(tape), shown="c"), ask(async_client(Service(unreachable))))
+    assert said[0] == said[1]
+    assert ("asks to wait" in said[0]) == ("2099" not in value)
 
 
 def test_a_recorded_timeout_is_raised_again_when_it_was_the_last_word() -> None:
