@@ -157,9 +157,9 @@ def test_a_stream_without_its_end_is_no_answer(agent: Agent) -> None:
     # What every such stream ends with is an end too.
     assert only(recorded()).output == "Standard shipping takes 5 days. "
     suite(f"  url: {agent.url}/words\n  sse: {{delta: text, done: never}}\n")
-    error = only(recorded_anew()).error
-    assert error is not None
-    assert error.kind == "truncated_stream"
+    broken = only(recorded_anew())
+    assert broken.error is not None
+    assert (broken.error.kind, broken.output) == ("truncated_stream", "Standardshippingtakes5days.")
 
 
 def recorded_anew() -> list[Result]:

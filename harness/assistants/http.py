@@ -82,6 +82,7 @@ class _Talk:
         self._messages += turn.messages
         session.emit(CallStarted(trial=session.trial, model=self._name))
         begun = self._end
+        session.partial.clear()
         try:
             heard, start = await self._ask(values)
         except HarnessError as error:
@@ -91,6 +92,7 @@ class _Talk:
         session.emit(
             CallCompleted(trial=session.trial, model=self._name, usage=heard.usage, latency=round(self._end - start, 6))
         )
+        session.partial.clear()
         self._thread = values["thread"] if heard.thread is None else heard.thread
         self._messages.append(Message(role="assistant", content=heard.text, tool_calls=heard.tool_calls))
         self._records.append(
@@ -165,7 +167,7 @@ class _Talk:
                 if not response.is_success:
                     asked = retry_after(response.headers, now=time.time())
                     raise self._refusal(response.status_code, await response.aread(), asked=asked)
-                heard = await self._driver.reading.read(response)
+                heard = await self._driver.reading.read(response, pieces=self._session.partial)
             finally:
                 await response.aclose()
         except httpx2.HTTPError as error:

@@ -61,8 +61,12 @@ class Reading:
         guessed = self._sse is None or self._sse.delta in ("guess", "text")
         self._delta = None if guessed or self._sse is None else _compiled(self._sse.delta)
 
-    async def read(self, response: httpx2.Response) -> Heard:
+    async def read(self, response: httpx2.Response, *, pieces: list[str]) -> Heard:
         """Read an answer whose status is a success.
+
+        Args:
+            response: The answer.
+            pieces: Gets the pieces of a stream's text as they come.
 
         Raises:
             ServiceError: It does not hold what the suite says it does, or broke off.
@@ -70,7 +74,7 @@ class Reading:
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             if self._sse is None:
                 raise ServiceError("protocol", "the answer is a stream of events; `sse: true` in the suite reads it")
-            return await self._stream(response)
+            return await self._stream(response, pieces)
         return self._body(await response.aread(), response.headers.get("content-type", ""))
 
     # -- whole bodies
@@ -124,9 +128,8 @@ class Reading:
 
     # -- streams
 
-    async def _stream(self, response: httpx2.Response) -> Heard:
+    async def _stream(self, response: httpx2.Response, pieces: list[str]) -> Heard:
         assert self._sse is not None
-        pieces: list[str] = []
         heard = Heard(text="")
         whole: str | None = None
         told = ended = False

@@ -46,6 +46,7 @@ KINDS = (
     Kind("protocol", "the answer is not what the API promises", "", "no, unless it is not even HTTP"),
     Kind("too_large", "the answer is larger than anybody reads", ""),
     Kind("truncated_stream", "a stream ended before its end", ""),
+    Kind("filtered", "the service's content filter withheld the answer, and no check of the case is about that", ""),
     Kind("unknown", "anything else", ""),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}

@@ -254,7 +254,7 @@ ROWS: Sequence[Fault] = (
         what="half a character in an answer that the next turn sends back",
         rules=_always(set={"choices.0.message.content": _ODD}),
         suite={"cases": [{"id": "one", "turns": [{"input": "hi"}, {"input": "again"}]}]},
-        harness=Ends(outcome="passed", attempts=2, words="�"),
+        harness=Ends(outcome="passed", attempts=2, words="a � stands for it"),
     ),
     Fault(
         id="F28c",
@@ -271,6 +271,20 @@ ROWS: Sequence[Fault] = (
         rules=_always(set={"choices.0.message.content": "x" * 11_000_000}),
         harness=Ends(outcome="error", kind="too_large", kept=False),
         bare=Bare(returns="it as it is", check=lambda got: len(got.choices[0].message.content) == 11_000_000),
+    ),
+    Fault(
+        id="F30",
+        what="an answer of 60 kB that unpacks to 60 MB",
+        rules=_always(bomb=60_000_000),
+        harness=Ends(outcome="error", kind="too_large", kept=False, words="unpacking ends there"),
+        bare=Bare(raises="JSONDecodeError"),
+    ),
+    Fault(
+        id="F30b",
+        what="an answer that says it is gzip and is not",
+        rules=_always(encoding="gzip"),
+        harness=Ends(outcome="error", kind="protocol", kept=False, says=["gzip"]),
+        bare=Bare(attempts=3, raises="APIConnectionError"),
     ),
     Fault(
         id="F29",

@@ -27,7 +27,8 @@ class Ran:
 class Ends:
     """How every trial ends, and the run with them."""
 
-    outcome: str
+    #: `passed`, `failed`, `error` or `skipped`.
+    outcome: str = ""
     #: Kind of the error; None where there is none.
     kind: str | None = None
     #: HTTP requests of each trial.
@@ -90,6 +91,7 @@ class Fault:
     #: Further arguments of `harness record`.
     flags: Sequence[str] = ()
     cases: int = 1
-    #: The test that shows it, as `path::name`, where the fault cannot be injected by rules.
+    #: The test that shows it, as `path::name`, where the fault cannot be injected by rules. It checks `bare` as well,
+    #: and the table shows of `harness` only the outcome, the exit code and the words; without an outcome, the words.
     held_by: str = ""
     slow: bool = False

@@ -15,10 +15,10 @@ def table() -> str:
 
 def _harness(fault: Fault) -> str:
     ends = fault.harness
-    if fault.held_by:
+    if fault.held_by and not ends.outcome:
         return ends.words
-    parts = [_outcome(ends), _times(ends)]
-    if ends.outcome == "error":
+    parts = [_outcome(ends), "" if fault.held_by else _times(ends)]
+    if ends.outcome == "error" and not fault.held_by:
         parts.append("kept" if ends.kept else "tried again by the next run")
     if ends.exit not in (None, 3 if ends.outcome == "error" else 0):
         parts.append(f"exit code {ends.exit}")

@@ -45,7 +45,7 @@ def test_the_harness_does_what_the_table_says(fault: Fault, tmp_path: Path, monk
         assert list(map(lasting, rows(tmp_path))) == list(map(lasting, ran.rows))
 
 
-@pytest.mark.parametrize("fault", _each(*(one for one in ROWS if one.bare is not None)))
+@pytest.mark.parametrize("fault", _each(*(one for one in ROWS if one.bare is not None and not one.held_by)))
 def test_the_bare_sdk_does_what_the_table_says(fault: Fault) -> None:
     assert fault.bare is not None
     attempts, got = bare(fault)
