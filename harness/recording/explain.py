@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from harness.recording.cassette import Request, resource
+from harness.recording.toolresults import changed_result, tool_names
 from harness.records import JSON
 
 _SHOWN = 60
@@ -81,7 +82,7 @@ def _differences(now: Request, then: Request) -> Iterator[tuple[int, str]]:
         if then.body != now.body:
             yield 100, f"body ({len(then.body or b'')} -> {len(now.body or b'')} bytes)"
         return
-    yield from _walk(before, after, "")
+    yield from _walk(before, after, "", tool_names(after))
 
 
 def _parsed(body: bytes | None) -> JSON:
@@ -91,8 +92,18 @@ def _parsed(body: bytes | None) -> JSON:
         return _ABSENT
 
 
-def _walk(before: JSON, after: JSON, path: str) -> Iterator[tuple[int, str]]:
-    if isinstance(before, dict) and isinstance(after, dict):
+def _walk(before: JSON, after: JSON, path: str, names: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Yield what differs, and how much that weighs; results of tools are told by their calls.
+
+    Args:
+        before, after: What was recorded, and what is asked.
+        path: Where both stand.
+        names: Of tools, by ids of their calls.
+    """
+    result = changed_result(before, after, names=names, walk=lambda old, new, start: _walk(old, new, start, {}))
+    if result is not None:
+        yield from result
+    elif isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
             place = f"{path}.{key}" if path else key
             if key not in before:
@@ -100,21 +111,27 @@ def _walk(before: JSON, after: JSON, path: str) -> Iterator[tuple[int, str]]:
             elif key not in after:
                 yield 10, f"{place} is gone (was {_short(before[key])})"
             else:
-                yield from _walk(before[key], after[key], place)
+                yield from _walk(before[key], after[key], place, names)
     elif isinstance(before, list) and isinstance(after, list):
-        for index in range(max(len(before), len(after))):
-            place = f"{path}[{index}]"
-            if index >= len(before):
-                yield 10, f"{place} is new ({_short(after[index])})"
-            elif index >= len(after):
-                yield 10, f"{place} is gone (was {_short(before[index])})"
-            else:
-                yield from _walk(before[index], after[index], place)
+        yield from _walk_list(before, after, path, names)
     elif isinstance(before, str) and isinstance(after, str):
         if before != after:
             yield _distance(before, after), f"{path}: {_text_change(before, after)}"
     elif before != after or type(before) is not type(after):
         yield 10, f"{path} {_short(before)} -> {_short(after)}"
+
+
+def _walk_list(
+    before: Sequence[JSON], after: Sequence[JSON], path: str, names: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
+    for index in range(max(len(before), len(after))):
+        place = f"{path}[{index}]"
+        if index >= len(before):
+            yield 10, f"{place} is new ({_short(after[index])})"
+        elif index >= len(after):
+            yield 10, f"{place} is gone (was {_short(before[index])})"
+        else:
+            yield from _walk(before[index], after[index], place, names)
 
 
 def _distance(before: str, after: str) -> int:

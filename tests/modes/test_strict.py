@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import harness as library
+from harness.simulator import served
+from harness.simulator.app import Simulator
+from harness.simulator.script import ScriptBrain
 from tests.loopback import ChatServer
-from tests.modes.test_modes import recorded, suite, texts
+from tests.modes.test_modes import TOOL, recorded, suite, texts
 from tests.projects import harness, write
 from tests.recorded_twice import rows
 
@@ -151,3 +155,20 @@ def test_a_renamed_case_is_recognised_and_a_new_one_is_recorded(project: Path) -
         assert harness("record", "--yes", "--no-html").exit_code == 0
         assert len(server.requests) == 2
     assert sorted(texts(project)) == ["a.1.yaml", "c.1.yaml"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_tool_that_gives_something_else_is_named_in_the_miss_that_follows(project: Path, api: str) -> None:
+    tools = "suites/tools.py"
+    pure = "import harness\n\n@harness.tool(pure=True)" + TOOL
+    text = suite("URL", extra="tools: ['./tools.py:weather']").replace("api: chat", f"api: {api}")
+    rules = [{"match": {"after": 0}, "call": {"name": "weather", "arguments": {"city": "Rome"}}}, {"reply": "Hello"}]
+    with served(Simulator(ScriptBrain(rules))) as server:
+        write(project, {tools: pure, "suites/s.yaml": text.replace("URL", server.url)})
+        assert harness("record", "--yes", "--no-html").exit_code == 0
+    write(project, {tools: pure.replace("18", "19")})
+    assert harness("run", "--no-html").exit_code == 3
+    message = rows(project)[0]["error"]["message"]
+    assert re.search(
+        r"What differs from the nearest one: tool weather, call_\w+: \$\.temp 18 -> 19\. Record", message
+    ), message
