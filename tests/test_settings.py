@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from harness.amounts import Duration, Money
 from harness.errors import ConfigError, UsageError
-from harness.settings import Duration, Money, Settings, load_settings
+from harness.settings import Settings, load_settings
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.amounts import Duration, Money
 from harness.plugins import ScoreContext, Scorer, hookimpl
 from harness.records import Score, Usage
 from harness.scorers.arguments import ArgumentModel, Count, Texts, unscored, verdict
 from harness.scorers.refusals import opening_refusal
-from harness.settings import Duration, Money
 
 
 class Latency:

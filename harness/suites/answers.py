@@ -13,10 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
+from harness.amounts import duration, money
 from harness.errors import Problem, SourceLocation, did_you_mean
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json
 from harness.records import JSON, Role
-from harness.settings import duration, money
 from harness.suites.datasets import capped, read_records
 
 SUFFIXES = (".jsonl", ".csv")

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from harness.amounts import duration
 from harness.errors import SourceLocation
 from harness.located import Document, read_yaml
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
-from harness.settings import Retry, Settings, duration
+from harness.settings import Retry, Settings
 from harness.suites.apis import LACKING
 from harness.suites.suite import MODEL_APIS, AssistantSpec, Case, NamedAssistant, Suite, Variant
 from harness.suites.yamltext import Entry, write

@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from harness.amounts import Duration, Money
 from harness.records import JSON
-from harness.settings import Duration, Money, Retry
+from harness.settings import Retry
 from harness.suites.gates import Gates
 from harness.suites.suite import API, MOST_REPEATS, Chain, Lifecycle, Preset
 from harness.validation import Flag, Number, Whole

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from harness.settings import Duration, Money
+from harness.amounts import Duration, Money
 from harness.validation import Flag, Number
 
 _PASS_K = re.compile(r"pass\^([1-9][0-9]*)\Z")
