@@ -12,12 +12,11 @@ from harness.assistants.usage import Paid, paid
 from harness.costs import PriceTable
 from harness.errors import TrialError
 from harness.limits.bounds import Bound, bound_of, unbounded
+from harness.limits.verdicts import maybe_paid
 from harness.recording import Interaction, ReplayTape, Tape
 from harness.records import Usage
 
 _NOTHING = Decimal(0)
-#: Where an attempt broke before anything of it was sent.
-_UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError")
 
 
 def recorded_cost(tape: Tape) -> Decimal | None:
@@ -112,7 +111,7 @@ class Pricing:
         service working.
         """
         if interaction.error is not None:
-            return _NOTHING if interaction.error.endswith(_UNSENT) else None
+            return None if maybe_paid(interaction.error) else _NOTHING
         if interaction.status >= 300:
             told = interaction.status < 500 or _is_error(interaction.body)
             return _NOTHING if told else None
