@@ -136,7 +136,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sent=_VALUES, got=st.lists(_VALUES, min_size=1, max_size=3), streamed=st.booleans())
 def test_whatever_a_service_answers_is_shown(sent: object, got: list[object], streamed: bool) -> None:
     body = "".join(f"data: {json.dumps(one)}\n\n" for one in got) if streamed else json.dumps(got[0])
