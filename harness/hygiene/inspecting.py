@@ -15,6 +15,7 @@ from harness.recording import Cassette, Interaction, Redactor, emit, sse
 from harness.recording.read import parse_cassette
 from harness.recording.seal import without_secrets
 from harness.records import JSON
+from harness.runs.ageing import changes
 from harness.runs.pricing import cost_of
 
 #: Bytes above which a recording is worth a word.
@@ -46,6 +47,9 @@ class Subject:
     #: The model of calls that name none; its cost is only computed again where `priced`.
     model: str | None = None
     priced: bool = False
+    #: What its facts would say if it were recorded now; None: nobody knows.
+    case_hash: str | None = None
+    definition: str | None = None
 
 
 class Inspector:
@@ -92,6 +96,7 @@ class Inspector:
         yield from _layout(text, cassette)
         yield from _order(cassette.interactions)
         yield from _events(cassette.interactions)
+        yield from _age(cassette, subject)
         if subject.priced:
             yield from self._cost(cassette, subject.model)
 
@@ -106,6 +111,18 @@ class Inspector:
         if today != facts.cost:
             was, now = (f"${cost:f}" if cost is not None else "no price" for cost in (facts.cost, today))
             yield "warning", "cost", f"it says {was}, and its tokens come to {now} by the same prices"
+
+
+def _age(cassette: Cassette, subject: Subject) -> Iterator[tuple[Level, str, str]]:
+    facts = cassette.facts
+    if subject.case_hash is not None and facts.case_hash not in (None, subject.case_hash):
+        yield "warning", "stale", "its case, or the prompt, says something else now; `harness record --only-stale`"
+    elif subject.definition is not None and changes(facts, definition=subject.definition, sources={}):
+        yield (
+            "warning",
+            "stale",
+            "its assistant is defined differently now; `harness run` says whether it asks the same",
+        )
 
 
 def secrets(cassette: Cassette, clean: Cassette) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from harness.records import JSON
 from harness.suites.suite import slug
 
 _GRAMMAR = "write SUITE/VARIANT, SUITE//CASE, SUITE/VARIANT/CASE or SUITE, or paths in the folder of recordings"
+
+
+_HASHED = re.compile(r"[a-z0-9\-@._,]{1,60}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,12 @@ def _name(text: str) -> _Name:
     parts = text.rstrip("/").split("/")
     if not 1 <= len(parts) <= 3 or not parts[0] or not parts[-1]:
         raise UsageError(f"'{text}' names nothing that is recorded: {_GRAMMAR}")
-    return _Name(*(slug(part) if part else "" for part in parts))
+    return _Name(*(_slug(part) if part else "" for part in parts))
+
+
+def _slug(name: str) -> str:
+    # Messages name what is there: a slug with its hash is longer than what would be slugged again.
+    return name if _HASHED.fullmatch(name) else slug(name)
 
 
 def _of_names(old: _Name, new: _Name, *, folder: Path, shown: tuple[str, str]) -> list[tuple[Path, Path]]:

@@ -12,9 +12,12 @@ from harness.errors import ConfigError
 from harness.hygiene.belonging import Belonging, belonging
 from harness.hygiene.inspecting import Finding, Inspector, Subject
 from harness.hygiene.places import leftovers, recordings
+from harness.plan import Trial
 from harness.project.project import Project
 from harness.records import JSON
+from harness.runs.ageing import definition_hash
 from harness.runs.opening import assistants_of, named_secrets, redactor_of
+from harness.runs.recordings import case_hash
 from harness.settings import Settings
 
 #: Files that are looked at in one process before starting others is worth their while.
@@ -67,7 +70,8 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
         message = f"its suites do not load, so nobody knows what belongs to them: {first}"
         remarks.append(Finding(path=project.shown(folder), level="warning", kind="suites", message=message))
     specs = assistants_of(known.trials.values()) if known is not None else []
-    subjects = [_subject(project, path, known) for path in files]
+    look = _Subjects(project, known)
+    subjects = [look.of(path) for path in files]
     for findings in _inspected(subjects, project.settings, named_secrets(specs)):
         remarks += findings
     if known is not None:
@@ -79,16 +83,51 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
     return Verified(files=len(files), findings=tuple(sorted(remarks, key=lambda one: (one.level, one.path))))
 
 
-def _subject(project: Project, path: Path, known: Belonging | None) -> Subject:
-    trial = known.trial(path) if known is not None else None
-    spec = trial.variant.assistant if trial is not None else None
-    return Subject(
-        path=path,
-        shown=project.shown(path),
-        model=spec.model if spec is not None else None,
-        # Only what a suite points at in the answers of a service of one's own is known to be its tokens.
-        priced=spec is not None and spec.api not in ("http", "python"),
-    )
+class _Subjects:
+    """What is known of files beside what stands in them."""
+
+    def __init__(self, project: Project, known: Belonging | None) -> None:
+        self._project = project
+        self._known = known
+        self._renderer = project.renderer()
+        self._definitions: dict[int, str] = {}
+        self._said: dict[tuple[str, str, str], str | None] = {}
+
+    def of(self, path: Path) -> Subject:
+        shown = self._project.shown(path)
+        trial = self._known.trial(path) if self._known is not None else None
+        if trial is None or path != trial.cassette:
+            return Subject(path=path, shown=shown)
+        spec = trial.variant.assistant
+        return Subject(
+            path=path,
+            shown=shown,
+            model=spec.model,
+            # Only what a suite points at in the answers of a service of one's own is known to be its tokens.
+            priced=spec.api not in ("http", "python"),
+            case_hash=self._case_hash(trial),
+            definition=self._definition(trial),
+        )
+
+    def _definition(self, trial: Trial) -> str:
+        # Variants live as long as their suites, which the trials hold.
+        if id(trial.variant) not in self._definitions:
+            self._definitions[id(trial.variant)] = definition_hash(trial.variant.assistant)
+        return self._definitions[id(trial.variant)]
+
+    def _case_hash(self, trial: Trial) -> str | None:
+        """Return the hash of what a trial says; None where that depends on what it is answered."""
+        suite, case, variant = trial.suite, trial.case, trial.variant
+        # A conversation of several turns may have ended before its last one.
+        if len(case.turns) != 1:
+            return None
+        key = (suite.name, case.id, variant.name)
+        if key not in self._said:
+            try:
+                self._said[key] = case_hash(self._renderer.turns(suite, case, variant)[0])
+            except ConfigError:
+                self._said[key] = None
+        return self._said[key]
 
 
 def _orphans(project: Project, files: Iterable[Path], known: Belonging) -> Iterator[Finding]:

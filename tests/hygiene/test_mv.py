@@ -148,6 +148,16 @@ def test_what_cannot_be_moved_is_refused_and_nothing_is_moved(
     assert kept() == ["shop/shop/chat.1.yaml", "shop/shop/order.1.yaml"]
 
 
+def test_names_may_be_those_of_the_files(shop: Path) -> None:
+    """As they stand in messages: a long one is a slug and a hash."""
+    long = "a very long name " * 6
+    moved("shop//order", f"shop//{long}")
+    name = next(path.name for path in ORDER.parent.iterdir() if path.name.startswith("a-very"))
+    moved(f"shop//{name.removesuffix('.1.yaml')}", "shop//order")
+    moved("shop//order", f"shop//{name.removesuffix('.1.yaml')}")
+    assert kept() == sorted([f"shop/shop/{name}", "shop/shop/chat.1.yaml"])
+
+
 def test_nothing_is_moved_out_through_a_link(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     Path("cassettes/away").symlink_to(tmp_path_factory.mktemp("outside"))
     result = harness("cassettes", "mv", "shop", "away")

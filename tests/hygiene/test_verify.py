@@ -15,6 +15,7 @@ from harness.errors import ExitCode
 from tests.hygiene.shelf import ORDER, change
 from tests.listening import recorded
 from tests.projects import harness
+from tests.recorded_twice import both
 
 
 def findings(*arguments: str) -> tuple[Result, list[dict[str, Any]]]:
@@ -125,6 +126,40 @@ def test_a_recording_of_no_trial_is_a_warning(shop: Path, before: str, after: st
     result, found = findings()
     assert result.exit_code == ExitCode.PASSED
     assert f"no trial replays it: {why}" in {one["message"] for one in found}
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "said"),
+    [
+        (
+            "suites/shop.yaml",
+            "Say that you are open",
+            "Say that you are closed",
+            "its case, or the prompt, says something",
+        ),
+        ("prompts/shop/1.j2", "You sell things.", "You sell all things.", "its case, or the prompt, says something"),
+    ],
+)
+def test_what_is_not_what_would_be_asked_now_is_a_warning(
+    shop: Path, path: str, before: str, after: str, said: str
+) -> None:
+    change(Path(path), before, after)
+    result, found = findings()
+    assert result.exit_code == ExitCode.PASSED
+    assert {one["kind"] for one in found} == {"stale"}
+    assert all(said in one["message"] for one in found)
+    assert harness("run").exit_code == ExitCode.ERRORS
+
+
+def test_settings_that_no_request_shows_are_compared_by_their_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "def answer(input, session):\n    return session.sync_client.responses.create(model='m', input=input).output_text\n"
+    both(tmp_path, lambda ask: "Yes.", code, function="answer")
+    assert findings()[1] == []
+    change(Path("suites/s.yaml"), "base_url:", "args: {tone: kind}, base_url:")
+    assert ["its assistant is defined differently" in one["message"] for one in findings()[1]] == [True]
 
 
 def test_suites_that_do_not_load_keep_nothing_from_being_checked(shop: Path) -> None:
