@@ -52,6 +52,7 @@ async def going_live(
     _check_room(settings, live, folder)
     locks = await _locked(folder, live, run=run, tell=tell)
     try:
+        _sweep({trial.cassette.parent for trial in live})
         killed = _left(killed_runs(folder, root=settings.root), {trial.cassette for trial in live})
         for told in map(left_behind, killed):
             tell(told)
@@ -119,6 +120,14 @@ async def _take(lock: FileLock, holder: str, *, what: str, tell: Callable[[str],
             tell(f"waiting for {other}, which is recording {what}")
         told = True
         await asyncio.sleep(_PAUSE)
+
+
+def _sweep(folders: Iterable[Path]) -> None:
+    """Remove halves of recordings that a killed process was writing; whoever holds the locks is alone there."""
+    for folder in folders:
+        with suppress(OSError):
+            for half in folder.glob(".*.yaml.*.tmp"):
+                half.unlink()
 
 
 def _left(killed: Iterable[Killed], live: set[Path]) -> list[Killed]:

@@ -34,9 +34,11 @@ cases:
     return write(root, {"prompts/faq/1.j2": "Answer briefly.", "suites/faq.yaml": text})
 
 
-def start(root: Path, *arguments: str, before: Sequence[str] = (), **more: Any) -> subprocess.Popen[str]:
+def start(
+    root: Path, *arguments: str, before: Sequence[str] = (), program: Sequence[str] = ("-m", "harness"), **more: Any
+) -> subprocess.Popen[str]:
     """Start a command of the harness in a process of its own."""
-    command = [*before, sys.executable, "-m", "harness", *arguments]
+    command = [*before, sys.executable, *program, *arguments]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     return subprocess.Popen(command, cwd=root, text=True, **pipes)
 
@@ -107,8 +109,8 @@ def cassettes(root: Path) -> list[Path]:
 
 
 def left(root: Path) -> list[str]:
-    """What should not lie in a project when no run is under way: halves of files, locks, journals."""
-    found = [*root.rglob("*.tmp"), *(root / ".harness").rglob("*")]
+    """What should not lie in a project when no run is under way: halves of recordings, locks, journals."""
+    found = [*(root / "cassettes").rglob("*.tmp"), *(root / ".harness").rglob("*")]
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 

@@ -28,7 +28,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     with ChatServer(Killer()) as server:
         suite(root, server.url, cases=100)
         process = start(root, *_RECORD)
-        assert process.wait(60) == 0
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
     return rows(root)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,8 @@ from tests.loopback import ChatServer
 from tests.projects import harness
 from tests.system.runs import Killer, cassettes, left, rows, start, suite
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
-]
+pytestmark = pytest.mark.slow
+_NEEDS_STRACE = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 _CASES = 4
 _CONCURRENCY = 2
 _RECORD = ("record", "--yes", "--no-html", "-j", str(_CONCURRENCY))
@@ -34,9 +34,13 @@ def traced(calls: str, fault: str, number: str) -> list[str]:
     return ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject]
 
 
+@_NEEDS_STRACE
 @pytest.mark.parametrize("calls", ["fsync", "rename", "write"])
 def test_killed_at_every_call_of_a_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: str) -> None:
-    # Python writes for many reasons before a run begins; recordings, rows and reports come late.
+    """At the n-th call of any one thread, whatever it is for.
+
+    Python writes for many reasons before a run begins; recordings, rows and reports come late.
+    """
     step = 1 if calls != "write" else 3
     whole: list[dict[str, object]] | None = None
     survived = 0
@@ -62,6 +66,36 @@ def test_killed_at_every_call_of_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
     assert survived, "the run makes more of these calls than the test tried"
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+def test_killed_at_every_step_of_what_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    """Counted over all threads of the process, the one that writes recordings among them."""
+    number = 0
+    killed = True
+    while killed and number < _MOST:
+        number += 1
+        root = tmp_path / str(number)
+        root.mkdir()
+        monkeypatch.chdir(root)
+        with ChatServer(Killer()) as server:
+            suite(root, server.url, cases=_CASES)
+            environ = {**os.environ, "DIE_AT": str(number), "DIE_AFTER": "yes" if after else ""}
+            process = start(root, *_RECORD, program=[str(Path(__file__).with_name("dying.py"))], env=environ)
+            _, said = process.communicate(timeout=120)
+            killed = process.returncode == -signal.SIGKILL
+            assert killed or process.returncode == 0, said
+            kept = len(cassettes(root))
+            sent = len(server.requests)
+            assert sent - kept <= _CONCURRENCY
+            again = harness(*_RECORD)
+            assert again.exit_code == 0, (number, said, again.output)
+            assert len(server.requests) == sent + _CASES - kept
+        assert len(cassettes(root)) == _CASES
+        assert left(root) == []
+    # Each recording alone is opened, written, synced and renamed.
+    assert 4 * _CASES < number < _MOST
+
+
+@_NEEDS_STRACE
 @pytest.mark.parametrize("calls, error", [("fsync", "EIO"), ("fsync", "ENOSPC"), ("rename", "EROFS")])
 def test_a_disk_that_fails_for_good_ends_the_run_with_6(project: Path, calls: str, error: str) -> None:
     with ChatServer(Killer()) as server:
