@@ -8,7 +8,7 @@ from harness.runs.estimates import estimate, plan_rows
 from harness.runs.job import Conclusion, Job, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
-from harness.runs.staleness import elsewhere, stale
+from harness.runs.staleness import elsewhere, plan_notes, stale
 
 __all__ = [
     "Conclusion",
@@ -28,6 +28,7 @@ __all__ = [
     "notes",
     "open_project",
     "plan",
+    "plan_notes",
     "plan_rows",
     "readiness",
     "stale",

@@ -106,6 +106,8 @@ def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     project, plan = planned(suites, options, record_mode="once")
     rows = api.plan_rows(project, plan)
     show_json(rows) if as_json else show_rows(rows)
+    for note in api.plan_notes(project, plan):
+        say(note)
 
 
 def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:

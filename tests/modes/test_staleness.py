@@ -42,6 +42,9 @@ def test_code_of_a_tool_and_settings_that_no_request_shows(project: Path) -> Non
     assert told(project) == [
         "the assistant's definition changed since it was recorded, in what its requests do not show"
     ]
+    planned = harness("plan")
+    assert planned.exit_code == 0
+    assert "s v: the assistant's definition changed since it was recorded" in planned.stderr
     # Where it is asked, and for how long, is no part of what it is.
     elsewhere = suite("http://127.0.0.1:9/v1", extra=f"{TOOLS}\ntimeout: 9s")
     write(project, {"suites/s.yaml": elsewhere})

@@ -1,0 +1,38 @@
+"""Modes and strictness under pytest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.loopback import ChatServer
+from tests.modes.test_modes import recorded, suite
+from tests.projects import write
+
+TWO = "[{id: a, turns: [{input: One}, {input: Two}]}]"
+ONE = "[{id: a, turns: [{input: One}]}]"
+
+
+def test_strictly_by_option_and_ini_and_replay_on_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(pytester.path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:pytest_cov -p no:anyio -p no:recording")
+    with ChatServer() as server:
+        recorded(root, server, cases=TWO)
+        write(root, {"suites/s.yaml": suite(server.url, cases=ONE)})
+        result = pytester.runpytest("suites")
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["*did not make every recorded call*"])
+        strict = pytester.runpytest("suites", "--harness-strict")
+        strict.assert_outcomes(failed=1)
+        strict.stdout.fnmatch_lines(["*holds a recorded call that the trial did not make*"])
+        write(root, {"pytest.ini": "[pytest]\nharness_strict = true\nharness_record_mode = new_episodes\n"})
+        monkeypatch.setenv("CI", "1")
+        forced = pytester.runpytest("suites")
+        forced.assert_outcomes(failed=1)
+        forced.stdout.fnmatch_lines(["harness: CI is set, so recordings are only replayed*"])
+        assert len(server.requests) == 2
+        pytester.runpytest("suites", "--record-mode", "new_episodes").assert_outcomes(passed=1)
+        assert len(server.requests) == 3
