@@ -75,7 +75,8 @@ class Reply:
             async for part in self.response.aiter_bytes():
                 for block in splitter.feed(part):
                     number += 1
-                    event = sse.decode(block)
+                    # What is damaged must not count as what the model said.
+                    event = sse.decode(block, errors="strict")
                     if event is not None:
                         yield self._times.events[number], event.data
         finally:
@@ -197,16 +198,22 @@ def mended(body: Mapping[str, Any], content: bytes) -> Mapping[str, Any]:
     return found
 
 
-def refused(error: Any, *, kinds: Callable[[str], str] = lambda code: "server") -> ServiceError:
+def refused(error: Any, *, kinds: Callable[[str], str] | None = None) -> ServiceError:
     """Return the failure that an error object inside an answer tells of.
 
     Args:
         error: The object; services also send plain texts.
-        kinds: Gives the kind of failure for the object's code.
+        kinds: Gives the kind of failure for the object's code; None: as if the code were a status.
     """
     said = error.get("message") if isinstance(error, Mapping) else error
     code = error.get("code") if isinstance(error, Mapping) else None
-    return ServiceError(kinds(str(code or "")), f"the service sent an error as its answer: {said or code}")
+    return ServiceError((kinds or _kind)(str(code or "")), f"the service sent an error as its answer: {said or code}")
+
+
+def _kind(code: str) -> str:
+    if code in ("429", "rate_limit_exceeded"):
+        return "rate_limited"
+    return "bad_request" if re.fullmatch("4[0-9][0-9]", code) and code not in ("408", "409") else "server"
 
 
 def text(value: Any) -> str:

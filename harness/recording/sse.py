@@ -53,11 +53,19 @@ class Splitter:
         return bytes(self._rest)
 
 
-def decode(block: bytes) -> Event | None:
-    """Read one raw block; None where it holds no data (a comment, a keep-alive)."""
+def decode(block: bytes, *, errors: str = "replace") -> Event | None:
+    """Read one raw block; None where it holds no data (a comment, a keep-alive).
+
+    Args:
+        block: The block.
+        errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`; the standard has them replaced.
+
+    Raises:
+        UnicodeDecodeError: With `strict`.
+    """
     name = ""
     data: list[str] = []
-    for line in _LINE.split(block.decode("utf-8", errors="replace")):
+    for line in _LINE.split(block.decode("utf-8", errors=errors)):
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":

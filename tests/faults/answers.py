@@ -30,6 +30,14 @@ _CUT_IN_TWO = "".join(
 )
 
 
+def _shows_tags_as_text(ran: Ran) -> None:
+    (row,) = ran.rows
+    assert len(row["error"]["message"]) < 600
+    harness("report", "--format", "html")
+    (page,) = ran.root.glob("reports/*/report.html")
+    assert "<script>alert" not in page.read_text(encoding="utf-8")
+
+
 def _can_be_read_everywhere(ran: Ran) -> None:
     assert "\x1b" not in ran.result.output
     assert harness("report", "--format", "html,md,junit,csv,json").exit_code == 0
@@ -51,7 +59,15 @@ ROWS: Sequence[Fault] = (
         id="F12",
         what="502 with a page of HTML of 2 MB",
         rules=_always(status=502, html="<h1>Bad gateway</h1><script>alert(1)</script>", size=2_000_000),
-        harness=Ends(outcome="error", kind="server", attempts=3, kept=False, says=["HTTP 502", "Bad gateway"]),
+        harness=Ends(
+            outcome="error",
+            kind="server",
+            attempts=3,
+            kept=False,
+            says=["HTTP 502", "Bad gateway"],
+            also=_shows_tags_as_text,
+            words="its start is shown as text",
+        ),
         bare=Bare(attempts=3, raises="InternalServerError"),
     ),
     Fault(
@@ -131,6 +147,20 @@ ROWS: Sequence[Fault] = (
         what="200 with an error in it that says 503",
         rules=_always(json={"error": {"message": "overloaded", "code": 503}}),
         harness=Ends(outcome="error", kind="server", attempts=3, kept=False, says=["overloaded"]),
+        bare=Bare(returns="a `ChatCompletion` without choices", check=lambda got: got.choices is None),
+    ),
+    Fault(
+        id="F21b",
+        what="200 with an error in it that says 429",
+        rules=_always(json={"error": {"message": "slow down", "code": 429}}),
+        harness=Ends(outcome="error", kind="rate_limited", attempts=3, kept=False, says=["slow down"]),
+        bare=Bare(returns="a `ChatCompletion` without choices", check=lambda got: got.choices is None),
+    ),
+    Fault(
+        id="F21c",
+        what="200 with an error in it that says 400",
+        rules=_always(json={"error": {"message": "no such thing", "code": 400}}),
+        harness=Ends(outcome="error", kind="bad_request", says=["no such thing"]),
         bare=Bare(returns="a `ChatCompletion` without choices", check=lambda got: got.choices is None),
     ),
     Fault(
