@@ -18,6 +18,8 @@ from harness.limits.rates import Rates
 from harness.limits.verdicts import Verdict
 from harness.settings import Retry
 
+#: Share of answers from which on refusals are taken for chance.
+_MOST = 0.5
 #: Kinds of failures after which a service is thought to be down, if they go on.
 _DOWN = frozenset({"rate_limited", "server", "connection", "timeout"})
 
@@ -61,9 +63,11 @@ class Gate:
         self._fresh: deque[Ticket] = deque()
         self._sending = 0
         #: Requests at the same time; None: as many as come.
-        self._width: int | None = None
-        #: As many as there were when the service first said that it was too much.
-        self._before = 1
+        self._width: float | None = None
+        #: As many as there were when the service said that it was too much, the first time and the last.
+        self._most = self._before = 1.0
+        #: How many it answered, and how many it said that of, since it was last found to answer again.
+        self._passed = self._refused = 0
         self._paused_at = -1.0
         self._paused_until = -1.0
         #: Pauses in a row after which the service still said that it was too much.
@@ -94,7 +98,7 @@ class Gate:
             if self._shut is not None and not self._may_try(now):
                 self._remove(ticket)
                 raise ServiceError(self._shut.kind, self._shut.message)
-            if ticket is not self._first() or (self._width is not None and self._sending >= self._width):
+            if ticket is not self._first() or (self._width is not None and self._sending >= int(self._width)):
                 ticket.turn = Future()
                 return None
             wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now))
@@ -157,13 +161,16 @@ class Gate:
         if verdict.asked is not None and verdict.asked > self._retry.budget:
             self._close(verdict.kind, too_long_text(self._name, verdict, self._retry), try_at=now + verdict.asked)
             return
+        self._refused += 1
         if ticket.sent <= self._paused_at:
             # It was under way already when the pause began, and tells nothing new.
             self._paused_until = max(self._paused_until, now + (verdict.asked or 0.0))
             return
         self._rounds += 1
         if self._width is None:
-            self._before = self._sending + 1
+            self._most = self._before = self._sending + 1
+        elif self._rounds == 1:
+            self._before = self._width
         self._width = 1
         self._paused_at = now
         self._paused_until = now + (pause if verdict.asked is not None else max(pause, self._retry.pause(self._rounds)))
@@ -172,13 +179,29 @@ class Gate:
 
     def _well(self, ticket: Ticket) -> None:
         self._lost = 0
+        self._passed += 1
         if ticket.sent <= self._paused_at:
-            # Answered before the pause began, or beside it: that the service takes more again is not said.
+            # Under way already when the pause began: that the service takes more again is not said.
             return
-        self._rounds = 0
         self._shut = self._try_at = None
-        if self._width is not None:
-            self._width = None if self._width * 2 >= self._before else self._width * 2
+        if self._rounds:
+            self._rounds = 0
+            self._width = self._narrowed()
+            self._passed = self._refused = 0
+        elif self._width is not None:
+            # One more each time that as many as now were answered.
+            self._width += 1 / self._width
+            if self._width >= self._most:
+                self._width = None
+
+    def _narrowed(self) -> float | None:
+        """How many may go out at once after a pause: the share of those before it that passed.
+
+        Where most passed, the refusals were no matter of how many there were, or the pause was enough.
+        """
+        share = self._passed / (self._passed + self._refused)
+        width = self._before if share >= _MOST else max(2.0, self._before * share)
+        return None if width >= self._most else width
 
     def _fail(self, verdict: Verdict, why: str, now: float) -> None:
         assert verdict.kind is not None
@@ -214,7 +237,7 @@ class Gate:
 
     def _wake(self) -> None:
         first = self._first()
-        if first is not None and (self._width is None or self._sending < self._width):
+        if first is not None and (self._width is None or self._sending < int(self._width)):
             _tell(first)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import pytest
@@ -89,9 +90,32 @@ def test_nobody_else_sends_while_a_service_is_paused_and_then_one_after_the_othe
     # The pause is a second; one tries, in vain; then two seconds more, and one tries again.
     assert later[0] >= 1.1
     assert later[1] - later[0] >= 2
-    # Its success lets two go at once, theirs four.
+    # Its success lets two go at once, and each of theirs one more.
     assert later[2] - later[1] >= 0.1
     assert later[2] == later[3]
+
+
+def test_refusals_by_chance_do_not_make_everybody_queue() -> None:
+    chance = random.Random(1)
+    callers = Callers(lambda number, now: TOO_MUCH if chance.random() < 0.2 else ANSWERED)
+    callers.run(1000, concurrency=100)
+    assert callers.ends.count("ok") >= 950
+    # One at a time, a thousand would take 100 seconds without any pause.
+    assert callers.clock.now() < 90
+
+
+def test_a_service_that_takes_few_at_once_is_asked_by_few() -> None:
+    callers = Callers(lambda number, now: ANSWERED)
+    under_way: list[float] = []
+
+    def answer(number: int, now: float) -> Verdict:
+        under_way[:] = [sent for sent in under_way if sent > now - callers.takes]
+        under_way.append(now)
+        return ANSWERED if len(under_way) <= 4 else TOO_MUCH
+
+    callers.answer = answer
+    callers.run(200, concurrency=20)
+    assert callers.ends.count("ok") >= 180
 
 
 def test_what_was_under_way_before_a_pause_does_not_end_it() -> None:
