@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.project.inventory import listing, notes, readiness, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
-from harness.runs.estimates import estimate, plan_rows
+from harness.runs.budgets import check_budgets
+from harness.runs.estimates import estimate, over_budget, plan_rows
 from harness.runs.job import Conclusion, Job, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
@@ -16,6 +17,7 @@ __all__ = [
     "Project",
     "adjusted",
     "check",
+    "check_budgets",
     "check_credentials",
     "compared",
     "drift",
@@ -27,6 +29,7 @@ __all__ = [
     "load",
     "notes",
     "open_project",
+    "over_budget",
     "plan",
     "plan_notes",
     "plan_rows",

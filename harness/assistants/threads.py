@@ -16,6 +16,7 @@ from typing import Any
 from harness.assistants import threadanswers, wire
 from harness.assistants.conversation import Answer, Turns, converse
 from harness.assistants.resources import BETA, own_files, searchable, uploaded
+from harness.assistants.runpayment import RunPayments
 from harness.assistants.session import Session
 from harness.errors import HarnessError, ServiceError
 from harness.functions import Place
@@ -70,6 +71,7 @@ class ThreadsStep:
         self.model = spec.model or spec.assistant_id or ""
         self._spec = spec
         self._files = files
+        self._payments = RunPayments(spec)
         self._services = frozenset(one.name for one in spec.tools if one.kind == "builtin" and one.name)
         self._assistant: str | None = spec.assistant_id
         self._thread: str | None = None
@@ -94,13 +96,15 @@ class ThreadsStep:
             path, payload = "", self._run(messages, turn)
         resumed = self._waiting is not None
         try:
-            found = await self._until_it_stops(session, path, payload)
+            with self._payments.paying(messages, session.toolbox.definitions, elsewhere=not self._own_thread):
+                found = await self._until_it_stops(session, path, payload)
         except ServiceError as error:
             if resumed and error.kind == "bad_request":
                 await self._check_waiting(session)
             raise
         self._running = None
         run = found.run
+        self._payments.stopped(run)
         self._waiting = str(run["id"]) if run.get("status") == "requires_action" else None
         self._seen = len(messages) + 1
         assert self._thread is not None

@@ -72,6 +72,7 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
         say(f"{told} what would be sent; the same command with --only-stale makes them anew: {calls}, {again.price}")
     if estimate.trials:
         api.check_credentials(estimate.trials, trusted=project.settings.trusted_hosts)
+        api.check_budgets(project, estimate.trials)
         if not yes and not _agreed():
             raise UsageError("nothing was recorded; without a terminal, say --yes")
     code = _execute(project, plan, options, rewrite=stale)
@@ -106,8 +107,8 @@ def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     project, plan = planned(suites, options, record_mode="once")
     rows = api.plan_rows(project, plan)
     show_json(rows) if as_json else show_rows(rows)
-    for note in api.plan_notes(project, plan):
-        say(note)
+    for line in (*api.over_budget(project, plan), *api.plan_notes(project, plan)):
+        say(line)
 
 
 def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:

@@ -17,7 +17,7 @@ from harness.errors import TrialError
 from harness.recording.cassette import resource
 
 #: Tokens that a service adds of its own around messages and tools, beyond the JSON that they are sent as.
-_FRAME = 64
+FRAME = 64
 #: Content whose tokens have nothing to do with the length of what is sent, or that is not sent at all.
 _REFERENCES = re.compile(
     rb'"type"\s*:\s*"(image_url|input_image|image_file|file|input_file|item_reference|compaction)"'
@@ -78,13 +78,13 @@ def bound_of(method: str, path: str, body: bytes) -> Bound | None:
     if names[0] == "responses":
         return _response(given, body)
     if names[0] == "embeddings":
-        return Bound(model=_model(given), input=len(body) + _FRAME, output=0)
+        return Bound(model=_model(given), input=len(body) + FRAME, output=0)
     if names[0] == "completions":
         asked = given.get("prompt")
         texts = len(asked) if isinstance(asked, list) and not all(isinstance(one, int) for one in asked) else 1
         choices = max(_whole(given, "n", 1), _whole(given, "best_of", 1)) * texts
         output = _whole(given, "max_tokens", _LEGACY_OUTPUT) * choices
-        return Bound(model=_model(given), input=len(body) + _FRAME, output=output)
+        return Bound(model=_model(given), input=len(body) + FRAME, output=output)
     raise unbounded(f"it goes to /{'/'.join(names)}, which has no price by tokens.")
 
 
@@ -131,7 +131,7 @@ def _check(given: Mapping[str, Any], body: bytes) -> None:
 def _input(given: Mapping[str, Any], body: bytes) -> int | None:
     if any(given.get(name) is not None for name in _CONTINUES) or _REFERENCES.search(body):
         return None
-    return len(body) + _FRAME
+    return len(body) + FRAME
 
 
 def _serviced(given: Mapping[str, Any]) -> bool:

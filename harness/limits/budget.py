@@ -23,6 +23,7 @@ from harness.errors import TrialError
 from harness.events import BudgetExceeded, BudgetWarning
 from harness.limits.bounds import Bound, bound_of
 from harness.recording import Interaction
+from harness.records import Usage
 
 #: Share of a budget at which people are warned.
 WARNING = Decimal("0.8")
@@ -38,6 +39,9 @@ class Pricing(Protocol):
         Raises:
             TrialError: It is not bounded, or has no price.
         """
+
+    def cost(self, model: str, usage: Usage) -> Decimal | None:
+        """Return what tokens of a model cost; None where its price, or how many they are, is not known."""
 
     def paid(self, interaction: Interaction) -> Decimal | None:
         """Return what an attempt cost; None where nobody knows, so that the worst must be assumed."""
@@ -128,22 +132,25 @@ class Account:
         Raises:
             TrialError: It is not bounded, which ends the trial; has no price; or another of this trial was refused.
         """
-        try:
+        with self.noting_refusals():
             bound = bound_of(method, path, body)
+        return None if bound is None else self.most(bound)
+
+    @contextmanager
+    def noting_refusals(self) -> Iterator[None]:
+        """Remember a trial's error that ends the block: a request that cannot be bounded ends the trial."""
+        try:
+            yield
         except TrialError as error:
             self.refused = self.refused or error
             raise
-        return None if bound is None else self.most(bound)
 
     def most(self, bound: Bound) -> Decimal:
         """Return what a request within a bound may cost; raises as `needed` does."""
         if self.refused is not None:
             raise self.refused
-        try:
+        with self.noting_refusals():
             return self.ledger.pricing.most(bound)
-        except TrialError as error:
-            self.refused = error
-            raise
 
     async def reserve(self, amount: Decimal, *, held: Callable[[], AbstractContextManager[None]]) -> Reservation:
         """Reserve an amount; waits while there may still be room.

@@ -84,6 +84,11 @@ class RunPayment:
         #: What the next request may cost at most.
         self.next = Decimal(0)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the service has taken a request of the run."""
+        return bool(self._held)
+
     def settled(self, reservation: Reservation, interaction: Interaction | None) -> None:
         """Note that an attempt is over; if the service took it, its cost is told later."""
         if interaction is not None and interaction.error is None and interaction.status < 300:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 
@@ -12,6 +12,7 @@ from harness.modes import ASKING_ALL, RecordMode
 from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import JSON, Usage
+from harness.runs.worst import worst_of
 
 #: Recordings per variant that an expected cost is averaged over.
 _SAMPLE = 20
@@ -41,6 +42,10 @@ class Estimate:
     targets: int = 0
     #: Some assistant has tools, and asks its model again for each step.
     tools: bool = False
+    #: USD if every answer is as long as it may be and every attempt is paid for; or why that has no limit; None: not asked.
+    worst: Decimal | str | None = None
+    #: Budgets that it may exceed, one line each.
+    over: tuple[str, ...] = ()
 
     @property
     def price(self) -> str:
@@ -58,7 +63,10 @@ class Estimate:
         """One line for a person."""
         if not self.trials:
             return "there is a recording of everything selected; nothing will be sent"
-        return f"{len(self.trials)} of the selected trials go live: {self._sent(to_models=True)}, {self.price}"
+        told = f"{len(self.trials)} of the selected trials go live: {self._sent(to_models=True)}, {self.price}"
+        if self.worst is not None:
+            told += f", at worst {self.worst if isinstance(self.worst, str) else dollars(self.worst)}"
+        return "\n".join([told, *self.over])
 
     @property
     def what(self) -> str:
@@ -112,7 +120,32 @@ def may_go_live(
 
 def estimate(project: Project, plan: Plan, *, rewrite: frozenset[str] = frozenset()) -> Estimate:
     """Say what a run of a plan would send and cost in the project's record mode."""
-    return estimate_of(project, live_trials(plan.trials, project.settings.record_mode, rewrite=rewrite))
+    live = live_trials(plan.trials, project.settings.record_mode, rewrite=rewrite)
+    found = estimate_of(project, live)
+    return replace(found, worst=worst_of(project, live), over=tuple(_over(project, plan, live))) if live else found
+
+
+def _over(project: Project, plan: Plan, live: Sequence[Trial]) -> Iterator[str]:
+    """Yield a line for each budget that may not be enough."""
+    budgets: list[tuple[str, Decimal | None, Sequence[Trial]]] = [("the budget", project.settings.budget, live)]
+    budgets += [
+        (f"the budget of suite '{suite.name}'", suite.budget, [one for one in live if one.suite is suite])
+        for suite in plan.suites
+    ]
+    for name, budget, trials in budgets:
+        if budget is None or not trials:
+            continue
+        expected = estimate_of(project, trials).cost
+        worst = worst_of(project, trials)
+        if expected is not None and expected > budget:
+            yield f"{name}, {dollars(budget)}, is less than the expected cost, {dollars(expected)}"
+        elif not isinstance(worst, str) and worst > budget:
+            yield f"{name}, {dollars(budget)}, is less than the worst case, {dollars(worst)}"
+
+
+def over_budget(project: Project, plan: Plan) -> tuple[str, ...]:
+    """Return a line for each budget that recording what is missing may exceed."""
+    return tuple(_over(project, plan, [one for one in plan.trials if not one.answered]))
 
 
 def estimate_of(project: Project, trials: Sequence[Trial]) -> Estimate:
@@ -180,6 +213,7 @@ def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
             missing = [trial for trial in trials if not trial.answered]
             what = estimate_of(project, missing)
             all_of_it = estimate_of(project, trials)
+            worst = worst_of(project, missing)
             rows.append(
                 {
                     "suite": suite.name,
@@ -190,30 +224,11 @@ def plan_rows(project: Project, plan: Plan) -> list[dict[str, JSON]]:
                     "missing": len(missing),
                     "calls to record": what.calls,
                     "cost to record": "unpriced" if what.cost is None else dollars(what.cost),
-                    "worst case": _worst(project, missing),
+                    "worst case": worst if isinstance(worst, str) else dollars(worst),
                     "cost to rewrite": "unpriced" if all_of_it.cost is None else dollars(all_of_it.cost),
                 }
             )
     return rows
-
-
-def _worst(project: Project, trials: Sequence[Trial]) -> str:
-    """Every answer as long as `max_tokens` allows and every attempt paid for; unbounded without that setting."""
-    if not trials:
-        return "$0"
-    attempts = project.settings.retry.attempts
-    total = Decimal(0)
-    for trial in trials:
-        spec = trial.variant.assistant
-        if spec.api in _TARGETS or spec.max_tokens is None:
-            return "unbounded (no max_tokens)"
-        if spec.tools:
-            return "unbounded (tools)"
-        cost = _guess(project, [trial])
-        if cost is None:
-            return "unpriced"
-        total += cost * attempts
-    return dollars(total)
 
 
 def _recorded_cost(trials: Sequence[Trial]) -> Decimal | None:

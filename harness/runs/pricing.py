@@ -104,6 +104,10 @@ class Pricing:
             raise unbounded(f"the model '{model}' has no price. Give it one in [tool.harness.prices.\"{model}\"].")
         return max(whole, each + said) + each * (bound.steps - 1)
 
+    def cost(self, model: str, usage: Usage) -> Decimal | None:
+        """Return what tokens of a model cost; None where its price, or how many they are, is not known."""
+        return self._prices.cost(model, usage)
+
     def paid(self, interaction: Interaction) -> Decimal | None:
         """Return what an attempt cost; None where nobody knows.
 

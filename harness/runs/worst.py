@@ -1,0 +1,104 @@
+"""The worst case of trials before anything is sent: what would be reserved for their requests, added up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from harness.costs import PriceTable
+from harness.errors import TrialError
+from harness.limits.bounds import FRAME, Bound
+from harness.plan import Trial
+from harness.project.project import Project
+from harness.records import Turn, Usage
+from harness.runs.pricing import Pricing
+from harness.suites.suite import AssistantSpec
+
+_OUTPUTS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+
+
+def worst_of(project: Project, trials: Sequence[Trial]) -> Decimal | str:
+    """Return what trials cost if every answer is as long as it may be and every attempt is paid for.
+
+    Returns:
+        US dollars; or in words why there is no such amount.
+    """
+    prices = project.prices()
+    attempts = project.settings.retry.attempts
+    total = Decimal(0)
+    for trial in trials:
+        spec = trial.variant.assistant
+        why = _without_end(spec, prices)
+        if why is not None:
+            return why
+        for bound in _bounds(project, trial):
+            try:
+                total += Pricing(prices).most(bound) * attempts
+            except TrialError:
+                return "unbounded (the model's context window is not known)"
+    return total
+
+
+def _without_end(spec: AssistantSpec, prices: PriceTable) -> str | None:
+    """Return why nobody can say what a trial of an assistant may cost; None where it can be said."""
+    if spec.api == "http":
+        return "unbounded (a deployed service)"
+    if spec.api == "python":
+        return "unbounded (a function spends what it likes)"
+    if spec.api == "outputs":
+        return None
+    if _output(spec) is None:
+        return "unbounded (no max_tokens)"
+    if spec.assistants:
+        return "unbounded (assistants as tools)"
+    served = any(tool.kind == "builtin" for tool in spec.tools) or spec.assistant_id is not None
+    if served and not spec.request.get("max_prompt_tokens" if spec.api == "threads" else "max_tool_calls"):
+        return "unbounded (tools of the service)"
+    if prices.cost(spec.model or "", Usage(input=1, output=1)) is None:
+        return "unpriced"
+    return None
+
+
+def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
+    """Yield the bound of each request of a trial, retries not counted."""
+    spec = trial.variant.assistant
+    from harness.assistants.session import Limits
+
+    output = _output(spec)
+    if output is None:
+        return
+    turns, _ = project.renderer().turns(trial.suite, trial.case, trial.variant)
+    whole = bool(spec.tools) or spec.chain in ("response", "conversation")
+    size = FRAME + _size(spec.response_format)
+    for turn in turns:
+        whole = whole or turn.thread is not None or any(message.attachments for message in turn.messages)
+        size += _said(turn)
+        steps = 1 if not spec.tools else Limits().steps if spec.max_steps is None else spec.max_steps
+        # What a service's own tools read counts once for each time that they may be called.
+        inner = _number(spec.request.get("max_tool_calls"), 0) + 1
+        prompt = spec.request.get("max_prompt_tokens") if spec.api == "threads" else None
+        tokens = prompt if isinstance(prompt, int) else None if whole else size
+        for _ in range(steps):
+            yield Bound(model=spec.model, input=tokens, output=output, steps=inner)
+        # The answer is part of what the next turn sends.
+        size += output + FRAME
+
+
+def _said(turn: Turn) -> int:
+    texts = [message.content for message in turn.messages] + [turn.instructions or ""]
+    return sum(_size(text) + FRAME for text in texts)
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", errors="backslashreplace"))
+
+
+def _output(spec: AssistantSpec) -> int | None:
+    found = (spec.request.get(name) for name in _OUTPUTS)
+    return next((one for one in found if isinstance(one, int)), spec.max_tokens)
+
+
+def _number(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default
