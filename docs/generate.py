@@ -109,6 +109,7 @@ def defaults() -> str:
     from typing import get_args
 
     from harness.assistants.session import CONNECT_TIMEOUT
+    from harness.limits.budget import WARNING
     from harness.recording import read
     from harness.runs import opening
     from harness.scorers.evaluation import DEFAULT_THRESHOLD
@@ -135,6 +136,8 @@ def defaults() -> str:
         ("longest wait nobody asked for", _seconds(of(Retry, "longest")), f"`longest` in {retry}"),
         ("all waits of one call together", _seconds(of(Retry, "budget")), f"`budget` in {retry}"),
         ("failures in a row after which a service is left alone", of(Retry, "breaker"), f"`breaker` in {retry}"),
+        ("budget", "none", "`--budget`, `budget`, `budget` in a suite"),
+        ("share of a budget at which a warning is told", WARNING, ""),
         ("API", suite.AssistantSpec().api, "`api` in a suite"),
         ("what a later turn sends on Responses", get_args(suite.Chain)[0], "`chain` in a suite"),
         ("repeats", of(SuiteFields, "repeats"), "`-r`, `repeats` in a suite"),
