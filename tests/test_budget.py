@@ -153,6 +153,29 @@ def test_a_suite_that_spent_its_budget_leaves_the_others_alone_and_a_larger_one_
         assert harness("run", "--no-html", "--budget", "$0").exit_code == 0
 
 
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_streams_are_paid_for_too(here: Path, api: str) -> None:
+    with ChatServer(lambda number, body: "word word") as server:
+        text = _suite(server.url, cases=9, extra="stream: true").replace("api: chat", f"api: {api}")
+        _project(here, text)
+        done = harness("record", "--yes", "--no-html", "-j", "1", "--budget", "$0.002")
+        assert done.exit_code == 4, done.output
+    manifest, _ = _run(here)
+    # Each costs $0.0002 of the $0.002, and may cost all of it: what is left of it is too little from the second on.
+    assert len(server.requests) == 1
+    assert Decimal(manifest["spend"]["total"]) == Decimal("0.0002")
+    assert Decimal(manifest["spend"]["estimated"]) == 0
+    assert "further trial" in done.output
+
+
+def test_four_fifths_of_a_budget_are_told_once(here: Path) -> None:
+    with ChatServer(lambda number, body: _ANSWER) as server:
+        _project(here, _suite(server.url, cases=10))
+        done = harness("record", "--yes", "--no-html", "--budget", "$0.02")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("budget of the run: $0.0160 of $0.0200 spent") == 1
+
+
 @pytest.mark.parametrize(
     ("variant", "said"),
     [
