@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from harness.clock import Clock, LiveClock
 from harness.errors import ServiceError
@@ -88,7 +89,7 @@ class Gate:
 
         Returns:
             0: it is let through, and `done` must be called when the attempt is over. More: ask again after so many
-            seconds. None: ask again when `ticket.turn` is done.
+            seconds, or when `ticket.turn` is done. None: ask again when `ticket.turn` is done.
 
         Raises:
             ServiceError: Nothing is sent to this service any more; the ticket has lost its place.
@@ -103,6 +104,7 @@ class Gate:
                 return None
             wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now))
             if wait > 0:
+                ticket.turn = Future()
                 return wait
             self.rates.take(ticket.tokens, now)
             ticket.sent = now
@@ -258,6 +260,6 @@ def too_long_text(name: str, verdict: Verdict, retry: Retry) -> str:
 
 
 def _tell(ticket: Ticket) -> None:
-    # A waiter that was cancelled has cancelled its future as well.
-    if not ticket.turn.done():
+    # It may have been told already; a waiter that was cancelled has cancelled its future as well.
+    with suppress(InvalidStateError):
         ticket.turn.set_result(None)

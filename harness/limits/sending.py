@@ -11,6 +11,7 @@ once; a general engine there costs more than the rest of this transport.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -207,10 +208,7 @@ class AsyncSendingTransport(httpx2.AsyncBaseTransport):
             with tape.held():
                 try:
                     while wait != 0:
-                        if wait is None:
-                            await asyncio.wrap_future(ticket.turn)
-                        else:
-                            await gate.clock.sleep(wait)
+                        await _until(gate.clock, ticket, wait)
                         wait = gate.ask(ticket)
                 except BaseException:
                     gate.leave(ticket)
@@ -264,10 +262,7 @@ class SendingTransport(httpx2.BaseTransport):
             with tape.held():
                 try:
                     while wait != 0:
-                        if wait is None:
-                            ticket.turn.result()
-                        else:
-                            gate.clock.sleep_sync(wait)
+                        concurrent.futures.wait([ticket.turn], timeout=wait)
                         wait = gate.ask(ticket)
                 except BaseException:
                     gate.leave(ticket)
@@ -276,6 +271,20 @@ class SendingTransport(httpx2.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+async def _until(clock: Clock, ticket: Ticket, seconds: float | None) -> None:
+    """Wait until it is a ticket's turn, or so long."""
+    turn = asyncio.wrap_future(ticket.turn)
+    if seconds is None:
+        await turn
+        return
+    sleep = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({turn, sleep}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        turn.cancel()
+        sleep.cancel()
 
 
 def on_loop() -> bool:
