@@ -122,9 +122,15 @@ ROWS: Sequence[Fault] = (
     ),
     _row(
         "F52",
-        "a recording that is cut, empty, edited or has a flipped bit",
+        "a recording that is cut, empty, edited in its counts, or unreadable since a bit flipped",
         "refused with the reason, and nothing is sent; line ends and byte order marks of editors do no harm",
         "tests/modes/test_strict.py::test_a_damaged_recording_is_refused_and_never_recorded_anew_by_itself",
+    ),
+    _row(
+        "F52b",
+        "a recording that holds more than the trial asks for",
+        "a warning; with `--strict` error `cassette_unused`, exit code 3",
+        "tests/modes/test_strict.py::test_a_recorded_call_that_is_not_made_is_a_warning_and_strictly_an_error",
     ),
     _row(
         "F53",

@@ -240,3 +240,30 @@ def test_a_block_is_verified_against_its_file_and_new_episodes_only_adds_files(p
         with pytest.raises(CassetteMiss, match="record_mode='rewrite'"):
             ask("new_episodes", "other")
     assert texts(project) == before
+
+
+def test_what_cannot_be_recorded_again_is_refused_with_the_reason_and_nothing_is_sent(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server)
+        path = project / "cassettes/s/v/a.1.yaml"
+        text = path.read_text("utf-8")
+        assert "source: {" in text
+        path.write_text(text.replace("source: {", "source: {renewable: false, "), "utf-8")
+        kept = texts(project)
+        write(project, {"suites/s.yaml": suite(server.url, system="Answer at length.")})
+        assert harness("run", "--record-mode", "new_episodes", "--no-html").exit_code == 3
+        [row] = rows(project)
+        assert row["error"]["kind"] == "cassette_miss"
+        assert "This recording cannot be made again: OpenAI switched the Assistants API off" in row["error"]["message"]
+        assert len(server.requests) == 1
+    assert texts(project) == kept
+
+
+def test_a_variant_that_is_not_as_it_was_recorded_fails_verify_in_python(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server, cases="[{id: a, input: Hi}, {id: b, input: Bye}]")
+    with ChatServer(lambda number, body: "Hello again" if "Hi" in str(body) else "Go away") as server:
+        write(project, {"suites/s.yaml": suite(server.url, cases="[{id: a, input: Hi}, {id: b, input: Bye}]")})
+        run = library.run(record_mode="verify", html=False)
+    assert run.exit_code == 1
+    assert [bool(row["extra"]["verify"]["differences"]) for row in rows(project)] == [False, True]
