@@ -89,14 +89,18 @@ class _Subjects:
     def __init__(self, project: Project, known: Belonging | None) -> None:
         self._project = project
         self._known = known
+        self._root = f"{project.settings.root}{os.sep}"
         self._renderer = project.renderer()
         self._definitions: dict[int, str] = {}
         self._said: dict[tuple[str, str, str], str | None] = {}
 
     def of(self, path: Path) -> Subject:
-        shown = self._project.shown(path)
-        trial = self._known.trial(path) if self._known is not None else None
-        if trial is None or path != trial.cassette:
+        text = str(path)
+        # Links to the project are looked up only where a path does not show that it lies inside: there may be thousands.
+        inside = text.startswith(self._root)
+        shown = text[len(self._root) :].replace(os.sep, "/") if inside else self._project.shown(path)
+        trial = self._known.trials.get(path) if self._known is not None else None
+        if trial is None or trial.variant.assistant.api == "outputs":
             return Subject(path=path, shown=shown)
         spec = trial.variant.assistant
         return Subject(
