@@ -18,6 +18,8 @@ from harness.recording import sse
 from harness.recording.cassette import FORMAT, Cassette, Facts, Interaction, Request
 from harness.records import JSON
 
+#: Of a trial's recording larger than this, bytes, the run says so.
+LARGE = 512_000
 #: A trial's recording larger than this is refused.
 LARGEST = 2_000_000
 #: How a trial's recording is made anew.

@@ -40,6 +40,8 @@ def parts(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
         for remark in variant.remarks:
             yield "recordings", f"{variant.name}: {remark}"
     yield from _verified(suite)
+    if large := _large(suite):
+        yield "recordings", large
     unpriced = sum(variant.unpriced for variant in suite.variants)
     if unpriced:
         yield "unpriced", f"{phrases.count(unpriced, 'trial')} called a model whose price is unknown"
@@ -58,6 +60,11 @@ def _verified(suite: SuiteSummary) -> Iterator[tuple[str, str]]:
         yield "differs", f"{trial}: {'; '.join(lines)}"
     if len(differ) > _DIFFERING:
         yield "differ", f"{phrases.count(len(differ) - _DIFFERING, 'more trial')} (`extra.verify` in results.jsonl)"
+
+
+def _large(suite: SuiteSummary) -> str:
+    large = sum(variant.large for variant in suite.variants)
+    return f"more than 512 kB each in {phrases.count(large, 'trial')}; more than 2 MB are refused" if large else ""
 
 
 def answers(suite: SuiteSummary) -> str:

@@ -23,7 +23,7 @@ from harness.modes import REPLAYING
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Request, Tape, read_cassette, sealed
 from harness.recording.matching import Call, Shelf
-from harness.recording.read import LARGEST
+from harness.recording.read import LARGE, LARGEST
 from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript, Turn
 from harness.runs.ageing import changes, definition_hash
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
@@ -241,8 +241,9 @@ class Recordings:
         except TrialError as error:
             held.failure, held.transcript = error, None
             return None
-        if len(text) > LARGEST:
-            size = f"{len(text):,} characters of recording, more than the {LARGEST:,} that one trial may have"
+        length = len(text.encode("utf-8"))
+        if length > LARGEST:
+            size = f"{length:,} bytes of recording, more than the {LARGEST:,} that one trial may have"
             held.failure, held.transcript = TrialError("cassette_too_large", size), None
             return None
         try:
@@ -251,6 +252,8 @@ class Recordings:
             # It is paid, and nobody else has it.
             place = self._workshop.refuge.keep(trial.cassette, text.encode("utf-8"))
             raise StorageError(f"{error}. The recording is in {place}") from error
+        if length > LARGE and held.transcript is not None:
+            held.transcript = replace(held.transcript, extra={**held.transcript.extra, "cassette_bytes": length})
         return CassetteRef(path=self._workshop.shown(trial.cassette), mode="recorded", recorded_at=facts.recorded_at)
 
     def _facts(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> Facts:

@@ -135,6 +135,7 @@ def measure(
         unrenewable=sum(result.extra.get("renewable") is False for result in results),
         truncated=sum(result.extra.get("truncated") is True for result in results),
         normalised=sum("normalised" in result.extra for result in results),
+        large=sum("cassette_bytes" in result.extra for result in results),
         usage=sum((result.usage for result in results), Usage()),
         recorded=(recorded[0], recorded[-1]) if recorded else None,
         models=models,

@@ -63,6 +63,8 @@ class VariantSummary:
     truncated: int = 0
     #: Trials whose recordings were found only once ids and the like were left out of account.
     normalised: int = 0
+    #: Trials whose recordings were made in this run and are large.
+    large: int = 0
     usage: Usage
     #: First and last time of recording, as in the cassettes; None: nothing was replayed or recorded.
     recorded: tuple[str, str] | None

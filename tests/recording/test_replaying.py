@@ -237,3 +237,19 @@ def test_the_conversation_is_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(emit(Cassette(interactions=(one,), facts=facts(1))))
     assert read_cassette(path, shown="c").interactions == (one,)
+
+
+def test_a_large_recording_is_pointed_out_and_a_larger_one_refused(here: Path) -> None:
+    with ChatServer(lambda number, body: "word " * (120_000 if number == 1 else 420_000)) as server:
+        cases = "cases: [{id: one, input: a}]\n"
+        write(here, {"suites/s.yaml": f"suite: s\nassistant: {{api: chat, model: m, base_url: {server.url}}}\n{cases}"})
+        first = harness("record", "--yes")
+        (row,) = rows(here)
+        second = harness("record", "--yes", "--rewrite")
+    assert first.exit_code == 0
+    assert "recordings: more than 512 kB each in 1 trial" in " ".join(first.output.split())
+    assert row["extra"]["cassette_bytes"] > 600_000
+    assert second.exit_code == 3
+    assert "cassette_too_large" in second.output
+    # The old recording stands.
+    assert harness("run").exit_code == 0
