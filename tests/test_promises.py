@@ -67,7 +67,7 @@ def test_a_replay_needs_neither_network_nor_key_and_gives_the_same_bytes(project
         assert harness("record", "--yes", "--no-html").exit_code == 0
     for _ in range(2):
         process = start(project, "run", "--no-html", before=alone)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
         assert "4 passed" in out
     first, second = (

@@ -39,7 +39,7 @@ class Journal:
 
     def __init__(self, folder: Path, run: str, *, root: Path) -> None:
         self.path = folder / f"{run}{_SUFFIX}"
-        self._root = root
+        self._root = f"{root}{os.sep}"
         self._numbers: dict[Path, int] = {}
         #: Requests of trials that are not settled, by trial.
         self._open: dict[Path, int] = {}
@@ -67,8 +67,9 @@ class Journal:
         try:
             if number is None:
                 number = self._numbers[cassette] = len(self._numbers) + 1
-                place = json.dumps(os.path.relpath(cassette, self._root))
-                self._write(f"trial {number} {json.dumps(_identity(cassette))} {place}\nsent {number}")
+                # Path.relative_to would cost more than all the rest.
+                place = json.dumps(str(cassette).removeprefix(self._root))
+                self._write(f'trial {number} "{_identity(str(cassette))}" {place}\nsent {number}')
             else:
                 self._write(f"sent {number}")
         except OSError as error:
@@ -148,13 +149,13 @@ def _open(lines: Iterable[str], root: Path) -> dict[Path, int]:
         elif word == "settled":
             counts.pop(rest, None)
     found = ((*places[number], count) for number, count in counts.items())
-    return {path: count for before, path, count in found if _identity(path) == before}
+    return {path: count for before, path, count in found if _identity(str(path)) == before}
 
 
-def _identity(path: Path) -> str:
+def _identity(path: str) -> str:
     """What tells a recording from one that has taken its place: every one is a file of its own."""
     try:
-        stat = path.stat()
+        stat = os.stat(path)  # noqa: PTH116 (a Path costs more than the call)
     except OSError:
         return "-"
     return f"{stat.st_ino}.{stat.st_mtime_ns}"

@@ -73,7 +73,7 @@ def killed_at(root: Path, killer: Killer, number: int, *arguments: str) -> subpr
     """Run a command until the server has got so many requests; then it is killed."""
     process = start(root, *arguments)
     killer.process, killer.at = process, number
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     killer.process, killer.at = None, None
     return process
 

@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     with ChatServer(Killer()) as server:
         suite(root, server.url, cases=100)
         process = start(root, *_RECORD)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
     return rows(root)
 
@@ -68,7 +68,7 @@ def test_a_recording_is_on_disk_before_its_answer_is_scored(project: Path) -> No
         )
         write(project, {**files, "suites/checks.py": check})
         process = start(project, "record", "--yes", "--variant", "v1")
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode == -9
         assert [path.name for path in cassettes(project)] == ["one.1.yaml"]
         (project / "suites/checks.py").write_text("def last(output):\n    return True\n")

@@ -130,7 +130,7 @@ def test_files_that_may_not_grow(project: Path, server: ChatServer) -> None:
     """`ulimit -f`: neither the recording nor its refuge can be written, and the message says both."""
     suite(project, server.url, cases=6)
     ran = start(project, *_RECORD, before=["bash", "-c", 'ulimit -f 1; exec "$@"', "limited"])
-    out, said = ran.communicate(timeout=60)
+    out, said = ran.communicate(timeout=300)
     assert ran.returncode == 6, said
     assert "Traceback" not in out + said
     assert "File too large" in " ".join((out + said).split())
@@ -149,14 +149,14 @@ def test_a_project_that_cannot_be_written_replays_and_does_not_record(
         script = f'cd {project} && exec "$@"'
         before = ["bash", "-c", script, "inside"]
         replay = start(tmp_path, "run", "--case", "c0", before=before)
-        out, said = replay.communicate(timeout=60)
+        out, said = replay.communicate(timeout=300)
         assert replay.returncode == 0, said
         assert "1 passed" in out
         assert "reports/ cannot be written" in said
         assert (next(place(said).rglob("report.html"))).is_file()
         shutil.rmtree(place(said))
         record = start(tmp_path, *_RECORD, before=before)
-        out, said = record.communicate(timeout=60)
+        out, said = record.communicate(timeout=300)
         assert record.returncode == 6, said
         assert "Read-only file system" in said
         assert "Nothing was sent" in said
@@ -174,12 +174,12 @@ def test_neither_home_nor_a_working_folder_is_needed(project: Path, server: Chat
     script = f'cd {gone} && rmdir {gone} && exec "$@"'
     before = ["bash", "-c", script, "nowhere"]
     named = start(tmp_path, "run", str(project / "suites/faq.yaml"), before=before, env=environ)
-    out, said = named.communicate(timeout=60)
+    out, said = named.communicate(timeout=300)
     assert named.returncode == 0, said
     assert "2 passed" in out
     gone.mkdir()
     unnamed = start(tmp_path, "run", before=before, env=environ)
-    out, said = unnamed.communicate(timeout=60)
+    out, said = unnamed.communicate(timeout=300)
     assert unnamed.returncode == 2
     assert "the working folder is gone" in said
     assert "Traceback" not in said
@@ -191,7 +191,7 @@ def test_a_damaged_recording_of_a_killed_run_is_impossible(project: Path) -> Non
         suite(project, serving.url, cases=12)
         process = start(project, *_RECORD)
         killer.process, killer.at = process, 7
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         for path in cassettes(project):
             last = yaml.safe_load(path.read_text())["interactions"][-1]
             assert last["response"]["recorder"]["cassette"]["count"] == 1

@@ -51,7 +51,7 @@ def test_killed_at_every_call_of_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
         with ChatServer(Killer()) as server:
             suite(root, server.url, cases=_CASES)
             process = start(root, *_RECORD, before=traced(calls, "signal=KILL", str(number)))
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=300)
             killed = process.returncode != 0
             again = harness(*_RECORD)
             assert again.exit_code == 0, (number, said, again.output)
@@ -80,7 +80,7 @@ def test_killed_at_every_step_of_what_it_writes(tmp_path: Path, monkeypatch: pyt
             suite(root, server.url, cases=_CASES)
             environ = {**os.environ, "DIE_AT": str(number), "DIE_AFTER": "yes" if after else ""}
             process = start(root, *_RECORD, program=[str(Path(__file__).with_name("dying.py"))], env=environ)
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=300)
             killed = process.returncode == -signal.SIGKILL
             assert killed or process.returncode == 0, said
             kept = len(cassettes(root))
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_for_good_ends_the_run_with_6(project: Path, calls: st
     with ChatServer(Killer()) as server:
         suite(project, server.url, cases=12)
         process = start(project, *_RECORD, before=traced(calls, f"error={error}", "4+"))
-        out, said = process.communicate(timeout=120)
+        out, said = process.communicate(timeout=300)
         assert process.returncode == 6, said
         assert "Traceback" not in out + said
         assert "harness-" in out + said

@@ -29,7 +29,7 @@ def test_two_runs_that_would_record_the_same_pay_once(project: Path) -> None:
     with ChatServer(lambda number, body: "5 days", delay=0.02) as server:
         suite(project, server.url, cases=10)
         processes = [start(project, *_RECORD) for _ in range(2)]
-        ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+        ended = [(*process.communicate(timeout=300), process.returncode) for process in processes]
         assert len(server.requests) == 10
     assert [code for _, _, code in ended] == [0, 0], ended
     assert len(folders(project)) == 2
@@ -70,7 +70,7 @@ def test_replays_at_once_keep_their_own_results(project: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(folders(project)) == 5
     lines = {(folder / "results.jsonl").read_text().replace(folder.name, "") for folder in folders(project)[1:]}
     assert [text.count("\n") for text in lines] == [30]
