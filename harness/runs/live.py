@@ -53,7 +53,8 @@ async def going_live(
     locks = await _locked(folder, live, run=run, tell=tell)
     try:
         _sweep({trial.cassette.parent for trial in live})
-        killed = _left(killed_runs(folder, root=settings.root), {trial.cassette for trial in live})
+        wanted = {trial.cassette for trial in live}
+        killed = [one for one in killed_runs(folder, root=settings.root) if one.open.keys() & wanted]
         for told in map(left_behind, killed):
             tell(told)
         journal = Journal(folder, run, root=settings.root)
@@ -62,7 +63,7 @@ async def going_live(
         finally:
             journal.close()
         for one in killed:
-            if one.open.keys() <= {trial.cassette for trial in live}:
+            if one.open.keys() <= wanted:
                 one.path.unlink(missing_ok=True)
     finally:
         for taken in locks:
@@ -128,18 +129,6 @@ def _sweep(folders: Iterable[Path]) -> None:
         with suppress(OSError):
             for half in folder.glob(".*.yaml.*.tmp"):
                 half.unlink()
-
-
-def _left(killed: Iterable[Killed], live: set[Path]) -> list[Killed]:
-    """Those that matter to trials that go live now; journals that say nothing any more are removed."""
-    found: list[Killed] = []
-    for one in killed:
-        if not one.open:
-            with suppress(OSError):
-                one.path.unlink()
-        elif one.open.keys() & live:
-            found.append(one)
-    return found
 
 
 def left_behind(one: Killed) -> str:

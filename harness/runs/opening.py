@@ -84,11 +84,12 @@ async def opened(
         ledger.tell = on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()
+        # What takes time is done before others have to wait for this run.
+        for endpoint in _endpoints(live):
+            clients.warm(endpoint)
+        if any(spec.api == "http" for spec in assistants_of(live)):
+            clients.raw()
         async with going_live(settings, maybe, run=run, stop=stop, tell=tell) as sending, Writer() as writer:
-            for endpoint in _endpoints(live):
-                clients.warm(endpoint)
-            if any(spec.api == "http" for spec in assistants_of(live)):
-                clients.raw()
             yield Workshop(
                 root=settings.root,
                 registry=project.registry,

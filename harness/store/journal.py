@@ -15,14 +15,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import StorageError
-from harness.store.locks import lock
+from harness.store.locks import is_at, lock
 
 _SUFFIX = ".journal"
+#: Seconds that another process may look at a file.
+_MOMENT = 0.001
 
 
 class Journal:
@@ -43,18 +46,11 @@ class Journal:
         self._numbers: dict[Path, int] = {}
         #: Requests of trials that are not settled, by trial.
         self._open: dict[Path, int] = {}
-        # Windows renames nothing that is open.
-        temporary = self.path if os.name == "nt" else folder / f".{run}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            # Under its own name it is locked from the first moment: else it would look like one of a dead process.
-            lock(self._file)
+            self._file = _made(self.path)
             self._write(json.dumps({"run": run, "pid": os.getpid()}))
-            temporary.rename(self.path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise StorageError.of(self.path, error) from error
 
     def sent(self, cassette: Path) -> None:
@@ -113,8 +109,24 @@ class Killed:
     open: Mapping[Path, int] = field(default_factory=dict)
 
 
+def _made(path: Path) -> int:
+    """Make a file and lock it before anything is in it.
+
+    Between the two, another process may take it for that of a dead one, and remove it.
+    """
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        if lock(file) and is_at(file, path):
+            return file
+        os.close(file)
+        time.sleep(_MOMENT)
+
+
 def killed_runs(folder: Path, *, root: Path) -> list[Killed]:
-    """Return the runs whose processes died, oldest first; journals of runs that go on are left alone."""
+    """Return the runs whose processes died while something was under way, oldest first.
+
+    Journals of runs that go on are left alone; those that have nothing to say any more are removed.
+    """
     found: list[Killed] = []
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
@@ -125,8 +137,11 @@ def killed_runs(folder: Path, *, root: Path) -> list[Killed]:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 if lock(file):
-                    lines = path.read_text("utf-8", "replace").splitlines()
-                    found.append(Killed(run=path.stem, path=path, open=_open(lines, root)))
+                    calls = _open(path.read_text("utf-8", "replace").splitlines(), root)
+                    if calls:
+                        found.append(Killed(run=path.stem, path=path, open=calls))
+                    else:
+                        path.unlink()
             finally:
                 os.close(file)
     return found

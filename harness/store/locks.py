@@ -25,9 +25,13 @@ class FileLock:
             OSError: The file cannot be made or written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            # The last holder has just taken the empty folder away.
+            return False
         # The last holder may have taken the file away between the two calls: then this lock is on nothing.
-        if not lock(file) or not _is_at(file, self.path):
+        if not lock(file) or not is_at(file, self.path):
             os.close(file)
             return False
         try:
@@ -78,7 +82,8 @@ def lock(file: int) -> bool:
     return True
 
 
-def _is_at(file: int, path: Path) -> bool:
+def is_at(file: int, path: Path) -> bool:
+    """Whether an open file is the one that a path names now."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except OSError:

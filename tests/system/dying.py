@@ -14,10 +14,11 @@ def _dying(call: Callable[..., Any], counts: itertools.count[int], at: int, *, a
         dies = next(counts) == at
         if dies and not after:
             os.kill(os.getpid(), signal.SIGKILL)
-        result = call(*arguments, **named)
-        if dies:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+        try:
+            return call(*arguments, **named)
+        finally:
+            if dies:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     return called
 

@@ -26,14 +26,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_two_runs_that_would_record_the_same_pay_once(project: Path) -> None:
-    with ChatServer(lambda number, body: "5 days", delay=0.02) as server:
-        suite(project, server.url, cases=10)
-        processes = [start(project, *_RECORD) for _ in range(2)]
+    with ChatServer(lambda number, body: "5 days", delay=0.01) as server:
+        suite(project, server.url, cases=4)
+        processes = [start(project, *_RECORD, "-j", "4") for _ in range(2)]
         ended = [(*process.communicate(timeout=300), process.returncode) for process in processes]
-        assert len(server.requests) == 10
+        assert len(server.requests) == 4
     assert [code for _, _, code in ended] == [0, 0], ended
     assert len(folders(project)) == 2
-    assert [len((folder / "results.jsonl").read_text().splitlines()) for folder in folders(project)] == [10, 10]
+    assert [len((folder / "results.jsonl").read_text().splitlines()) for folder in folders(project)] == [4, 4]
     assert left(project) == []
 
 
