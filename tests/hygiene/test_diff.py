@@ -29,7 +29,7 @@ def test_a_recording_is_the_same_as_itself_and_as_one_with_other_ids_and_times(s
     assert ids
     for number, word in enumerate(sorted(ids)):
         change(OTHER, word, f"{word.partition('_')[0].partition('-')[0]}_other{number}1234567")
-    change(OTHER, "start: 0.0", "start: 0.00000")
+    change(OTHER, 'recorded_at: "20', 'recorded_at: "19')
     shown = diff(str(ORDER), str(OTHER))
     assert "the same was asked and answered" in shown
     assert json.loads(diff(str(ORDER), str(OTHER), "--json"))["same"] is True
