@@ -112,7 +112,7 @@ class World:
 """
 PROJECT = """\
 [tool.harness]
-timeout = "100s"
+timeout = "10m"
 attempt_timeout = "PATIENCE"
 [tool.harness.retry]
 attempts = ATTEMPTS
