@@ -52,14 +52,14 @@ def test_killed_at_every_call_of_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
             suite(root, server.url, cases=_CASES)
             process = start(root, *_RECORD, before=traced(calls, "signal=KILL", str(number)))
             _, said = process.communicate(timeout=300)
-            killed = process.returncode != 0
+            killed, kept = process.returncode != 0, len(cassettes(root))
             again = harness(*_RECORD)
             assert again.exit_code == 0, (number, said, again.output)
             assert len(server.requests) <= _CASES + _CONCURRENCY
         whole = whole or rows(root)
         assert rows(root) == whole
         assert len(cassettes(root)) == _CASES
-        assert left(root) == []
+        assert kept == _CASES or left(root) == []
         survived += not killed
         if survived:
             break
@@ -90,7 +90,8 @@ def test_killed_at_every_step_of_what_it_writes(tmp_path: Path, monkeypatch: pyt
             assert again.exit_code == 0, (number, said, again.output)
             assert len(server.requests) == sent + _CASES - kept
         assert len(cassettes(root)) == _CASES
-        assert left(root) == []
+        # Where all was recorded the second run only replays, and leaves a dead lock to the next that goes live.
+        assert kept == _CASES or left(root) == []
     # Each recording alone is opened, written, synced and renamed.
     assert 4 * _CASES < number < _MOST
 
