@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import TrialError
+from harness.errors import HarnessError, TrialError
 from harness.events import BudgetExceeded, BudgetWarning
 from harness.limits.bounds import Bound
 from harness.limits.budget import Account, Ledger
@@ -21,6 +23,7 @@ from harness.recording import Interaction
 from harness.records import Usage
 from harness.simulator import served
 from harness.simulator.app import Simulator
+from harness.simulator.front import faulty
 from harness.simulator.script import ScriptBrain
 from tests.loopback import ChatServer, Reply, completion, error
 from tests.projects import harness, write
@@ -276,6 +279,23 @@ def test_runs_of_the_assistants_api_are_paid_for_when_they_end(here: Path) -> No
     assert Decimal(manifest["spend"]["estimated"]) == 0
 
 
+def test_who_waits_for_money_does_not_keep_out_those_it_waits_for(here: Path) -> None:
+    rules = [
+        {"match": {"tool": "look"}, "reply": "word", "usage": {"input": 10, "output": 20}},
+        {"call": {"name": "look", "arguments": {}}, "usage": {"input": 10, "output": 10}},
+    ]
+    tools = 'def look() -> str:\n    """Look it up."""\n    return "found"\n'
+    # After so many refusals only a few requests go out at once; one run at a time can be paid for until it has ended.
+    refused = {"match": {"path": "/v1/threads"}, "times": 8, "fault": {"status": 429}}
+    with faulty(Simulator(ScriptBrain(rules)), [refused]) as server:
+        text = _suite(server.url, cases=8, extra="tools: ['./tools.py:look']\npoll_interval: 5ms")
+        text = text.replace("api: chat", "api: threads").replace("max_tokens: 20", "max_tokens: 256")
+        write(here, {"pyproject.toml": _PRICES, "suites/faq.yaml": text, "suites/tools.py": tools})
+        done = harness("record", "--yes", "--no-html", "--budget", "$0.05", "--run-timeout", "60s")
+    assert done.exit_code == 0, done.output
+    assert Decimal(_run(here)[0]["spend"]["total"]) == Decimal("0.024")
+
+
 def test_plan_and_record_say_what_it_may_cost_before_anything_is_sent(here: Path) -> None:
     with ChatServer() as server:
         _project(here, _suite(server.url, cases=10))
@@ -354,3 +374,75 @@ def test_in_any_order_no_more_is_spent_than_there_is(
         assert suites["a"].amount <= own
     assert all(one.closed is not None and one.closed.kind == "budget" for one in refused)
     assert len(told) == len({(type(one), one.suite) for one in told})
+
+
+def test_trials_that_hold_money_and_need_more_wait_without_waking_each_other() -> None:
+    waits: list[int] = []
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        waits.append(1)
+        yield
+
+    async def main() -> None:
+        ledger = Ledger(Decimal(10), pricing=_Fixed())
+        trials = [account for _ in range(3) if (account := ledger.account("s", None)) is not None]
+        for account in trials[:2]:
+            ledger.hold(await account.reserve(Decimal(2), held=held))
+        under_way = await trials[2].reserve(Decimal(5), held=held)
+        both = [asyncio.create_task(account.reserve(Decimal(3), held=held)) for account in trials[:2]]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(waits) == 2
+        under_way.release()
+        await asyncio.gather(*both)
+
+    asyncio.run(main())
+
+
+def test_a_thread_that_outlives_its_trial_waits_for_no_money() -> None:
+    told: list[BudgetWarning | BudgetExceeded] = []
+    ledger = Ledger(Decimal(3), pricing=_Fixed(), tell=told.append)
+    other, left = ledger.account("s", None), ledger.account("s", None)
+    assert other is not None
+    assert left is not None
+    waiting = threading.Event()
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        waiting.set()
+        yield
+
+    async def main() -> None:
+        under_way = await other.reserve(Decimal(2), held=nullcontext)
+        thread = asyncio.create_task(asyncio.to_thread(left.reserve_sync, Decimal(2), held=held))
+        await asyncio.to_thread(waiting.wait, 10)
+        left.close()
+        with pytest.raises(HarnessError, match="is over"):
+            await asyncio.wait_for(thread, 10)
+        under_way.settle(None)
+
+    asyncio.run(main())
+    # Nobody needs what it asked for, so no budget was too small.
+    assert [type(one) for one in told] == []
+    assert other.closed is None
+
+
+def test_who_is_given_room_and_was_cancelled_meanwhile_gives_it_back() -> None:
+    ledger = Ledger(Decimal(2), pricing=_Fixed())
+    one, two = ledger.account("s", None), ledger.account("s", None)
+    assert one is not None
+    assert two is not None
+
+    async def main() -> None:
+        first = await one.reserve(Decimal(2), held=nullcontext)
+        second = asyncio.create_task(two.reserve(Decimal(2), held=nullcontext))
+        await asyncio.sleep(0)
+        first.release()
+        second.cancel()
+        await asyncio.wait([second])
+        async with asyncio.timeout(5):
+            await one.reserve(Decimal(2), held=nullcontext)
+
+    asyncio.run(main())
+    assert ledger.total.amount == 0

@@ -15,7 +15,6 @@ from harness.assistants.addresses import check_headers, host_of, is_loopback, re
 from harness.clock import Clock
 from harness.errors import CredentialsError, TrialError
 from harness.events import Event, LiveEvent, TextDelta
-from harness.limits.paying import AsyncPayingTransport, PayingTransport
 from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
     AsyncRecordingTransport,
@@ -149,9 +148,7 @@ class Clients:
             )
             if live:
                 self._transports[endpoint] = recording
-            transport = AsyncSendingTransport(
-                AsyncPayingTransport(recording), limiter=self._limiter, account=endpoint.api_key_env or ""
-            )
+            transport = AsyncSendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
             client = async_client(transport, **self._settings(endpoint, live=live))
             self._async[endpoint, live] = _without_ambient(client, endpoint)
             self._logs.install()
@@ -178,7 +175,7 @@ class Clients:
             if self._live:
                 recording.open()
             self._raw = httpx2.AsyncClient(
-                transport=AsyncSendingTransport(AsyncPayingTransport(recording), limiter=self._limiter),
+                transport=AsyncSendingTransport(recording, limiter=self._limiter),
                 follow_redirects=False,
                 trust_env=False,
             )
@@ -214,9 +211,7 @@ class Clients:
 
         limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
         recording = RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor)
-        transport = SendingTransport(
-            PayingTransport(recording), limiter=self._limiter, account=endpoint.api_key_env or ""
-        )
+        transport = SendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
         return OpenAI(
             **self._settings(endpoint, live=live),
             max_retries=0,

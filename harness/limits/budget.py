@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, Self
 
-from harness.errors import TrialError
+from harness.errors import HarnessError, TrialError
 from harness.events import BudgetExceeded, BudgetWarning
 from harness.limits.bounds import Bound, bound_of
 from harness.recording import Interaction
@@ -84,11 +84,16 @@ class _Purse:
 
 
 class Reservation:
-    """The worst case of one request, out of the purses of its trial, until it is settled."""
+    """The worst case of one request, out of the purses of its trial, until it is settled.
+
+    As a context manager it gives all of itself back where the block fails before anything is settled.
+    """
 
     def __init__(self, account: Account, amount: Decimal) -> None:
         self.amount = amount
         self._account = account
+        #: The request may go out now.
+        self.sent = False
         #: The request is over, and what it cost is told by a later one.
         self.held = False
 
@@ -105,6 +110,24 @@ class Reservation:
     def account(self) -> Account:
         return self._account
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            self.release()
+
+
+class _Waiter:
+    """A request that waits for room."""
+
+    def __init__(self, account: Account, amount: Decimal) -> None:
+        self.account = account
+        self.amount = amount
+        self.future: Future[Reservation] = Future()
+        #: What it was given, whether or not it still wants it.
+        self.given: Reservation | None = None
+
 
 class Account:
     """One trial's way to the purses of its run and its suite."""
@@ -119,6 +142,8 @@ class Account:
         self.open: set[Reservation] = set()
         #: Requests that wait for room.
         self.waiting = 0
+        #: The trial is over, and pays for nothing more.
+        self.over = False
 
     @property
     def closed(self) -> TrialError | None:
@@ -162,32 +187,36 @@ class Account:
         Raises:
             TrialError: There is no room, of kind `budget`.
         """
-        while True:
-            found = self.ledger.ask(self, amount)
-            if isinstance(found, Reservation):
-                return found
-            try:
-                with held():
-                    await asyncio.wrap_future(found)
-            finally:
-                self.ledger.stopped_waiting(self, found)
+        found = self.ledger.ask(self, amount)
+        if isinstance(found, Reservation):
+            return found
+        try:
+            with held():
+                return await asyncio.wrap_future(found.future)
+        except BaseException:
+            self.ledger.give_up(found)
+            raise
 
     def reserve_sync(self, amount: Decimal, *, held: Callable[[], AbstractContextManager[None]]) -> Reservation:
         """The same for code that is not async."""
-        while True:
-            found = self.ledger.ask(self, amount)
-            if isinstance(found, Reservation):
-                return found
-            try:
-                with held():
-                    found.result()
-            finally:
-                self.ledger.stopped_waiting(self, found)
+        found = self.ledger.ask(self, amount)
+        if isinstance(found, Reservation):
+            return found
+        try:
+            with held():
+                return found.future.result()
+        except BaseException:
+            self.ledger.give_up(found)
+            raise
 
     def close(self) -> None:
-        """Settle what is still open at its worst case: the trial is over, and nobody waits for it."""
+        """Settle what is still open, at its worst case if it was sent: the trial is over, and nobody waits for it."""
+        self.ledger.close(self)
         for one in tuple(self.open):
-            one.settle(None)
+            if one.sent:
+                one.settle(None)
+            else:
+                one.release()
 
 
 class Ledger:
@@ -211,7 +240,7 @@ class Ledger:
         self._run = _Purse(None, budget)
         self._suites: dict[str, _Purse] = {}
         self._lock = threading.Lock()
-        self._waiters: list[Future[None]] = []
+        self._waiters: list[_Waiter] = []
         self._held: set[Reservation] = set()
 
     def account(self, suite: str, budget: Decimal | None) -> Account | None:
@@ -240,31 +269,24 @@ class Ledger:
         with self._lock:
             return Spent(amount=purse.spent, estimated=purse.estimated, budget=purse.budget)
 
-    def ask(self, account: Account, amount: Decimal) -> Reservation | Future[None]:
-        """Return a reservation, or what is done as soon as asking again may help.
+    def ask(self, account: Account, amount: Decimal) -> Reservation | _Waiter:
+        """Return a reservation, or who waits for it: its future gets the reservation or why there is none.
 
         Raises:
-            TrialError: It never will, of kind `budget`.
+            HarnessError: The trial is over.
         """
         with self._lock:
-            short = [purse for purse in account.purses if purse.short(amount)]
-            if not short:
+            if account.over:
+                raise _over()
+            if not any(purse.short(amount) for purse in account.purses):
                 return self._reserved(account, amount)
-            hopeless = [purse for purse in short if not self._may_fit(purse, account, amount)]
-            if not hopeless:
-                return self._wait(account)
-            first = [purse for purse in hopeless if purse.exceeded is None]
-            for purse in first:
-                purse.exceeded = purse.explain(amount)
-            account.refused = account.refused or TrialError("budget", hopeless[0].explain(amount))
-            events = [
-                BudgetExceeded(suite=one.suite, budget=one.budget, spent=one.spent, needed=amount)
-                for one in first
-                if one.budget is not None
-            ]
-        for event in events:
-            self.tell(event)
-        raise account.refused
+            waiter = _Waiter(account, amount)
+            account.waiting += 1
+            self._waiters.append(waiter)
+            # What it holds already will not come free before it goes on, which others may be waiting for.
+            events = self._serve()
+        self._tell(events)
+        return waiter
 
     def _reserved(self, account: Account, amount: Decimal) -> Reservation:
         for purse in account.purses:
@@ -273,14 +295,42 @@ class Ledger:
         account.open.add(found)
         return found
 
-    def _wait(self, account: Account) -> Future[None]:
-        future: Future[None] = Future()
-        account.waiting += 1
-        if any(one.held for one in account.open):
-            # What it holds will not come free before it goes on, which others may be waiting for.
-            self._wake()
-        self._waiters.append(future)
-        return future
+    def _serve(self) -> list[BudgetWarning | BudgetExceeded]:
+        """Give to those who wait what fits now, and refuse those for whom there will never be room.
+
+        It is decided here for all of them at once: who was only told to ask again would see what others had before they
+        asked again themselves.
+        """
+        for one in tuple(self._waiters):
+            if not any(purse.short(one.amount) for purse in one.account.purses):
+                self._leave(one)
+                one.given = self._reserved(one.account, one.amount)
+                _resolve(one.future, one.given)
+        events: list[BudgetWarning | BudgetExceeded] = []
+        for one in tuple(self._waiters):
+            hopeless = [
+                purse
+                for purse in one.account.purses
+                if purse.short(one.amount) and not self._may_fit(purse, one.account, one.amount)
+            ]
+            if hopeless:
+                self._leave(one)
+                events += self._refuse(one, hopeless)
+        return events
+
+    @staticmethod
+    def _refuse(waiter: _Waiter, hopeless: list[_Purse]) -> Iterator[BudgetExceeded]:
+        account, amount = waiter.account, waiter.amount
+        for purse in hopeless:
+            if purse.exceeded is None and purse.budget is not None:
+                purse.exceeded = purse.explain(amount)
+                yield BudgetExceeded(suite=purse.suite, budget=purse.budget, spent=purse.spent, needed=amount)
+        account.refused = account.refused or TrialError("budget", hopeless[0].explain(amount))
+        _resolve(waiter.future, account.refused)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        self._waiters.remove(waiter)
+        waiter.account.waiting -= 1
 
     def _may_fit(self, purse: _Purse, account: Account, amount: Decimal) -> bool:
         """Whether an amount fits once all that is in flight is over. What waits itself is in flight for nobody."""
@@ -295,12 +345,22 @@ class Ledger:
         assert purse.budget is not None
         return purse.spent + stuck + amount <= purse.budget
 
-    def stopped_waiting(self, account: Account, future: Future[None]) -> None:
-        """Note that a request waits no longer, whatever the reason."""
+    def give_up(self, waiter: _Waiter) -> None:
+        """Note that nobody wants any more what a request waits for, or was given meanwhile."""
         with self._lock:
-            account.waiting -= 1
-            if future in self._waiters:
-                self._waiters.remove(future)
+            if waiter in self._waiters:
+                self._leave(waiter)
+        if waiter.given is not None:
+            waiter.given.release()
+
+    def close(self, account: Account) -> None:
+        """Note that a trial is over; threads that it left behind wait for nothing any more."""
+        with self._lock:
+            account.over = True
+            for one in tuple(self._waiters):
+                if one.account is account:
+                    self._leave(one)
+                    _resolve(one.future, _over())
 
     def hold(self, reservation: Reservation) -> None:
         """Keep a reservation although its request is over: a later one tells what it cost."""
@@ -319,7 +379,7 @@ class Ledger:
             self._held.discard(reservation)
             paid = reservation.amount if cost is None else cost
             account.spent += paid
-            events = []
+            events: list[BudgetWarning | BudgetExceeded] = []
             for purse in account.purses:
                 purse.reserved -= reservation.amount
                 purse.spent += paid
@@ -327,15 +387,25 @@ class Ledger:
                 if purse.budget is not None and not purse.warned and _NOTHING < purse.budget * WARNING <= purse.spent:
                     purse.warned = True
                     events.append(BudgetWarning(suite=purse.suite, budget=purse.budget, spent=purse.spent))
-            self._wake()
+            events += self._serve()
+        self._tell(events)
+
+    def _tell(self, events: Iterable[BudgetWarning | BudgetExceeded]) -> None:
         for event in events:
             self.tell(event)
 
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            if future.set_running_or_notify_cancel():
-                future.set_result(None)
+
+def _resolve(future: Future[Reservation], found: Reservation | Exception) -> None:
+    # Whoever waited may have given up a moment ago.
+    with suppress(InvalidStateError):
+        if isinstance(found, Reservation):
+            future.set_result(found)
+        else:
+            future.set_exception(found)
+
+
+def _over() -> HarnessError:
+    return HarnessError("the trial that this request belongs to is over")
 
 
 _current: ContextVar[Account | None] = ContextVar("harness-account", default=None)

@@ -1,7 +1,7 @@
-"""The transport at which a request is paid for: the worst case is reserved before each attempt is sent.
+"""Paying for a request: the worst case is reserved before each attempt is sent.
 
-It stands right above the recording, so that every attempt is paid for by itself, and below everything that decides
-whether and when one is sent. Where no trial pays (outside runs, on replay, without a budget) it does nothing.
+That comes before the gate of the service it goes to. A request that waited for money inside the gate would keep out
+those that it waits for. Where no trial pays (outside runs, on replay, without a budget) nothing happens here.
 """
 
 from __future__ import annotations
@@ -18,57 +18,31 @@ from harness.limits.budget import Account, Reservation, current_account
 from harness.recording import SETTLE, Interaction, RecordingTape, current_tape
 
 
-class AsyncPayingTransport(httpx2.AsyncBaseTransport):
-    """Sends what can be paid for."""
+async def paid_for(request: httpx2.Request) -> Reservation | None:
+    """Reserve what an attempt at a request may cost, and leave word with it how that is settled; waits for room.
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
+    Returns:
+        What was reserved; None: it costs nothing, or nobody counts.
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        account = current_account()
-        if account is None:
-            return await self._inner.handle_async_request(request)
-        await request.aread()
-        amount = _needed(account, request)
-        if amount is None:
-            return await self._inner.handle_async_request(request)
-        reservation = await account.reserve(amount, held=_held)
-        _mark(request, reservation)
-        try:
-            return await self._inner.handle_async_request(request)
-        except BaseException:
-            # Settled by now, where anything was sent.
-            reservation.release()
-            raise
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    Raises:
+        TrialError: It cannot be paid for.
+    """
+    account = current_account()
+    if account is None:
+        return None
+    await request.aread()
+    amount = _needed(account, request)
+    return None if amount is None else _marked(request, await account.reserve(amount, held=_held))
 
 
-class PayingTransport(httpx2.BaseTransport):
+def paid_for_sync(request: httpx2.Request) -> Reservation | None:
     """The same for code that is not async."""
-
-    def __init__(self, inner: httpx2.BaseTransport) -> None:
-        self._inner = inner
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        account = current_account()
-        if account is None:
-            return self._inner.handle_request(request)
-        request.read()
-        amount = _needed(account, request)
-        if amount is None:
-            return self._inner.handle_request(request)
-        reservation = account.reserve_sync(amount, held=_held)
-        _mark(request, reservation)
-        try:
-            return self._inner.handle_request(request)
-        except BaseException:
-            reservation.release()
-            raise
-
-    def close(self) -> None:
-        self._inner.close()
+    account = current_account()
+    if account is None:
+        return None
+    request.read()
+    amount = _needed(account, request)
+    return None if amount is None else _marked(request, account.reserve_sync(amount, held=_held))
 
 
 class RunPayment:
@@ -135,7 +109,7 @@ def _needed(account: Account, request: httpx2.Request) -> Decimal | None:
     return account.needed(request.method, request.url.path, request.content)
 
 
-def _mark(request: httpx2.Request, reservation: Reservation) -> None:
+def _marked(request: httpx2.Request, reservation: Reservation) -> Reservation:
     run = _run.get()
     if run is not None and is_run(request.method, request.url.path):
 
@@ -144,3 +118,4 @@ def _mark(request: httpx2.Request, reservation: Reservation) -> None:
     else:
         settle = reservation.settle
     request.extensions = {**request.extensions, SETTLE: settle}
+    return reservation

@@ -14,13 +14,15 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 
 import httpx2
 
 from harness.clock import Clock, current_clock
+from harness.limits.budget import Reservation
 from harness.limits.gate import Gate, Ticket
+from harness.limits.paying import paid_for, paid_for_sync
 from harness.limits.rates import Rates, used_tokens, worst_tokens
 from harness.limits.verdicts import Verdict, of_answer, of_error, wants_body
 from harness.recording import CALL, DEADLINE, RecordingTape, current_tape
@@ -116,8 +118,10 @@ class _Call:
         self.gate.join(self.ticket)
         return self.ticket
 
-    def begin(self) -> None:
-        """Mark the request as the next attempt."""
+    def begin(self, payment: Reservation | None) -> None:
+        """Mark the request as the next attempt, which is sent now."""
+        if payment is not None:
+            payment.sent = True
         self._attempt += 1
         marks = {CALL: (self._mark, self._attempt), DEADLINE: self._deadline}
         self._request.extensions = {**self._request.extensions, **marks}
@@ -140,8 +144,9 @@ class _Call:
         return self._over(of_error(error, self._retry))
 
     def abandoned(self) -> None:
-        """End an attempt of which nothing is known."""
-        self.gate.done(self.ticket, None)
+        """End an attempt of which nothing is known, if it was let through at all."""
+        if self.ticket.sent >= 0:
+            self.gate.done(self.ticket, None)
 
     def _over(self, verdict: Verdict) -> float | None:
         wait = self._wait(verdict)
@@ -182,9 +187,12 @@ class AsyncSendingTransport(httpx2.AsyncBaseTransport):
         if call.counts_tokens:
             await request.aread()
         while True:
-            await self._admitted(call, tape)
+            payment = await paid_for(request)
             try:
-                response = await self._inner.handle_async_request(request)
+                with payment or nullcontext():
+                    await self._admitted(call, tape)
+                    call.begin(payment)
+                    response = await self._inner.handle_async_request(request)
                 body = await response.aread() if call.reads(response) else b""
             except httpx2.TransportError as error:
                 wait = call.broke(error)
@@ -213,7 +221,6 @@ class AsyncSendingTransport(httpx2.AsyncBaseTransport):
                 except BaseException:
                     gate.leave(ticket)
                     raise
-        call.begin()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -236,9 +243,12 @@ class SendingTransport(httpx2.BaseTransport):
         if call.counts_tokens:
             request.read()
         while True:
-            self._admitted(call, tape)
+            payment = paid_for_sync(request)
             try:
-                response = self._inner.handle_request(request)
+                with payment or nullcontext():
+                    self._admitted(call, tape)
+                    call.begin(payment)
+                    response = self._inner.handle_request(request)
                 body = response.read() if call.reads(response) else b""
             except httpx2.TransportError as error:
                 wait = call.broke(error)
@@ -267,7 +277,6 @@ class SendingTransport(httpx2.BaseTransport):
                 except BaseException:
                     gate.leave(ticket)
                     raise
-        call.begin()
 
     def close(self) -> None:
         self._inner.close()
