@@ -38,6 +38,7 @@ def verify(paths: tuple[Path, ...], as_json: bool) -> None:
     """
     from harness.hygiene.verifying import verify as verified
     from harness.project.project import open_project
+    from harness.summary.phrases import count
 
     found = verified(open_project(paths[0] if paths else None), paths)
     if as_json:
@@ -45,9 +46,7 @@ def verify(paths: tuple[Path, ...], as_json: bool) -> None:
     else:
         for one in found.findings:
             show(f"{one.level}: {one.path}: {one.message}")
-        show(
-            f"{_count(found.files, 'recording')}, {_count(found.errors, 'error')}, {_count(found.warnings, 'warning')}"
-        )
+        show(f"{count(found.files, 'recording')}, {count(found.errors, 'error')}, {count(found.warnings, 'warning')}")
     finish(int(ExitCode.FAILED) if found.errors else 0)
 
 
@@ -110,6 +109,7 @@ def prune(paths: tuple[Path, ...], write: bool, force: bool, as_json: bool) -> N
     """
     from harness.hygiene.pruning import remove, surplus
     from harness.project.project import open_project
+    from harness.summary.phrases import count
 
     project = open_project(paths[0] if paths else None)
     found = surplus(project, paths)
@@ -124,7 +124,7 @@ def prune(paths: tuple[Path, ...], write: bool, force: bool, as_json: bool) -> N
     if not found:
         say("every recording belongs to a trial")
     elif not write and going:
-        say(f"{_count(len(going), 'file')} to delete: `harness cassettes prune --write`")
+        say(f"{count(len(going), 'file')} to delete: `harness cassettes prune --write`")
 
 
 @cassettes.command(cls=Command)
@@ -139,6 +139,7 @@ def scrub(paths: tuple[Path, ...], write: bool, as_json: bool) -> None:
     """
     from harness.hygiene.scrubbing import scrub as scrubbed
     from harness.project.project import open_project
+    from harness.summary.phrases import count
 
     project = open_project(paths[0] if paths else None)
     found = scrubbed(project, paths, write=write)
@@ -150,9 +151,9 @@ def scrub(paths: tuple[Path, ...], write: bool, as_json: bool) -> None:
     left = [one for one in found if one.problem]
     changed = len(found) - len(left)
     if write:
-        say(f"{_count(changed, 'recording')} written")
+        say(f"{count(changed, 'recording')} written")
     elif changed:
-        say(f"{_count(changed, 'recording')} to write: `harness cassettes scrub --write`")
+        say(f"{count(changed, 'recording')} to write: `harness cassettes scrub --write`")
     elif not left:
         say("no recording holds a secret")
     finish(int(ExitCode.FAILED) if left else 0)
@@ -188,6 +189,7 @@ def mv(old: str | None, new: str | None, write: bool, as_json: bool) -> None:
     from harness.hygiene import moving
     from harness.hygiene.recognising import recognised
     from harness.project.project import open_project
+    from harness.summary.phrases import count
 
     if old is not None and new is None:
         raise UsageError("say what it is called now, too: harness cassettes mv OLD NEW")
@@ -203,7 +205,7 @@ def mv(old: str | None, new: str | None, write: bool, as_json: bool) -> None:
     if not found:
         say("no recording fits a trial that has none" if old is None else "nothing to move")
     elif old is None and not write:
-        say(f"{_count(len(found), 'recording')} to move: `harness cassettes mv --write`")
+        say(f"{count(len(found), 'recording')} to move: `harness cassettes mv --write`")
 
 
 def _content(file: Path) -> bytes:
@@ -211,10 +213,6 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror or error}") from None
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _prices(file: Path, wanted: str | None) -> PriceTable | None:

@@ -14,6 +14,7 @@ from harness.plan import Selection, Trial, build_plan
 from harness.project.project import Project, find_suites, load
 from harness.settings import Settings
 from harness.suites.suite import Suite, slug
+from harness.summary import phrases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class Belonging:
             return f"the answers of variant '{variant.name}' come from a file"
         if all(slug(case.id) != place.case for case in suite.cases):
             return f"suite '{suite.name}' has no case '{place.case}'"
-        return f"suite '{suite.name}' has {suite.repeats} repeat{'s' if suite.repeats != 1 else ''}"
+        return f"suite '{suite.name}' has {phrases.count(suite.repeats, 'repeat')}"
 
 
 def belonging(project: Project) -> Belonging:

@@ -16,9 +16,6 @@ from harness.recording.read import parse_cassette
 from harness.records import JSON
 from harness.runs.facts import renewable
 
-#: What recordings can be counted by.
-BY = ("suite", "variant", "model")
-
 
 @dataclass(slots=True, kw_only=True)
 class Count:
@@ -76,7 +73,7 @@ def counted(project: Project, paths: Sequence[Path], *, by: str | None) -> list[
     Args:
         project: Whose recordings are counted.
         paths: Files and folders; none: all of them.
-        by: One of `BY`; None: all together.
+        by: `suite`, `variant` or `model`; None: all together.
 
     Raises:
         UsageError: A path does not exist.

@@ -12,14 +12,11 @@ from typing import Any, Literal
 from harness.costs import PriceTable
 from harness.errors import CassetteDamaged
 from harness.recording import Cassette, Interaction, Redactor, emit, sse
-from harness.recording.read import parse_cassette
+from harness.recording.read import LARGE, parse_cassette
 from harness.recording.seal import without_secrets
 from harness.records import JSON
 from harness.runs.ageing import changes
 from harness.runs.pricing import cost_of
-
-#: Bytes above which a recording is worth a word.
-LARGE = 512_000
 
 Level = Literal["error", "warning"]
 

@@ -14,6 +14,7 @@ from harness.hygiene.places import Place, empty_folders, place_of, recordings
 from harness.project.project import Project
 from harness.records import JSON
 from harness.suites.suite import slug
+from harness.summary import phrases
 
 _GRAMMAR = "write SUITE/VARIANT, SUITE//CASE, SUITE/VARIANT/CASE or SUITE, or paths in the folder of recordings"
 
@@ -130,7 +131,10 @@ def told(found: Iterable[Move]) -> list[str]:
         else:
             key = f"{before.as_posix()} -> {after.as_posix()}"
         lines[key] = lines.get(key, 0) + 1
-    return [f"{line} ({_count(count)})" if line.endswith("/") else line for line, count in lines.items()]
+    return [
+        f"{line} ({phrases.count(number, 'recording')})" if line.endswith("/") else line
+        for line, number in lines.items()
+    ]
 
 
 # -- names
@@ -211,7 +215,3 @@ def _of_paths(old: Path, new: Path, *, folder: Path, shown: tuple[str, str]) -> 
     if not place.judge and judge.exists():
         pairs.append((judge, new.with_name(f"{new.name.removesuffix('.yaml')}.judge.yaml")))
     return pairs
-
-
-def _count(number: int) -> str:
-    return f"{number:,} recording{'s' if number != 1 else ''}"

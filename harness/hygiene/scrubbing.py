@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import CassetteDamaged, StorageError, TrialError
+from harness.errors import CassetteDamaged, TrialError
 from harness.hygiene.belonging import belonging
 from harness.hygiene.inspecting import secrets
 from harness.hygiene.places import recordings
@@ -16,6 +15,7 @@ from harness.recording import read_cassette
 from harness.recording.seal import sealed, without_secrets
 from harness.records import JSON
 from harness.runs.opening import assistants_of, redactor_of
+from harness.store import write_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,26 +68,6 @@ def scrub(project: Project, paths: Sequence[Path], *, write: bool) -> list[Scrub
             found.append(Scrubbed(path=shown, problem=error.message))
             continue
         if write:
-            replace_file(path, text)
+            write_file(path, text)
         found.append(Scrubbed(path=shown, changed=changed))
     return found
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file: it is the old one or the new one at any moment.
-
-    Raises:
-        StorageError: It could not be written; the old one is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(text.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError.of(path, error) from None

@@ -13,6 +13,7 @@ from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import JSON, Usage
 from harness.runs.worst import worst_of
+from harness.summary import phrases
 
 #: Recordings per variant that an expected cost is averaged over.
 _SAMPLE = 20
@@ -75,9 +76,9 @@ class Estimate:
 
     def _sent(self, *, to_models: bool) -> str:
         least = "at least " if self.tools else ""
-        calls = f"{least}{self.calls} call{'s' if self.calls != 1 else ''}"
+        calls = f"{least}{phrases.count(self.calls, 'call')}"
         to = f" to {', '.join(self.models)}" if self.models and to_models else ""
-        of_targets = f"{self.targets} trial{'s' if self.targets != 1 else ''} of targets"
+        of_targets = f"{phrases.count(self.targets, 'trial')} of targets"
         if self.targets and not self.calls:
             return of_targets
         return f"{calls}{to}, and whatever {of_targets} send" if self.targets else f"{calls}{to}"

@@ -31,6 +31,7 @@ from harness.runs.moved import Strays, mending
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
+from harness.summary import phrases
 from harness.tools import Toolbox
 from harness.tools.recorded import Recording
 from harness.tools.sources import source_hash
@@ -338,7 +339,7 @@ def _stale(trial: Trial, cassette: Cassette) -> str:
     price = "its price is unknown" if cost is None else f"it cost ${cost:f} when it was recorded"
     return (
         f"Record what has changed: `{trial.suite.recorded_by(variant=trial.variant.name, anew=True)}` "
-        f"(this trial: {calls} call{'s' if calls != 1 else ''}, {price})."
+        f"(this trial: {phrases.count(calls, 'call')}, {price})."
     )
 
 
