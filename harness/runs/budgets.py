@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError, Problem, SourceLocation
 from harness.plan import Trial
 from harness.project.project import Project
-from harness.records import JSON, Result, Usage
+from harness.records import JSON, Result
+from harness.runs.worst import missing_step_limit, output_limit, priced
 from harness.suites.suite import MODEL_APIS, AssistantSpec, Suite, Variant
 from harness.summary.view import RunSpend, Spend
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from harness.costs import PriceTable
     from harness.events import Event
     from harness.limits.budget import Ledger, Spent
-
-#: Under `request:`, what stands for `max_tokens`.
-_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-#: Under `request:`, what bounds the steps that a service makes with its own tools.
-_STEP_LIMITS = {"responses": "max_tool_calls", "threads": "max_prompt_tokens"}
 
 
 def new_ledger(project: Project) -> Ledger:
@@ -33,7 +29,7 @@ def new_ledger(project: Project) -> Ledger:
     return Ledger(project.settings.budget, pricing=Pricing(project.prices()))
 
 
-def on_loop(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+def told_on_loop(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     """Return a function for any thread that tells events on the running loop."""
     loop = asyncio.get_running_loop()
 
@@ -91,7 +87,7 @@ def _unbounded(suite: Suite, variant: Variant, spec: AssistantSpec, prices: Pric
         )
     if spec.api not in MODEL_APIS:
         return
-    if prices.cost(spec.model or "", Usage(input=1, output=1)) is None:
+    if not priced(spec, prices):
         named = f"model '{spec.model}'" if spec.model else "assistant, which names no model,"
         yield problem(
             f"uses the {named} that has no price." if spec.model else f"uses an {named} has no price.",
@@ -100,13 +96,13 @@ def _unbounded(suite: Suite, variant: Variant, spec: AssistantSpec, prices: Pric
             else "Name it with `model:`.",
             "model",
         )
-    if spec.max_tokens is None and not any(spec.request.get(name) for name in _OUTPUT_LIMITS):
+    if output_limit(spec) is None:
         yield problem(
             "has no `max_tokens`, so that an answer may cost anything.", "Add `max_tokens: 400`, or what it needs."
         )
-    served = [tool.name or tool.kind for tool in spec.tools if tool.kind == "builtin"]
-    limit = _STEP_LIMITS.get(spec.api)
-    if limit is not None and (served or spec.assistant_id is not None) and not spec.request.get(limit):
+    limit = missing_step_limit(spec)
+    if limit is not None:
+        served = [tool.name or tool.kind for tool in spec.tools if tool.kind == "builtin"]
         tools = (
             f"tools that the service runs itself ({', '.join(served)})" if served else "tools that nobody here knows"
         )

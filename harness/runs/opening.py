@@ -12,7 +12,7 @@ from harness.events import Event, Noted, Subscriber
 from harness.limits.budget import Ledger
 from harness.plan import Trial
 from harness.project.project import Project
-from harness.runs.budgets import check_budgets, new_ledger, on_loop
+from harness.runs.budgets import check_budgets, new_ledger, told_on_loop
 from harness.runs.estimates import live_trials, may_go_live, unrecorded
 from harness.runs.facts import SWITCHED_OFF, renewable, switched_off
 from harness.runs.listening import audience
@@ -81,7 +81,7 @@ async def opened(
     try:
         heard = audience(project, subscribers, redact=clients.redactor.text)
         ledger = ledger or new_ledger(project)
-        ledger.tell = on_loop(heard.emit)
+        ledger.tell = told_on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()
         # What takes time is done before others have to wait for this run.

@@ -16,7 +16,10 @@ from harness.records import Turn, Usage
 from harness.runs.pricing import Pricing
 from harness.suites.suite import AssistantSpec
 
+#: Under `request:`, what stands for `max_tokens`.
 _OUTPUTS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+#: Under `request:`, what bounds the steps that a service makes with its own tools.
+_STEP_LIMITS = {"responses": "max_tool_calls", "threads": "max_prompt_tokens"}
 
 
 def worst_of(project: Project, trials: Sequence[Trial]) -> Decimal | str:
@@ -49,16 +52,32 @@ def _without_end(spec: AssistantSpec, prices: PriceTable) -> str | None:
         return "unbounded (a function spends what it likes)"
     if spec.api == "outputs":
         return None
-    if _output(spec) is None:
+    if output_limit(spec) is None:
         return "unbounded (no max_tokens)"
     if spec.assistants:
         return "unbounded (assistants as tools)"
-    served = any(tool.kind == "builtin" for tool in spec.tools) or spec.assistant_id is not None
-    if served and not spec.request.get("max_prompt_tokens" if spec.api == "threads" else "max_tool_calls"):
+    if missing_step_limit(spec) is not None:
         return "unbounded (tools of the service)"
-    if prices.cost(spec.model or "", Usage(input=1, output=1)) is None:
-        return "unpriced"
-    return None
+    return None if priced(spec, prices) else "unpriced"
+
+
+def output_limit(spec: AssistantSpec) -> int | None:
+    """Return how many tokens an answer of an assistant may have; None: nobody said."""
+    found = (spec.request.get(name) for name in _OUTPUTS)
+    return next((one for one in found if isinstance(one, int)), spec.max_tokens)
+
+
+def missing_step_limit(spec: AssistantSpec) -> str | None:
+    """Return what an assistant lacks under `request:`, so that its service may run tools as often as it likes."""
+    name = _STEP_LIMITS.get(spec.api)
+    # What an assistant that the service keeps has, nobody here knows.
+    endless = spec.assistant_id is not None or any(tool.kind == "builtin" for tool in spec.tools)
+    return name if name is not None and endless and not spec.request.get(name) else None
+
+
+def priced(spec: AssistantSpec, prices: PriceTable) -> bool:
+    """Whether the price of an assistant's model is known."""
+    return prices.cost(spec.model or "", Usage(input=1, output=1)) is not None
 
 
 def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
@@ -66,7 +85,7 @@ def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
     spec = trial.variant.assistant
     from harness.assistants.session import Limits
 
-    output = _output(spec)
+    output = output_limit(spec)
     if output is None:
         return
     turns, _ = project.renderer().turns(trial.suite, trial.case, trial.variant)
@@ -93,11 +112,6 @@ def _said(turn: Turn) -> int:
 
 def _size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", errors="backslashreplace"))
-
-
-def _output(spec: AssistantSpec) -> int | None:
-    found = (spec.request.get(name) for name in _OUTPUTS)
-    return next((one for one in found if isinstance(one, int)), spec.max_tokens)
 
 
 def _number(value: Any, default: int) -> int:
