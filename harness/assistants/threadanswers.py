@@ -113,6 +113,9 @@ async def read(
     extra: dict[str, JSON] = {"thread_id": thread, "run_id": id_of(run, "run"), "assistant_id": assistant}
     check(run)
     if status == "requires_action":
+        calls = tuple(wanted_calls(run))
+        if not calls:
+            raise ServiceError("protocol", "the run waits for something, and names no calls of functions")
         return Answer(
             text="\n\n".join(map(_text, found.messages or ())),
             usage=read_usage(run.get("usage")),
@@ -121,7 +124,7 @@ async def read(
             first_content=found.first_content,
             finish_reason="tool_calls",
             model=wire.word(run.get("model")),
-            tool_calls=tuple(wanted_calls(run)),
+            tool_calls=calls,
             extra=extra,
         )
     end = found.end

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -51,7 +52,7 @@ class ThreadsDriver:
             # A run that nobody waits for would go on, and be paid for. Told once; nobody waits for what it says.
             with suppress(HarnessError, TimeoutError):
                 async with asyncio.timeout(_FAREWELL):
-                    await step.abandon(session)
+                    await _stopped_or_over(step, session)
                     await step.leave(session)
             raise
         with suppress(HarnessError):
@@ -95,13 +96,13 @@ class ThreadsStep:
             await self._say(session, [one for one in messages[self._seen :] if one.role in ("user", "assistant")])
             path, payload = "", self._run(messages, turn)
         resumed = self._waiting is not None
-        try:
-            with self._payments.paying(messages, session.toolbox.definitions, elsewhere=not self._own_thread):
+        with self._payments.paying(messages, session.toolbox.definitions, elsewhere=not self._own_thread):
+            try:
                 found = await self._until_it_stops(session, path, payload)
-        except ServiceError as error:
-            if resumed and error.kind == "bad_request":
-                await self._check_waiting(session)
-            raise
+            except ServiceError as error:
+                if not resumed or error.kind != "bad_request":
+                    raise
+                found = await self._taken_before(session, error, payload)
         self._running = None
         run = found.run
         self._payments.stopped(run)
@@ -260,24 +261,48 @@ class ThreadsStep:
                 found = threadanswers.Found(run=await reply.body(), start=reply.start, end=reply.end)
                 pause = self._pause(reply)
         self._started(found.run)
+        return await self._looked_at(session, found, pause)
+
+    async def _looked_at(self, session: Session, found: threadanswers.Found, pause: float) -> threadanswers.Found:
+        """Look at a run until it stops."""
         while not threadanswers.stopped(found.run):
             await session.clock.sleep(pause)
-            async with wire.sent(session, "GET", f"{runs}/{self._running}", headers=BETA) as reply:
+            async with wire.sent(session, "GET", self._path_of_run, headers=BETA) as reply:
                 found.run, found.end = await reply.body(), reply.end
                 pause = self._pause(reply)
         return found
 
-    async def _check_waiting(self, session: Session) -> None:
-        """Look at the run that took no results.
+    async def _taken_before(
+        self, session: Session, refused: ServiceError, payload: Mapping[str, JSON]
+    ) -> threadanswers.Found:
+        """Look at a run that refused results: it may have had them, and its answer to that got lost.
+
+        Args:
+            session: The trial's.
+            refused: What the service said.
+            payload: The results.
 
         Raises:
-            ServiceError: It had failed, was cancelled or had expired in the meantime.
+            ServiceError: It still waits for them, or it had failed, was cancelled or had expired in the meantime.
         """
-        async with wire.sent(session, "GET", f"/threads/{self._thread}/runs/{self._waiting}", headers=BETA) as reply:
+        self._running = self._waiting
+        async with wire.sent(session, "GET", self._path_of_run, headers=BETA) as reply:
             run = await reply.body()
-        if threadanswers.stopped(run) and run.get("status") != "requires_action":
+            found = threadanswers.Found(run=run, start=reply.start, end=reply.end)
+            pause = self._pause(reply)
+        if threadanswers.stopped(run):
+            self._running = None
+        if run.get("status") != "requires_action":
             self._waiting = None
         threadanswers.check(run)
+        given = {one["tool_call_id"] for one in payload["tool_outputs"]}
+        if given & {call.id for call in threadanswers.wanted_calls(run)}:
+            raise refused
+        return await self._looked_at(session, found, pause)
+
+    @property
+    def _path_of_run(self) -> str:
+        return f"/threads/{self._thread}/runs/{self._running}"
 
     def _started(self, run: Mapping[str, Any]) -> None:
         self._running = threadanswers.id_of(run, "run")
@@ -289,7 +314,17 @@ class ThreadsStep:
             asked = float(reply.response.headers["openai-poll-after-ms"]) / 1000
         except (KeyError, ValueError):
             return _POLL
-        return min(max(asked, _SHORTEST), _LONGEST)
+        # What is no number at all is called one, too: NaN.
+        return _POLL if math.isnan(asked) else min(max(asked, _SHORTEST), _LONGEST)
+
+
+async def _stopped_or_over(step: ThreadsStep, session: Session) -> None:
+    """Cancel what runs; a run that is over by then refuses that, and what was made for it can go all the same."""
+    try:
+        await step.abandon(session)
+    except ServiceError as error:
+        if error.kind != "bad_request":
+            raise
 
 
 def _instructions(messages: Sequence[Message]) -> str | None:

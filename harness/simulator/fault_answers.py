@@ -38,11 +38,10 @@ class Answer:
 
     def head(self, fault: Fault) -> bytes:
         """Return all that comes before the body."""
-        headers = [*self.headers]
-        for name, value in (("content-type", fault.get("type")), ("content-encoding", fault.get("encoding"))):
-            if value is not None:
-                headers = [one for one in headers if one[0] != name] + [(name, value)]
-        headers += fault.get("headers", {}).items()
+        own = (("content-type", fault.get("type")), ("content-encoding", fault.get("encoding")))
+        others = [(name, value) for name, value in own if value is not None] + [*fault.get("headers", {}).items()]
+        replaced = {name.lower() for name, _ in others}
+        headers = [one for one in self.headers if one[0] not in replaced] + others
         if "header_bytes" in fault:
             headers.append(("x-long", "x" * fault["header_bytes"]))
         if isinstance(self.body, bytes):

@@ -90,8 +90,8 @@ ROWS: Sequence[Fault] = (
         what="the same of a run that is looked at",
         api="threads",
         rules=[{"match": {"method": "GET", "path": "/v1/threads/*/runs/*"}, "fault": {"truncate": 60}}],
-        # The assistant, the thread, the run, one look, the run's end and the assistant's.
-        harness=replace(_PROTOCOL, attempts=5, requests=(6, 6), words="the run is cancelled"),
+        # The assistant, the thread, the run, one look, and the ends of the run, the thread and the assistant.
+        harness=replace(_PROTOCOL, attempts=6, requests=(7, 7), words="the run is cancelled"),
     ),
     Fault(
         id="F17",

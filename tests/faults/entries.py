@@ -81,6 +81,8 @@ class Fault:
     script: Sequence[Mapping[str, Any]] = ({"chunks": ["Hello ", "there"]},)
     api: str = "chat"
     stream: bool = False
+    #: Further files of the project, such as tools.
+    files: Mapping[str, str] = field(default_factory=dict)
     #: Further keys of the suite.
     suite: Mapping[str, Any] = field(default_factory=dict)
     #: The check of every case.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def asked(server: Front) -> int:
 def met(fault: Fault, root: Path) -> Ran:
     """Record a small suite in `root`, which is the working folder, while a fault meets its requests."""
     with faulty(Simulator(ScriptBrain(list(fault.script))), list(fault.rules)) as server:
-        write(root, {"pyproject.toml": _settings(fault), "suites/s.yaml": _suite(fault, server.url)})
+        write(root, {"pyproject.toml": _settings(fault), "suites/s.yaml": _suite(fault, server.url), **fault.files})
         result = harness("record", "--yes", "--no-html", *fault.flags)
     assert list(root.glob("reports/*/results.jsonl")), result.output
     return Ran(root=root, result=result, rows=rows(root), server=server)
@@ -86,7 +87,18 @@ def _asked(client: openai.OpenAI, fault: Fault) -> Any:
         events = client.responses.create(model="m", input="hi", stream=True)
         return "".join(event.delta for event in events if event.type == "response.output_text.delta")
     messages: Any = [{"role": "user", "content": "hi"}]
+    if fault.api == "threads":
+        return _run(client, messages)
     if not fault.stream:
         return client.chat.completions.create(model="m", messages=messages)
     chunks = client.chat.completions.create(model="m", messages=messages, stream=True)
     return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+def _run(client: openai.OpenAI, messages: Any) -> Any:
+    with warnings.catch_warnings():
+        # The SDK says of every call that this API is to be left.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assistant = client.beta.assistants.create(model="m")
+        thread = client.beta.threads.create(messages=messages)
+        return client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tests.faults import answers, limits, money, streams, system
+from tests.faults import answers, limits, money, streams, system, threads, tooling
 from tests.faults.entries import Fault
 
 
@@ -15,4 +15,5 @@ def _order(fault: Fault) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-ROWS: Sequence[Fault] = sorted((*answers.ROWS, *limits.ROWS, *money.ROWS, *streams.ROWS, *system.ROWS), key=_order)
+_ALL = (answers, limits, money, streams, system, threads, tooling)
+ROWS: Sequence[Fault] = sorted((row for one in _ALL for row in one.ROWS), key=_order)

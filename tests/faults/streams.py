@@ -32,8 +32,8 @@ def _keeps_the_start(ran: Ran) -> None:
 def _of_a_run(letter: str, number: int, what: str, *, then: str, harness: Ends, **more: Any) -> Fault:
     """The same of the stream of a run: the run is stopped, and what was made for it is taken away."""
     rules = [{"match": _RUNS, "fault": {"stream": {"after": 8, "then": then}}}]
-    # The assistant, the thread, the run, its end and the assistant's.
-    ends = replace(harness, attempts=4, requests=(5, 5))
+    # The assistant, the thread, the run, and the ends of all three.
+    ends = replace(harness, attempts=5, requests=(6, 6))
     return Fault(
         id=f"F{number}{letter}", what=what, api="threads", stream=True, script=_TALK, rules=rules, harness=ends, **more
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import string
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +66,16 @@ def test_ids_are_unique() -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_no_fault_is_left_out() -> None:
+    # Judges, which F54 is about, are not there yet.
+    assert {int(one.id[1:].rstrip(string.ascii_lowercase)) for one in ROWS} == {*range(1, 56)} - {54}
+
+
 @pytest.mark.parametrize("fault", _each(*(one for one in ROWS if one.held_by)))
-def test_faults_that_other_tests_inject_name_a_test_that_exists(fault: Fault) -> None:
+def test_faults_that_other_tests_inject_name_a_test_that_runs(fault: Fault) -> None:
     path, _, name = fault.held_by.partition("::")
-    assert f"def {name}(" in (_ROOT / path).read_text(encoding="utf-8")
+    tree = ast.parse((_ROOT / path).read_text(encoding="utf-8"))
+    [test] = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
+    marks = [ast.unparse(one) for one in test.decorator_list]
+    # One that is skipped where something is not there says so with a condition.
+    assert not [one for one in marks if re.match(r"pytest\.mark\.(skip|xfail)\b", one)]
