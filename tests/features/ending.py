@@ -56,12 +56,12 @@ def _ends(name: str) -> Scene:
     )
 
 
-def _fails(kinds: Mapping[str, str], said: str) -> Callable[[Seen], None]:
+def _fails(kinds: Mapping[str, str], said: str, *, shown: str | None = None) -> Callable[[Seen], None]:
     def check(seen: Seen) -> None:
         row = seen.row
         assert (row["outcome"], row["error"]["kind"]) == ("error", kinds[seen.api])
         assert said in row["error"]["message"]
-        assert row["output"] is None
+        assert row["output"] == shown
 
     return check
 
@@ -181,7 +181,7 @@ SCENES = (
         suite="stream: true\ncases: [{id: a, input: Go}]\n",
         apis=("threads",),
         script=[{"chunks": ["It ", "takes"], "fail": {"status": 500, "message": "Broken.", "partial": True}}],
-        check=_fails({"threads": "run_failed"}, "Broken."),
+        check=_fails({"threads": "run_failed"}, "Broken.", shown="It takes"),
         lacks=dict.fromkeys(("responses", "chat"), Lack(reason="no final answer, so it is not kept: the row below")),
     ),
     Scene(
@@ -189,7 +189,7 @@ SCENES = (
         suite="stream: true\ncases: [{id: a, input: Go}]\n",
         apis=("responses", "chat"),
         script=[{"chunks": ["It ", "takes"], "fail": {"status": 500, "message": "Broken.", "partial": True}}],
-        check=_fails(dict.fromkeys(MODELS, "server"), "Broken."),
+        check=_fails(dict.fromkeys(MODELS, "server"), "Broken.", shown="It takes"),
         lacks={"threads": Lack(reason="a run that failed is a final answer: the row above")},
         kept=False,
     ),
