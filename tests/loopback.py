@@ -25,6 +25,8 @@ class Reply:
     cut: int | None = None
     #: Seconds to wait first.
     delay: float = 0.0
+    #: Seconds between two bytes of the body; 0: all at once.
+    pace: float = 0.0
 
 
 #: Takes the number of the request (from 1) and its parsed body; None: the usual answer.
@@ -110,7 +112,13 @@ class ChatServer:
             await asyncio.sleep(fault.delay)
             headers = {"content-type": "application/json", **fault.headers}
             writer.write(_head(fault.status, {**headers, "content-length": str(len(fault.body))}))
-            writer.write(fault.body if fault.cut is None else fault.body[: fault.cut])
+            body_sent = fault.body if fault.cut is None else fault.body[: fault.cut]
+            for number in range(len(body_sent) if fault.pace else 0):
+                writer.write(body_sent[number : number + 1])
+                await writer.drain()
+                await asyncio.sleep(fault.pace)
+            if not fault.pace:
+                writer.write(body_sent)
             await writer.drain()
             return fault.cut is None
         await asyncio.sleep(self._delay)

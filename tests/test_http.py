@@ -13,6 +13,7 @@ import pytest
 
 from harness.records import Result
 from harness.store import latest_run, read_results
+from tests.loopback import ChatServer, Reply
 from tests.projects import harness, write
 from tests.supportagent import KEY, Agent
 
@@ -347,6 +348,16 @@ def test_refusals_have_kinds_and_say_what_the_agent_said(agent: Agent, code: int
     error = only(recorded(code=3)).error
     assert error is not None
     assert (error.kind, f"this is {code}" in error.message) == (kind, True)
+
+
+def test_an_empty_account_behind_an_agent_ends_the_run() -> None:
+    empty = Reply(429, b'{"error": {"message": "empty", "code": "insufficient_quota"}}')
+    with ChatServer(faults=lambda number, body: empty) as server:
+        suite(f"  url: {server.url}/chat/completions\n")
+        error = only(recorded(code=3)).error
+    assert error is not None
+    assert error.kind == "quota"
+    assert len(server.requests) == 1
 
 
 def test_redirects_are_not_followed(agent: Agent) -> None:

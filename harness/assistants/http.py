@@ -21,6 +21,7 @@ from harness.errors import ConfigError, HarnessError, ServiceError, SourceLocati
 from harness.events import CallCompleted, CallFailed, CallStarted
 from harness.jsontext import JSONTooLarge, NotJSON, json_text, parse_json
 from harness.limits.headers import retry_after
+from harness.limits.verdicts import codes_of
 from harness.recording import QUERY, STEP, RecordingTape
 from harness.records import JSON, Message, Transcript, Turn, TurnRecord, Usage
 from harness.suites.request import Rendered, RequestTemplate
@@ -213,7 +214,7 @@ class _Talk:
         if status in (401, 403):
             kind = "authentication" if status == 401 else "permission"
             return ServiceError(kind, f"{message}. {self._credentials()}")
-        return status_failure(status, message, asked=asked)
+        return status_failure(status, message, codes=codes_of(content), asked=asked)
 
     def _credentials(self) -> str:
         variables = self._driver.request.variables

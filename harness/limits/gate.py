@@ -28,7 +28,7 @@ _DOWN = frozenset({"rate_limited", "server", "connection", "timeout"})
 class Ticket:
     """One attempt, from its place in the queue to its end."""
 
-    __slots__ = ("again", "sent", "tokens", "turn")
+    __slots__ = ("_turn", "again", "sent", "tokens")
 
     def __init__(self, *, tokens: int = 0, again: bool = False) -> None:
         """
@@ -40,8 +40,26 @@ class Ticket:
         self.again = again
         #: When it was let through, seconds on the gate's clock.
         self.sent = -1.0
-        #: Done when it is worth asking again.
-        self.turn: Future[None] = Future()
+        #: Done when it is worth asking again; None: it has not been told to wait.
+        self._turn: Future[None] | None = None
+
+    @property
+    def turn(self) -> Future[None]:
+        """Done when it is worth asking again, for who was told to wait."""
+        if self._turn is None:
+            self._turn = Future()
+        return self._turn
+
+    def waits(self) -> None:
+        """Note that it has been told to wait, once more."""
+        self._turn = Future()
+
+    def call(self) -> None:
+        """Say that it is worth asking again."""
+        # It may have been told already; a waiter that was cancelled has cancelled its future as well.
+        if self._turn is not None:
+            with suppress(InvalidStateError):
+                self._turn.set_result(None)
 
 
 class Gate:
@@ -100,12 +118,14 @@ class Gate:
                 self._remove(ticket)
                 raise ServiceError(self._shut.kind, self._shut.message)
             if ticket is not self._first() or (self._width is not None and self._sending >= int(self._width)):
-                ticket.turn = Future()
+                ticket.waits()
                 return None
             wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now))
             if wait > 0:
-                ticket.turn = Future()
+                ticket.waits()
                 return wait
+            if self._shut is not None:
+                self._try_at = now + self._retry.budget
             self.rates.take(ticket.tokens, now)
             ticket.sent = now
             self._sending += 1
@@ -117,13 +137,14 @@ class Gate:
         with self._lock:
             self._remove(ticket)
 
-    def done(self, ticket: Ticket, verdict: Verdict | None, *, pause: float = 0.0) -> None:
+    def done(self, ticket: Ticket, verdict: Verdict | None, *, pause: float = 0.0, retry: Retry | None = None) -> None:
         """End an attempt.
 
         Args:
             ticket: The attempt's.
             verdict: What it came to; None: nobody knows.
             pause: Seconds that its own call will wait before it is sent again.
+            retry: Its own settings; default: the run's.
         """
         with self._lock:
             self._sending -= 1
@@ -133,18 +154,19 @@ class Gate:
             elif verdict.kind == "quota":
                 self._close(verdict.kind, quota_text(self._name, verdict.said), try_at=None)
             elif verdict.everybody:
-                self._too_much(ticket, verdict, max(pause, verdict.asked or 0.0), now)
+                self._too_much(ticket, verdict, max(pause, verdict.asked or 0.0), now, retry or self._retry)
             elif verdict.kind is None:
                 self._well(ticket)
             self._wake()
 
-    def lost(self, verdict: Verdict) -> None:
-        """Take note that a call ended without an answer, after all its attempts."""
+    def lost(self, verdict: Verdict, *, retry: Retry | None = None) -> None:
+        """Take note that a call ended without an answer, after all its attempts; args as those of `done`."""
         with self._lock:
+            retry = retry or self._retry
             if verdict.kind not in _DOWN:
                 return
             self._lost += 1
-            if self._lost >= self._retry.breaker or self._shut is not None:
+            if self._lost >= retry.breaker or self._shut is not None:
                 self._fail(verdict, f"{self._lost} calls in a row failed", self.clock.now())
             self._wake()
 
@@ -158,10 +180,11 @@ class Gate:
         with self._lock:
             self.rates.settle(ticket.tokens, used)
 
-    def _too_much(self, ticket: Ticket, verdict: Verdict, pause: float, now: float) -> None:
+    def _too_much(self, ticket: Ticket, verdict: Verdict, pause: float, now: float, retry: Retry) -> None:
         assert verdict.kind is not None
-        if verdict.asked is not None and verdict.asked > self._retry.budget:
-            self._close(verdict.kind, too_long_text(self._name, verdict, self._retry), try_at=now + verdict.asked)
+        patience = max(retry.budget, self._retry.budget)
+        if verdict.asked is not None and verdict.asked > patience:
+            self._close(verdict.kind, too_long_text(self._name, verdict, patience), try_at=now + verdict.asked)
             return
         self._refused += 1
         if ticket.sent <= self._paused_at:
@@ -175,8 +198,8 @@ class Gate:
             self._before = self._width
         self._width = 1
         self._paused_at = now
-        self._paused_until = now + (pause if verdict.asked is not None else max(pause, self._retry.pause(self._rounds)))
-        if self._rounds >= self._retry.breaker or self._shut is not None:
+        self._paused_until = now + (pause if verdict.asked is not None else max(pause, retry.pause(self._rounds)))
+        if self._rounds >= retry.breaker or self._shut is not None:
             self._fail(verdict, f"it refused {self._rounds} times in a row, however long we waited", now)
 
     def _well(self, ticket: Ticket) -> None:
@@ -217,13 +240,10 @@ class Gate:
         self._shut = ServiceError(kind, text)
         self._try_at = try_at
         for ticket in (*self._again, *self._fresh):
-            _tell(ticket)
+            ticket.call()
 
     def _may_try(self, now: float) -> bool:
-        if self._try_at is None or now < self._try_at:
-            return False
-        self._try_at = now + self._retry.budget
-        return True
+        return self._try_at is not None and now >= self._try_at
 
     def _first(self) -> Ticket | None:
         queue = self._again or self._fresh
@@ -240,7 +260,7 @@ class Gate:
     def _wake(self) -> None:
         first = self._first()
         if first is not None and (self._width is None or self._sending < int(self._width)):
-            _tell(first)
+            first.call()
 
 
 def quota_text(name: str, said: str) -> str:
@@ -251,15 +271,9 @@ def quota_text(name: str, said: str) -> str:
     )
 
 
-def too_long_text(name: str, verdict: Verdict, retry: Retry) -> str:
+def too_long_text(name: str, verdict: Verdict, patience: float) -> str:
     """Say that a service asked for more patience than the settings have."""
     return (
-        f"{name} asks to wait {verdict.asked:g} s ({verdict.said}), longer than the {retry.budget:g} s that all waits of "
+        f"{name} asks to wait {verdict.asked:g} s ({verdict.said}), longer than the {patience:g} s that all waits of "
         "one call may take (`retry.budget`). Run again then: what was recorded stays."
     )
-
-
-def _tell(ticket: Ticket) -> None:
-    # It may have been told already; a waiter that was cancelled has cancelled its future as well.
-    with suppress(InvalidStateError):
-        ticket.turn.set_result(None)

@@ -150,10 +150,10 @@ class _Call:
 
     def _over(self, verdict: Verdict) -> float | None:
         wait = self._wait(verdict)
-        self.gate.done(self.ticket, verdict, pause=wait or 0.0)
+        self.gate.done(self.ticket, verdict, pause=wait or 0.0, retry=self._retry)
         if wait is None:
             if not verdict.everybody:
-                self.gate.lost(verdict)
+                self.gate.lost(verdict, retry=self._retry)
             return None
         self._left -= wait
         return wait

@@ -73,7 +73,7 @@ def of_answer(response: httpx2.Response, body: bytes = b"") -> Verdict:
     if 200 <= status < 400:
         return ANSWERED
     headers = response.headers
-    if status == 429 and error is not None and not QUOTA.isdisjoint(map(str, (error.get("code"), error.get("type")))):
+    if status == 429 and error is not None and not QUOTA.isdisjoint(_codes(error)):
         return Verdict(kind="quota", said=f"HTTP {status}, {error.get('code') or error.get('type')}")
     told = headers.get("x-should-retry")
     again = told == "true" if told in ("true", "false") else status in _TRANSIENT or status >= 500
@@ -122,6 +122,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def codes_of(body: bytes) -> set[str]:
+    """Return what an answer's error object calls its error; nothing where the answer is no error object."""
+    error = _error(body)
+    return set() if error is None else _codes(error)
+
+
+def _codes(error: dict[str, Any]) -> set[str]:
+    return {str(error.get("code")), str(error.get("type"))}
 
 
 def _error(body: bytes) -> dict[str, Any] | None:

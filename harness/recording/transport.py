@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -88,7 +90,7 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
             take.finish(content)
             return take.response(httpx2.ByteStream(content))
         except TimeoutError:
-            late = httpx2.ReadTimeout(f"the attempt took longer than {seconds:g} s")
+            late = _late(seconds)
             take.failed(late)
             raise late from None
         except httpx2.TransportError as error:
@@ -128,18 +130,26 @@ class RecordingTransport(httpx2.BaseTransport):
         if isinstance(tape, ReplayTape):
             return _replay(tape, kept, request)
         inner = self.open()
+        seconds: float | None = request.extensions.get(DEADLINE)
+        until = None if seconds is None else time.monotonic() + seconds
         take = _Take(tape, kept, request, self._redactor)
         try:
-            response = inner.handle_request(request)
-            take.opened(response)
+            with _hurried(request, seconds):
+                response = inner.handle_request(request)
+                take.opened(response)
+                if not take.streams:
+                    content = whole(response, until=until)
             if take.streams:
                 return take.response(_SyncTee(response, take))
-            content = whole(response)
             take.finish(content)
             return take.response(httpx2.ByteStream(content))
         except httpx2.TransportError as error:
-            take.failed(error)
-            raise
+            if until is None or time.monotonic() < until or not isinstance(error, httpx2.TimeoutException):
+                take.failed(error)
+                raise
+            late = _late(seconds)
+            take.failed(late)
+            raise late from None
         except BaseException:
             take.abandon()
             raise
@@ -358,6 +368,26 @@ class _Playback(httpx2.AsyncByteStream, httpx2.SyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for block in self:
             yield block
+
+
+def _late(seconds: float | None) -> httpx2.ReadTimeout:
+    return httpx2.ReadTimeout(f"the attempt took longer than {seconds or 0.0:g} s")
+
+
+@contextmanager
+def _hurried(request: httpx2.Request, seconds: float | None) -> Iterator[None]:
+    """Let no wait of a blocking client inside the block be longer than the whole attempt may take."""
+    given = request.extensions.get("timeout", {})
+    if seconds is None:
+        yield
+        return
+    waits = {name: given.get(name) for name in ("connect", "read", "write", "pool")}
+    request.extensions["timeout"] = {name: seconds if one is None else min(one, seconds) for name, one in waits.items()}
+    try:
+        yield
+    finally:
+        # What is streamed afterwards has all the time of its trial.
+        request.extensions["timeout"] = given
 
 
 def _refuse_event_loop() -> None:

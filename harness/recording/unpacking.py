@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -163,9 +164,22 @@ async def awhole(live: httpx2.Response) -> bytes:
         await live.aclose()
 
 
-def whole(live: httpx2.Response) -> bytes:
-    """The same for code that is not async."""
+def whole(live: httpx2.Response, *, until: float | None = None) -> bytes:
+    """The same for code that is not async.
+
+    Args:
+        live: The answer.
+        until: When it must be over, on the machine's monotonic clock; looked at whenever a piece has come.
+
+    Raises:
+        httpx2.ReadTimeout: It was not.
+    """
+    pieces: list[bytes] = []
     try:
-        return b"".join(unpacked(live))
+        for piece in unpacked(live):
+            if until is not None and time.monotonic() > until:
+                raise httpx2.ReadTimeout("the answer took too long")
+            pieces.append(piece)
+        return b"".join(pieces)
     finally:
         live.close()

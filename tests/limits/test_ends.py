@@ -130,6 +130,24 @@ def test_a_suite_says_for_itself_when_to_send_again(tmp_path: Path) -> None:
         assert len(server.requests) == 3
 
 
+def test_a_suite_may_be_more_patient_than_the_run(tmp_path: Path) -> None:
+    busy = Reply(429, error(), headers={"retry-after-ms": "300"})
+    with ChatServer(faults=lambda number, body: busy if number == 1 else None) as server:
+        pyproject = {"pyproject.toml": '[tool.harness.retry]\nbudget = "100ms"\n'}
+        write(tmp_path, faq(server.url, extra="api: chat\nretry: {budget: 5s}", cases=cases(1)) | pyproject)
+        result = harness("record", "--yes", "--variant", "v1")
+        assert result.exit_code == 0, result.output
+        assert len(server.requests) == 2
+
+
+def test_a_suite_says_for_itself_when_a_service_is_left_alone(tmp_path: Path) -> None:
+    with ChatServer(faults=lambda number, body: Reply(500, error())) as server:
+        extra = "api: chat\nretry: {attempts: 1, breaker: 2}"
+        write(tmp_path, faq(server.url, extra=extra, cases=cases(6)))
+        assert harness("record", "--yes", "--variant", "v1", "-j", "1").exit_code == 3
+        assert len(server.requests) == 2
+
+
 def test_wrong_settings_of_retries_say_where_they_stand(tmp_path: Path) -> None:
     extra = "api: chat\nretry:\n  attempts: 0\n  backof: 1s"
     write(tmp_path, faq("http://127.0.0.1:1/v1", extra=extra))

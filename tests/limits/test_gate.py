@@ -152,6 +152,27 @@ def test_a_service_that_comes_back_is_found_again() -> None:
     assert callers.ends[-1] == "ok"
 
 
+def test_the_one_that_tries_whether_a_service_is_back_may_wait_for_its_rate() -> None:
+    clock = HandClock()
+    gate = Gate(name="x", retry=Retry(breaker=1, budget=1.0), rates=Rates(rpm=6), clock=clock)
+    broken = Verdict(kind="server", said="HTTP 500")
+    first, second = Ticket(), Ticket()
+    gate.join(first)
+    assert gate.ask(first) == 0
+    gate.done(first, broken)
+    gate.lost(broken)
+    clock.time += 2
+    gate.join(second)
+    assert gate.ask(second) == pytest.approx(8)
+    clock.time += 8.1
+    assert gate.ask(second) == 0
+    # One at a time: nobody else tries before it is known what became of that.
+    third = Ticket()
+    gate.join(third)
+    with pytest.raises(ServiceError, match="nothing more is sent"):
+        gate.ask(third)
+
+
 def test_an_empty_account_stops_everything_at_once() -> None:
     callers = Callers(lambda number, now: Verdict(kind="quota", said="HTTP 429, insufficient_quota"))
     callers.run(10, concurrency=1)

@@ -171,16 +171,25 @@ def test_a_request_that_is_given_up_while_it_waits_is_never_sent(server: ChatSer
     assert len(server.requests) == 1
 
 
-def test_an_attempt_has_its_own_time() -> None:
-    with ChatServer(faults=lambda number, body: Reply(delay=20) if number == 1 else None) as server:
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("slow", [Reply(delay=20), Reply(body=b"x" * 400, pace=0.05)], ids=["silent", "drop by drop"])
+def test_an_attempt_has_its_own_time(threads: bool, slow: Reply) -> None:
+    with ChatServer(faults=lambda number, body: slow if number == 1 else None) as server:
         limiter = Limiter(retry=QUICK, attempt_timeout=0.3)
+
+        def block() -> None:
+            with use_tape(RecordingTape()), blocking(server, limiter) as client:
+                client.chat.completions.create(model="m", messages=said("1"))  # type: ignore[arg-type]
 
         async def main() -> None:
             async with awaiting(server, limiter) as client:
                 await ask(client, 1)
 
         start = time.monotonic()
-        asyncio.run(main())
+        if threads:
+            block()
+        else:
+            asyncio.run(main())
         assert time.monotonic() - start < 10
         assert len(server.requests) == 2
 
