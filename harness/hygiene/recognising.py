@@ -22,6 +22,7 @@ from harness.plan import Trial
 from harness.project.project import Project
 from harness.recording import read_cassette
 from harness.records import Result
+from harness.runs.ageing import case_hash
 from harness.runs.opening import REPLAY_CONCURRENCY, opened
 
 #: Recordings that are tried for one trial.
@@ -89,8 +90,6 @@ class _Candidates:
         return sorted(alike, key=lambda path: (-alike[path], path))[:_MOST]
 
     def _said_the_same(self, trial: Trial) -> list[Path]:
-        from harness.runs.recordings import case_hash
-
         try:
             turns, _ = self._renderer.turns(trial.suite, trial.case, trial.variant)
         except ConfigError:

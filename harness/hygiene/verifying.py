@@ -15,9 +15,8 @@ from harness.hygiene.places import leftovers, recordings
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.records import JSON
-from harness.runs.ageing import definition_hash
+from harness.runs.ageing import case_hash, definition_hash
 from harness.runs.opening import assistants_of, named_secrets, redactor_of
-from harness.runs.recordings import case_hash
 from harness.settings import Settings
 
 #: Files that are looked at in one process before starting others is worth their while.

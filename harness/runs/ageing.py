@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.records import JSON
+from harness.records import JSON, Turn
 
 if TYPE_CHECKING:
     from harness.recording import Facts
@@ -28,8 +28,18 @@ _DAY = 86400
 
 def definition_hash(spec: AssistantSpec) -> str:
     """Return a hash of an assistant's definition, with the version of what it is made of."""
-    text = json.dumps(_relevant(spec), sort_keys=True, separators=(",", ":"), default=str)
-    return f"{_VERSION}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return f"{_VERSION}:{_digest(_relevant(spec))}"
+
+
+def case_hash(turns: Iterable[Turn]) -> str:
+    """Return what says of a conversation what was said in it, whatever its case and variant are called."""
+    messages = [message for turn in turns for message in turn.messages]
+    return _digest([{"role": message.role, "content": message.content} for message in messages])
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def changes(facts: Facts, *, definition: str, sources: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from harness.errors import CredentialsError, StorageError, TrialError
 from harness.events import Event, TrialFinished, TrialStarted
 from harness.plan import Trial
 from harness.records import Result
-from harness.runs.recordings import Held
+from harness.runs.held import Held
 from harness.runs.stop import Stop
 
 if TYPE_CHECKING:
+    from harness.runs.results import Results
     from harness.runs.runner import Runner
 
 #: Words in results for what ends a run.
@@ -29,6 +30,7 @@ class Course:
     def __init__(
         self,
         runner: Runner,
+        results: Results,
         on_result: Callable[[Result], None],
         *,
         stop: Stop,
@@ -37,6 +39,7 @@ class Course:
         most: int,
     ) -> None:
         self._runner = runner
+        self._results = results
         self._ordered = _Ordered(on_result)
         self._stop = stop
         self._emit = emit
@@ -53,7 +56,7 @@ class Course:
         for position, trial in waiting:
             if self.failures or not self._runner.may_start(self._stop):
                 self.all_started = False
-                self._ordered.put(position, self._runner.skipped(trial, self._stop.refusal))
+                self._ordered.put(position, self._results.skipped(trial, self._stop.refusal))
                 continue
             self._emit(TrialStarted(trial=trial.id, api=trial.variant.assistant.api))
             try:
@@ -83,7 +86,7 @@ class Course:
             await asyncio.wait(self._finishing)
         for position, trial in enumerate(trials):
             if not self._ordered.has(position):
-                self._ordered.put(position, self._runner.skipped(trial, self._stop.refusal))
+                self._ordered.put(position, self._results.skipped(trial, self._stop.refusal))
 
     async def _complete(self, position: int, held: Held, kept: asyncio.Event) -> None:
         try:
@@ -93,7 +96,7 @@ class Course:
                 kept.set()
             # A trial that may send nothing more is as if it had never started.
             self.all_started = self.all_started and not held.refused
-            result = await self._runner.result(held)
+            result = await self._results.of(held)
             self._ordered.put(position, result)
         except Exception as error:  # noqa: BLE001 (raised again when the others are done)
             self._fail(position, held.trial, error)
@@ -107,7 +110,7 @@ class Course:
         kind = next((word for known, word in _KINDS.items() if isinstance(error, known)), "internal")
         self._stop.halt(kind, str(error))
         if not self._ordered.has(position):
-            self._ordered.put(position, self._runner.ended(trial, TrialError(kind, str(error))))
+            self._ordered.put(position, self._results.ended(trial, TrialError(kind, str(error))))
 
 
 class _Ordered:

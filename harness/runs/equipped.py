@@ -16,9 +16,9 @@ from harness.limits.sending import use_retry
 from harness.plan import Trial
 from harness.recording import ReplayTape, Tape
 from harness.records import Transcript, Usage
+from harness.runs.held import Held
 from harness.runs.listening import at_moments
 from harness.runs.observing import tell_calls
-from harness.runs.recordings import Held
 from harness.runs.servers import Servers, served_tools, servers_of
 from harness.runs.workshop import Workshop
 from harness.suites.apis import TAKES

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import CassetteDamaged, StorageError, TrialError
-from harness.events import Event
-from harness.limits.budget import Account
 from harness.modes import REPLAYING
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Request, Tape, read_cassette, sealed
 from harness.recording.matching import Call, Shelf
 from harness.recording.read import LARGE, LARGEST
-from harness.records import JSON, CassetteRef, Message, PromptRef, Transcript, Turn
-from harness.runs.ageing import changes, definition_hash
+from harness.records import CassetteRef
+from harness.runs.ageing import case_hash, changes, definition_hash
 from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
+from harness.runs.held import Held
 from harness.runs.moved import Strays, mending
 from harness.runs.workshop import Workshop
-from harness.suites.rendering import Dialogue
 from harness.suites.suite import Variant
 from harness.summary import phrases
-from harness.tools import Toolbox
-from harness.tools.recorded import Recording
 from harness.tools.sources import source_hash
 
 #: Errors after which there is no final answer to keep: asking again may well succeed.
@@ -60,56 +52,6 @@ UNFINISHED = frozenset(
 _NAMED = 3
 #: Errors of a replay that say that the recording is of another conversation.
 STALE = frozenset({"cassette_miss", "cassette_unused", "tool_not_recorded"})
-
-
-@dataclass(slots=True, kw_only=True)
-class Held:
-    """A conversation that was held, or why it was not."""
-
-    trial: Trial
-    tape: Tape | None = None
-    dialogue: Dialogue | None = None
-    #: Those of the assistant under test and of the assistants that serve it.
-    toolboxes: list[Toolbox] = field(default_factory=list)
-    #: What MCP servers said of their tools, for the recording.
-    definitions: dict[str, JSON] = field(default_factory=dict)
-    #: Results of tools that are replayed; None: the trial is live.
-    recording: Recording | None = None
-    transcript: Transcript | None = None
-    #: Pays for what it sends; None: there is no budget, or nothing is sent.
-    account: Account | None = None
-    failure: TrialError | None = None
-    #: What an answer had said when it broke off.
-    partial: list[str] = field(default_factory=list)
-    #: Whether something that it would have sent was held back.
-    refused: bool = False
-    #: What is known when it is over: its cost, what has to be said of it, and where its recording is.
-    cost: Decimal | None = None
-    facts: dict[str, JSON] = field(default_factory=dict)
-    cassette: CassetteRef | None = None
-    #: What was told while it was held, if it may turn out that it does not count.
-    told: list[Event] | None = None
-    #: What the recording says, where a live trial is compared with it.
-    before: Held | None = None
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """What was recorded and not asked for, as messages name it; nothing where the trial did not come to its end."""
-        if not isinstance(self.tape, ReplayTape) or self.transcript is None:
-            return ()
-        requests = [f"{one.method} {urlsplit(one.uri).path}" for one in self.tape.unused]
-        calls = [f"tool {one.name}, {one.id}" for one in (self.recording.left if self.recording is not None else ())]
-        return (*requests, *calls)
-
-    @property
-    def prompt(self) -> PromptRef | None:
-        """The prompt that the first turn was rendered from; None where it never was."""
-        return self.dialogue.prompt if self.dialogue is not None and self.dialogue.turns else None
-
-    @property
-    def saved(self) -> Mapping[str, JSON]:
-        """What turns saved."""
-        return self.dialogue.saved if self.dialogue is not None else {}
 
 
 class Recordings:
@@ -355,17 +297,3 @@ def _expected(trial: Trial) -> str:
 @cache
 def _sdk() -> str:
     return version("openai")
-
-
-def case_hash(turns: Iterable[Turn]) -> str:
-    """Return what says of a conversation what was said in it, whatever its case and variant are called."""
-    return _digest([_plain(message) for turn in turns for message in turn.messages])
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _plain(message: Message) -> Mapping[str, Any]:
-    return {"role": message.role, "content": message.content}

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, ConfigError, HarnessError, TrialError
 from harness.events import RunFinished, RunStarted
-from harness.functions import Place
 from harness.limits.budget import Account, use_account
 from harness.limits.deadlines import Overran, RunDeadline, within
 from harness.plan import Trial
@@ -25,11 +23,6 @@ from harness.recording import (
     use_tape,
 )
 from harness.records import (
-    JSON,
-    CassetteRef,
-    Failure,
-    Outcome,
-    PromptRef,
     Result,
     Transcript,
     Usage,
@@ -37,16 +30,13 @@ from harness.records import (
 from harness.runs.course import Course
 from harness.runs.equipped import Equipped
 from harness.runs.facts import provenance
-from harness.runs.made import made_files
+from harness.runs.held import Held
 from harness.runs.pricing import Cost, cost_today, recorded_cost
-from harness.runs.recordings import Held, Recordings, left_over
-from harness.runs.redacting import redacted
+from harness.runs.recordings import Recordings, left_over
+from harness.runs.results import Results
 from harness.runs.stop import Stop
-from harness.runs.verifying import differences
 from harness.runs.workshop import Workshop
-from harness.scorers import cut_short, evaluate, settle, withheld
 from harness.suites.rendering import Dialogue
-from harness.suites.suite import Case, Suite, Variant
 
 #: Seconds that a trial's code has to stop when its time is over, and those that also tell a service about it.
 GRACE, FAREWELL = 1.0, 6.0
@@ -60,6 +50,7 @@ class Runner:
         self._workshop = workshop
         self._equipped = Equipped(workshop)
         self._recordings = Recordings(workshop)
+        self._results = Results(run, workshop)
         self._deadline = RunDeadline(None)
 
     @property
@@ -95,7 +86,9 @@ class Runner:
         emit = self._workshop.emit
         self._deadline = RunDeadline(self._workshop.run_timeout)
         emit(RunStarted(run=self._run, trials=len(trials)))
-        course = Course(self, on_result, stop=stop, emit=emit, exit_first=exit_first, most=4 * concurrency)
+        course = Course(
+            self, self._results, on_result, stop=stop, emit=emit, exit_first=exit_first, most=4 * concurrency
+        )
         waiting = iter(enumerate(trials))
         gathered = False
         try:
@@ -174,7 +167,7 @@ class Runner:
             if isinstance(tape, RecordingTape) and await self._equipped.prepare(trial):
                 # A trial's time begins when what it needs is there.
                 held.tape = tape = self._recordings.live(trial)
-            held.dialogue = self._workshop.renderer.dialogue(*_parts(trial))
+            held.dialogue = self._workshop.renderer.dialogue(trial.suite, trial.case, trial.variant)
             held.transcript = await self._talk(held, tape, held.dialogue)
         except TrialError as error:
             held.failure = error
@@ -227,47 +220,6 @@ class Runner:
             held.facts["stale"] = list(changed)
         held.cassette = await self._recordings.keep(held, tape, held.cost)
 
-    async def result(self, held: Held) -> Result:
-        """Score what was said, and compare it where there is something to compare with; no secrets come back."""
-        result = await self._result(held)
-        if held.before is not None and not held.refused:
-            result = await self._compared(held, held.before, result)
-        return redacted(result, self._workshop.clients.redactor)
-
-    async def _compared(self, held: Held, before: Held, now: Result) -> Result:
-        recorded = await self._result(before)
-        assert held.tape is not None
-        assert before.tape is not None
-        found = differences(
-            recorded,
-            now,
-            recorded=before.tape.interactions,
-            sent=held.tape.interactions,
-            redact=self._workshop.clients.redactor.data,
-        )
-        told: dict[str, JSON] = {"differences": list(found)}
-        if before.cassette is not None:
-            told |= {"cassette": before.cassette.path, "recorded_at": before.cassette.recorded_at}
-        return replace(now, extra={**now.extra, "verify": told})
-
-    async def _result(self, held: Held) -> Result:
-        trial, tape = held.trial, held.tape
-        if tape is None:
-            return self._failed(trial, held.failure)
-        if held.transcript is None:
-            return replace(
-                self._failed(trial, held.failure, skipped=held.refused),
-                output="".join(held.partial) or None,
-                cost=held.cost,
-                attempts=tape.attempts + tape.abandoned,
-                prompt=held.prompt,
-                cassette=held.cassette,
-            )
-        own = held.transcript.cost
-        transcript = replace(held.transcript, cost=held.cost if own is None else own)
-        transcript = replace(transcript, extra={**transcript.extra, **held.facts})
-        return await self._scored(trial, transcript, saved=held.saved, prompt=held.prompt, cassette=held.cassette)
-
     def _cost_today(self, held: Held, tape: Tape) -> Cost | None:
         spec, prices = held.trial.variant.assistant, self._workshop.prices
         if spec.api != "http":
@@ -310,89 +262,6 @@ class Runner:
     def _out_of_time(self) -> str:
         return f"the run took longer than {self._deadline.seconds or 0.0:g} s"
 
-    async def _scored(
-        self,
-        trial: Trial,
-        transcript: Transcript,
-        *,
-        saved: Mapping[str, JSON],
-        prompt: PromptRef | None,
-        cassette: CassetteRef | None,
-    ) -> Result:
-        files = made_files(trial, transcript.files)
-        if files:
-            transcript = replace(transcript, extra={**transcript.extra, "files": list(files)})
-        if cut_short(transcript):
-            transcript = replace(transcript, extra={**transcript.extra, "truncated": True})
-        workshop = self._workshop
-        case = workshop.renderer.case(*_parts(trial), saved=saved)
-        place = Place(root=workshop.root, folder=trial.suite.path.parent)
-        filtered = withheld(trial.case.checks, transcript)
-        checks = await evaluate(
-            () if filtered else trial.case.checks,
-            transcript,
-            case=case,
-            place=place,
-            registry=workshop.registry,
-            render=workshop.renderer.argument(*_parts(trial), saved=saved),
-        )
-        outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
-        if filtered is not None:
-            outcome, score = Outcome.ERROR, None
-            failure = replace(filtered, where=str(trial.case.where))
-        return replace(
-            self._blank(trial, outcome, saved=saved),
-            score=score,
-            checks=tuple(checks),
-            error=failure,
-            output=transcript.output,
-            messages=transcript.messages,
-            tool_calls=transcript.tool_calls,
-            state=transcript.state,
-            usage=transcript.usage,
-            cost=transcript.cost,
-            latency=transcript.latency,
-            ttft=transcript.ttft,
-            attempts=transcript.attempts,
-            turns=transcript.turns,
-            extra=transcript.extra,
-            model=transcript.model,
-            prompt=prompt,
-            cassette=cassette,
-            finish_reason=transcript.finish_reason,
-            response_ids=transcript.response_ids,
-            files=files,
-        )
-
-    def _failed(self, trial: Trial, error: TrialError | None, *, skipped: bool = False) -> Result:
-        error = error or TrialError("unknown", "there is no answer")
-        where = error.where or str(trial.case.where)
-        outcome = Outcome.SKIPPED if skipped else Outcome.ERROR
-        return replace(self._blank(trial, outcome), error=Failure(kind=error.kind, message=error.message, where=where))
-
-    def ended(self, trial: Trial, error: TrialError) -> Result:
-        """Return the result of a trial whose error ends the run."""
-        return redacted(self._failed(trial, error), self._workshop.clients.redactor)
-
-    def skipped(self, trial: Trial, why: TrialError | None) -> Result:
-        """Return the result of a trial that was not started, or not finished; None: something that came before decided."""
-        if why is None:
-            return self._blank(trial, Outcome.SKIPPED)
-        return redacted(self._failed(trial, why, skipped=True), self._workshop.clients.redactor)
-
-    def _blank(self, trial: Trial, outcome: Outcome, *, saved: Mapping[str, JSON] | None = None) -> Result:
-        return Result(
-            run=self._run,
-            suite=trial.suite.name,
-            case=trial.case.id,
-            variant=trial.variant.name,
-            repeat=trial.repeat,
-            tags=trial.case.tags,
-            metadata=trial.case.metadata,
-            outcome=outcome,
-            input=self._workshop.renderer.input(*_parts(trial), saved=saved),
-        )
-
 
 def _refused(account: Account) -> TrialError:
     """Return why an account paid for no more, and what it had paid for by then."""
@@ -401,7 +270,3 @@ def _refused(account: Account) -> TrialError:
     if not account.spent:
         return error
     return TrialError(error.kind, f"{error.message} The trial had spent ${account.spent:f}, and nothing of it is kept.")
-
-
-def _parts(trial: Trial) -> tuple[Suite, Case, Variant]:
-    return trial.suite, trial.case, trial.variant
