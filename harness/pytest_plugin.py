@@ -80,10 +80,12 @@ def openai_client(request: pytest.FixtureRequest) -> Iterator[ScriptedClients]:
 def harness_session(request: pytest.FixtureRequest) -> TestSession:
     """Cassettes for this test: `with harness_session.trial() as trial:`."""
     from harness.library.testing import TestSession
-    from harness.pytesting.options import record_mode
+    from harness.pytesting.options import record_mode, strict
 
     node = request.node
-    return TestSession(file=node.path, test=node.name, mode=record_mode(node.config, node.path))
+    return TestSession(
+        file=node.path, test=node.name, mode=record_mode(node.config, node.path), strict=strict(node.config)
+    )
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:

@@ -35,8 +35,9 @@ from harness.recording import (
 from harness.recording.read import LARGEST
 from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
+from harness.runs.held import not_made
 from harness.runs.opening import LIVE_CONCURRENCY, limiter
-from harness.runs.recordings import UNFINISHED
+from harness.runs.recordings import UNFINISHED, unused_error
 from harness.runs.verifying import status_changes
 from harness.tools import RecordedCall
 from harness.tools.recorded import Recording
@@ -61,6 +62,7 @@ class Block:
         endpoint: Endpoint,
         start: Path | None = None,
         how: str | None = None,
+        strict: bool | None = None,
     ) -> None:
         """
         Args:
@@ -69,6 +71,7 @@ class Block:
             endpoint: Where the block's clients send to.
             start: A folder in the project, or a file in one; None: the working folder.
             how: What a user does to record it.
+            strict: Whether what is recorded and not asked for is an error; None: as the settings say.
 
         Raises:
             UsageError: The mode or the path is wrong.
@@ -83,6 +86,7 @@ class Block:
         self._mode = mode
         self._endpoint = endpoint
         self._start = start
+        self._strict = strict
         self._how = how or f"`harness.cassette({str(path)!r}, record_mode='once')`, or HARNESS_RECORD_MODE=once"
         self._stack = ExitStack()
         self._token: Token[Block | None] | None = None
@@ -96,6 +100,8 @@ class Block:
         self._definitions: dict[str, JSON] = {}
         self._tape: Tape | None = None
         self._limiter: Limiter | None = None
+        #: How messages about what does not match end.
+        self._hint = ""
         #: What a block in mode `verify` is compared with.
         self._verified: Cassette | None = None
         #: Answers that were asked for piece by piece.
@@ -212,9 +218,10 @@ class Block:
 
     def _opened(self, mode: RecordMode) -> Tape:
         self._mode = mode
-        shown = self._shown
+        shown, how = self._shown, f"record the block anew with {_ANEW}"
         try:
-            cassette = read_cassette(self._path, shown=shown, how=f"record the block anew with {_ANEW}")
+            cassette = read_cassette(self._path, shown=shown, how=how)
+            recording = Recording([RecordedCall.read(one, shown=shown, how=how) for one in cassette.facts.tools])
         except FileNotFoundError:
             if mode != "none":
                 return RecordingTape()
@@ -224,9 +231,9 @@ class Block:
             if mode in ("rewrite", "all"):
                 return RecordingTape()
             raise
-        hint = f"Record the block anew with {_ANEW}." if renewable(cassette.facts) else UNRENEWABLE
+        self._hint = hint = f"Record the block anew with {_ANEW}." if renewable(cassette.facts) else UNRENEWABLE
         if mode in REPLAYING:
-            self.recording = Recording([RecordedCall.read(one) for one in cassette.facts.tools])
+            self.recording = recording
             redactor = self._open_clients(live=False).redactor
             normaliser = Normaliser(self._project.settings.normalise) if self._project is not None else None
             return ReplayTape(cassette, shown=shown, hint=lambda: hint, redactor=redactor, normaliser=normaliser)
@@ -294,8 +301,22 @@ class Block:
         """What is not as it was recorded counts, also where the code in the block swallowed the exception."""
         if error is None and self._mode == "verify":
             self._compare()
-        if error is None and isinstance(self.tape, ReplayTape) and self.tape.missed is not None:
-            raise self.tape.missed
+        if error is None and isinstance(self.tape, ReplayTape):
+            if self.tape.missed is not None:
+                raise self.tape.missed
+            self._refuse_left(self.tape)
+
+    def _refuse_left(self, tape: ReplayTape) -> None:
+        """Where that was asked for, hold it against the block that it did not ask for all that is recorded.
+
+        Raises:
+            TrialError: It did not.
+        """
+        assert self._project is not None
+        strict = self._project.settings.strict if self._strict is None else self._strict
+        left = not_made(tape, self.recording) if strict else ()
+        if left:
+            raise unused_error(left, shown=tape.shown, who="the block", hint=self._hint)
 
     def _compare(self) -> None:
         """Hold what was sent against the recording.
@@ -377,7 +398,8 @@ def cassette(
         UsageError: The mode or the path is wrong, or a cassette is open already.
         CassetteDamaged: The file is there and cannot be trusted.
         CassetteMiss: A request is not recorded, in a block that replays.
-        TrialError: In mode verify: statuses, or the number of requests or tools, are not as recorded.
+        TrialError: In mode verify: statuses, or the number of requests or tools, are not as recorded. Where the settings
+            are strict: something is recorded that the block did not ask for.
         StorageError: The file could not be written.
     """
     return Block(path, mode=record_mode, endpoint=Endpoint(base_url, api_key_env))

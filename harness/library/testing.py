@@ -18,16 +18,18 @@ class TestSession:
     #: It is no test, whatever its name.
     __test__ = False
 
-    def __init__(self, *, file: Path, test: str, mode: str | None) -> None:
+    def __init__(self, *, file: Path, test: str, mode: str | None, strict: bool | None = None) -> None:
         """
         Args:
             file: The test's file; the project is the one around it.
             test: The test's name, with its parameters.
             mode: The record mode that pytest was asked for; None: the settings'.
+            strict: Whether pytest was asked to be strict; None: as the settings say.
         """
         self._file = file
         self._test = test
         self._mode = mode
+        self._strict = strict
 
     def trial(
         self,
@@ -58,4 +60,5 @@ class TestSession:
             endpoint=Endpoint(base_url, api_key_env),
             start=self._file,
             how="`pytest --record-mode once`",
+            strict=self._strict,
         )

@@ -26,7 +26,7 @@ def open_project(config: pytest.Config, path: Path) -> project.Project:
         path,
         record_mode=_asked_mode(config),
         usual_record_mode=_ini(config, "record_mode"),
-        strict=_strict(config),
+        strict=strict(config),
         concurrency=number(config, "concurrency"),
         budget=config.getoption("harness_budget") or _ini(config, "budget"),
         reports=reports(config),
@@ -49,10 +49,11 @@ def _asked_mode(config: pytest.Config) -> str | None:
     return asked
 
 
-def _strict(config: pytest.Config) -> bool | None:
+def strict(config: pytest.Config) -> bool | None:
+    """Return whether an option or the ini file asks for strict replay; None: the environment or the settings say."""
     if config.getoption("harness_strict"):
         return True
-    return None if "HARNESS_STRICT" in os.environ else bool(config.getini("harness_strict")) or None
+    return None if os.environ.get("HARNESS_STRICT") else bool(config.getini("harness_strict")) or None
 
 
 def number(config: pytest.Config, name: str) -> int | None:

@@ -190,7 +190,7 @@ class _Trial:
         if not isinstance(self._tape, ReplayTape):
             return None
         kept = self._tape.cassette.facts.tools if self._tape.cassette is not None else ()
-        return Recording([RecordedCall.read(one) for one in kept])
+        return Recording([RecordedCall.read(one, shown=self._tape.shown) for one in kept])
 
     def _render(self, value: Any) -> Any:
         """Fill in the templates of mocks, with all that was saved when they are needed."""

@@ -53,9 +53,7 @@ class Held:
         """What was recorded and not asked for, as messages name it; nothing where the trial did not come to its end."""
         if not isinstance(self.tape, ReplayTape) or self.transcript is None:
             return ()
-        requests = [f"{one.method} {urlsplit(one.uri).path}" for one in self.tape.unused]
-        calls = [f"tool {one.name}, {one.id}" for one in (self.recording.left if self.recording is not None else ())]
-        return (*requests, *calls)
+        return not_made(self.tape, self.recording)
 
     @property
     def prompt(self) -> PromptRef | None:
@@ -66,3 +64,10 @@ class Held:
     def saved(self) -> Mapping[str, JSON]:
         """What turns saved."""
         return self.dialogue.saved if self.dialogue is not None else {}
+
+
+def not_made(tape: ReplayTape, recording: Recording | None) -> tuple[str, ...]:
+    """Return the recorded requests and calls of tools that a replay did not ask for, as messages name them."""
+    requests = [f"{one.method} {urlsplit(one.uri).path}" for one in tape.unused]
+    calls = [f"tool {one.name}, {one.id}" for one in (recording.left if recording is not None else ())]
+    return (*requests, *calls)

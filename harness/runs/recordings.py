@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import CassetteDamaged, StorageError, TrialError
+from harness.errors import CassetteDamaged, ConfigError, StorageError, TrialError
 from harness.modes import REPLAYING
 from harness.plan import Trial
 from harness.recording import Cassette, Facts, RecordingTape, ReplayTape, Request, Tape, read_cassette, sealed
@@ -62,7 +62,7 @@ class Recordings:
         self._hashes: dict[int, str] = {}
         #: Hashes of the code of tools.
         self._code: dict[int, str | None] = {}
-        self._strays = Strays(self._same)
+        self._strays = Strays(self._same, said=self._said)
         #: Where trials that have no recording are recorded under another name, by the trials' ids.
         self.elsewhere: dict[str, Path] = {}
 
@@ -120,7 +120,7 @@ class Recordings:
         if trial.variant.assistant.api == "outputs":
             return False
         if not trial.cassette.exists():
-            return bool(self._strays.about(trial))
+            return self._strays.about(trial)
         return workshop.mode == "new_episodes"
 
     def asks_anew(self, held: Held) -> bool:
@@ -138,6 +138,17 @@ class Recordings:
         body = recorded.body and self._workshop.clients.redactor.body(recorded.body)
         shelf = Shelf([Call(slot=1, request=replace(recorded, body=body))], normaliser=self._workshop.normaliser)
         return shelf.take(asked) is not None
+
+    def _said(self, trial: Trial) -> frozenset[str] | None:
+        """The hashes that what a trial says may have; None: it depends on what is answered."""
+        renderer, case = self._workshop.renderer, trial.case
+        if any(renderer.later(case, [*one.inputs, one.instructions, one.thread]) for one in case.turns):
+            return None
+        with suppress(ConfigError):
+            turns, _ = renderer.turns(trial.suite, case, trial.variant)
+            # A conversation may have ended before its last turn.
+            return frozenset(case_hash(turns[:count]) for count in range(1, len(turns) + 1))
+        return None
 
     def _elsewhere(self, trial: Trial, request: Request) -> str | None:
         found = self._strays.of(trial, request)
@@ -256,17 +267,26 @@ class Recordings:
 
 def left_over(held: Held) -> TrialError:
     """Return the error of a strict replay that did not ask for everything that was recorded."""
-    left = held.unused
-    named = "; ".join(left[:_NAMED]) + (f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
     tape = held.tape
     assert isinstance(tape, ReplayTape)
     hint = _stale(held.trial, tape.cassette) if tape.cassette is not None else ""
-    what = (
-        "a recorded call that the trial did not make"
-        if len(left) == 1
-        else (f"{len(left)} recorded calls that the trial did not make")
-    )
-    return TrialError("cassette_unused", f"{tape.shown} holds {what}: {named}. {hint}".rstrip(), where=tape.shown)
+    return unused_error(held.unused, shown=tape.shown, who="the trial", hint=hint)
+
+
+def unused_error(left: Sequence[str], *, shown: str, who: str, hint: str) -> TrialError:
+    """Return the error of a strict replay that left something over.
+
+    Args:
+        left: What is left; see `not_made`.
+        shown: How messages name the recording.
+        who: Who did not ask for it.
+        hint: What to do.
+    """
+    named = "; ".join(left[:_NAMED]) + (f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    what = f"a recorded call that {who} did not make"
+    if len(left) != 1:
+        what = f"{len(left)} recorded calls that {who} did not make"
+    return TrialError("cassette_unused", f"{shown} holds {what}: {named}. {hint}".rstrip(), where=shown)
 
 
 def _missing(trial: Trial) -> str:

@@ -41,6 +41,7 @@ class Results:
             now,
             recorded=before.tape.interactions,
             sent=held.tape.interactions,
+            left=before.unused,
             redact=self._workshop.clients.redactor.data,
         )
         told: dict[str, JSON] = {"differences": list(found)}

@@ -147,6 +147,9 @@ class Runner:
         if trial.variant.assistant.api == "outputs":
             return await self._held(Held(trial=trial, tape=tape))
         before = await self._held(Held(trial=trial, tape=tape, told=[]))
+        if isinstance(before.failure, CassetteDamaged):
+            # What tools gave is only read when a trial begins.
+            raise before.failure
         held = await self._held(Held(trial=trial, tape=self._recordings.live(trial)))
         held.before = before
         return held

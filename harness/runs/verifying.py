@@ -21,6 +21,7 @@ def differences(
     *,
     recorded: Sequence[Interaction],
     sent: Sequence[Interaction],
+    left: Sequence[str],
     redact: Callable[[JSON], JSON],
 ) -> tuple[str, ...]:
     """Say how a live trial differs from what its recording gives, one line each; nothing: it does not.
@@ -32,6 +33,7 @@ def differences(
         now: The result of the live trial.
         recorded: What the replay played.
         sent: What was sent now.
+        left: What was recorded and is not asked for any more, as messages name it.
         redact: Takes secrets out of plain data; recordings hold none.
     """
     if before.error is not None and before.error.kind == "cassette_miss":
@@ -39,6 +41,7 @@ def differences(
             return ("it is not recorded",)
         return (f"the recording no longer matches: {before.error.message}",)
     sorts = (
+        (f"recorded and not made now: {one}" for one in left),
         status_changes(recorded, sent),
         _errors(before, now),
         _tool_calls(before, now, redact),

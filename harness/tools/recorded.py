@@ -72,8 +72,19 @@ class RecordedCall:
         )
 
     @classmethod
-    def read(cls, data: Mapping[str, JSON]) -> RecordedCall:
+    def read(
+        cls,
+        data: Mapping[str, JSON],
+        *,
+        shown: str = "the recording",
+        how: str = "record this trial anew with `harness record --rewrite`",
+    ) -> RecordedCall:
         """Return a call from plain data.
+
+        Args:
+            data: As a cassette's facts have it.
+            shown: How messages name the cassette.
+            how: What a user does to record it anew.
 
         Raises:
             CassetteDamaged: It is no such data.
@@ -82,8 +93,9 @@ class RecordedCall:
             return cls._read(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CassetteDamaged(
-                f"the recording is damaged: a call of a tool is incomplete ({type(error).__name__}: {error}). Restore it "
-                "from version control, or record this trial anew with `harness record --rewrite`."
+                f"{shown} is damaged: a call of a tool is incomplete ({type(error).__name__}: {error}). Restore it from "
+                f"version control, or {how}.",
+                where=shown,
             ) from None
 
     @classmethod

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import harness as library
-from harness.errors import CassetteMiss, TrialError
+from harness.errors import CassetteDamaged, CassetteMiss, TrialError
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import harness, write
 from tests.recorded_twice import rows
@@ -175,6 +175,25 @@ def test_verify_counts_what_is_not_recorded_as_differing_and_refuses_what_is_dam
         assert harness("run", "--record-mode", "verify", "--no-html").exit_code == 3
         assert rows(project)[0]["error"]["kind"] == "cassette_damaged"
         assert len(server.requests) == asked
+
+
+def test_nothing_is_sent_to_verify_a_recording_whose_results_of_tools_are_damaged(project: Path) -> None:
+    with ChatServer(faults=_tool_answer('{"city": "Rome"}', "Hello")) as server:
+        write(project, {"suites/tools.py": TOOL})
+        recorded(project, server, extra="tools: ['./tools.py:weather']")
+        path = project / "cassettes/s/v/a.1.yaml"
+        text = path.read_text("utf-8")
+        assert "output: {" in text
+        path.write_text(text.replace("output: {", "attachments: [{kind: file}], output: {"), "utf-8")
+        for mode in ("none", "once", "new_episodes", "verify"):
+            assert harness("run", "--record-mode", mode, "--no-html").exit_code == 3
+            [row] = rows(project)
+            assert row["error"]["kind"] == "cassette_damaged"
+            assert row["error"]["message"].startswith("cassettes/s/v/a.1.yaml is damaged: a call of a tool")
+        for block in ("once", "verify"):
+            with pytest.raises(CassetteDamaged, match=r"cassettes/s/v/a.1.yaml is damaged.*record_mode='rewrite'"):
+                library.cassette(path, record_mode=block).__enter__()  # type: ignore[arg-type]  # of a known list
+        assert len(server.requests) == 2
 
 
 def test_verify_names_statuses(project: Path) -> None:

@@ -36,3 +36,22 @@ def test_strictly_by_option_and_ini_and_replay_on_ci(
         assert len(server.requests) == 2
         pytester.runpytest("suites", "--record-mode", "new_episodes").assert_outcomes(passed=1)
         assert len(server.requests) == 3
+
+
+def test_cassettes_of_tests_are_held_to_it_too(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:pytest_cov -p no:anyio -p no:recording")
+    test = """
+def test_it(harness_session):
+    with harness_session.trial(base_url="{url}") as trial:
+        for number in range({times}):
+            trial.sync_client.chat.completions.create(model="m", messages=[dict(role="user", content=f"Hi {{number}}")])
+"""
+    write(Path(pytester.path), {})
+    with ChatServer() as server:
+        pytester.makepyfile(test_one=test.format(url=server.url, times=2))
+        pytester.runpytest("--record-mode", "once").assert_outcomes(passed=1)
+        pytester.makepyfile(test_one=test.format(url=server.url, times=1))
+    pytester.runpytest().assert_outcomes(passed=1)
+    strict = pytester.runpytest("--harness-strict")
+    strict.assert_outcomes(failed=1)
+    strict.stdout.fnmatch_lines(["*holds a recorded call that the block did not make*"])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import harness as library
+from harness.errors import TrialError
+from harness.modes import RecordMode
 from harness.simulator import served
 from harness.simulator.app import Simulator
 from harness.simulator.script import ScriptBrain
@@ -47,6 +49,35 @@ def test_a_recorded_call_that_is_not_made_is_a_warning_and_strictly_an_error(pro
     write(project, {"pyproject.toml": "[tool.harness]\nstrict = true\n"})
     assert harness("run", "--no-html").exit_code == 3
     assert library.run(strict=False, html=False).exit_code == 0
+
+
+def test_verify_names_recorded_calls_that_are_not_made_any_more(project: Path) -> None:
+    with ChatServer() as server:
+        recorded(project, server, cases=TWO)
+        write(project, {"suites/s.yaml": suite(server.url, cases=ONE)})
+        assert harness("run", "--record-mode", "verify", "--no-html").exit_code == 1
+    differences = rows(project)[0]["extra"]["verify"]["differences"]
+    assert differences == ["recorded and not made now: POST /v1/chat/completions"]
+
+
+def test_a_block_of_code_that_leaves_something_over_fails_strictly(project: Path) -> None:
+    def ask(times: int, mode: RecordMode = "none") -> None:
+        with library.cassette("cassettes/block.yaml", record_mode=mode, base_url=server.url) as block:
+            for number in range(times):
+                block.sync_client.chat.completions.create(
+                    model="m", messages=[{"role": "user", "content": f"Hi {number}"}]
+                )
+
+    write(project, {})
+    with ChatServer() as server:
+        ask(2, "once")
+    ask(1)
+    write(project, {"pyproject.toml": "[tool.harness]\nstrict = true\n"})
+    ask(2)
+    with pytest.raises(
+        TrialError, match=r"block.yaml holds a recorded call that the block did not make: POST /v1/chat"
+    ):
+        ask(1)
 
 
 def test_what_is_left_over_is_recorded_anew_by_new_episodes_and_only_stale(project: Path) -> None:
@@ -155,6 +186,28 @@ def test_a_renamed_case_is_recognised_and_a_new_one_is_recorded(project: Path) -
         assert harness("record", "--yes", "--no-html").exit_code == 0
         assert len(server.requests) == 2
     assert sorted(texts(project)) == ["a.1.yaml", "c.1.yaml"]
+
+
+def test_a_new_case_is_not_taken_for_a_removed_one_that_began_in_the_same_way(project: Path) -> None:
+    """The first request of a thread makes the assistant, and is that of every case."""
+
+    def threads(cases: str) -> dict[str, str]:
+        return {"suites/s.yaml": suite(server.url, cases=cases).replace("api: chat", "api: threads")}
+
+    with served(Simulator(ScriptBrain([{"reply": "Hello"}]))) as server:
+        write(project, threads("[{id: a, input: Hi}, {id: b, turns: [{input: One}, {input: Two}]}]"))
+        assert harness("record", "--yes", "--no-html").exit_code == 0
+        write(project, threads("[{id: c, input: New}, {id: d, turns: [{input: One}, {input: Three}]}]"))
+        assert "former name" not in harness("run", "--no-html").output
+        recorded = harness("record", "--yes", "--no-html")
+        assert recorded.exit_code == 0, recorded.output
+        write(project, threads("[{id: c2, input: New}, {id: d2, turns: [{input: One}, {input: Three}]}]"))
+        refused = harness("record", "--yes", "--no-html")
+    assert refused.exit_code == 2
+    assert [line.strip() for line in refused.stderr.splitlines() if " mv " in line] == [
+        "harness cassettes mv s//c s//c2",
+        "harness cassettes mv s//d s//d2",
+    ]
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
