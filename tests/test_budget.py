@@ -446,3 +446,31 @@ def test_who_is_given_room_and_was_cancelled_meanwhile_gives_it_back() -> None:
 
     asyncio.run(main())
     assert ledger.total.amount == 0
+
+
+def test_who_waits_for_money_when_a_run_stops_waits_no_longer() -> None:
+    told: list[BudgetWarning | BudgetExceeded] = []
+    ledger = Ledger(Decimal(2), pricing=_Fixed(), tell=told.append)
+    stopped = threading.Event()
+    other = ledger.account("s", None)
+    one = ledger.account("s", None, stopped=stopped.is_set)
+    assert one is not None
+    assert other is not None
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            under_way = await other.reserve(Decimal(2), held=nullcontext)
+            waiting = asyncio.create_task(one.reserve(Decimal(2), held=nullcontext))
+            waiting_too = asyncio.create_task(other.reserve(Decimal(1), held=nullcontext))
+            await asyncio.sleep(0)
+            stopped.set()
+            ledger.let_go()
+            # What it asks for next is refused elsewhere, before it is sent.
+            (await waiting).release()
+            # Another part of the run goes on, within the same budget.
+            assert not waiting_too.done()
+            under_way.release()
+            await waiting_too
+
+    asyncio.run(main())
+    assert told == []

@@ -90,6 +90,13 @@ def test_a_loop_that_runs_is_told_to_await_arun(project: Path) -> None:
     assert [(one.case, one.variant) for one in run.results] == [("price", "v2")]
 
 
+def test_a_run_keeps_to_its_budget(project: Path) -> None:
+    with pytest.raises(harness.ConfigError, match="there is a budget, and variant 'v1'"):
+        harness.run("suites/faq.yaml", record_mode="all", budget="$0.01")
+    # Replay spends nothing.
+    assert harness.run("suites/faq.yaml", record_mode="none", budget=0).passed
+
+
 def test_what_is_asked_wrongly_is_an_error_of_the_package(project: Path) -> None:
     with pytest.raises(harness.UsageError, match="no such file"):
         harness.run("suites/fag.yaml")
@@ -447,6 +454,7 @@ def test_a_missing_recording_is_recorded_by_the_call_that_the_message_names(tmp_
         lambda: harness.run("suites", limit="2"),
         lambda: harness.run("suites", limit=1.5),
         lambda: harness.run("suites", repeats="2"),
+        lambda: harness.run("suites", budget="lots"),
         lambda: harness.run("suites", repeats=10**6),
         lambda: harness.load(None),
         lambda: harness.load(""),

@@ -118,7 +118,7 @@ class Clients:
             redact: What else is kept out of recordings.
         """
         self._environ = environ
-        self._limiter = limiter
+        self.limiter = limiter
         self._timeout = timeout
         self._concurrency = concurrency
         self._live = live
@@ -148,7 +148,7 @@ class Clients:
             )
             if live:
                 self._transports[endpoint] = recording
-            transport = AsyncSendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
+            transport = AsyncSendingTransport(recording, limiter=self.limiter, account=endpoint.api_key_env or "")
             client = async_client(transport, **self._settings(endpoint, live=live))
             self._async[endpoint, live] = _without_ambient(client, endpoint)
             self._logs.install()
@@ -175,7 +175,7 @@ class Clients:
             if self._live:
                 recording.open()
             self._raw = httpx2.AsyncClient(
-                transport=AsyncSendingTransport(recording, limiter=self._limiter),
+                transport=AsyncSendingTransport(recording, limiter=self.limiter),
                 follow_redirects=False,
                 trust_env=False,
             )
@@ -211,7 +211,7 @@ class Clients:
 
         limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
         recording = RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor)
-        transport = SendingTransport(recording, limiter=self._limiter, account=endpoint.api_key_env or "")
+        transport = SendingTransport(recording, limiter=self.limiter, account=endpoint.api_key_env or "")
         return OpenAI(
             **self._settings(endpoint, live=live),
             max_retries=0,

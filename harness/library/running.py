@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,6 +42,7 @@ def run(
     run_timeout: str | float | None = None,
     rpm: float | None = None,
     tpm: float | None = None,
+    budget: str | float | Decimal | None = None,
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
@@ -66,6 +68,7 @@ def run(
         timeout: Longest time a trial may take: seconds, or a text such as "2m".
         run_timeout: Longest time the whole run may take.
         rpm, tpm: Most requests, and most tokens, a minute to one service.
+        budget: Spend no more than this on live requests: US dollars, or a text such as "$5".
         strict: A recorded request that a trial does not make is an error; default: as the settings say.
         retries: Further attempts after a passing failure.
         exit_first: Start nothing new after the first failure that decides.
@@ -105,6 +108,7 @@ async def arun(
     run_timeout: str | float | None = None,
     rpm: float | None = None,
     tpm: float | None = None,
+    budget: str | float | Decimal | None = None,
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
@@ -127,6 +131,7 @@ async def arun(
         run_timeout=run_timeout,
         rpm=rpm,
         tpm=tpm,
+        budget=budget,
         strict=strict,
         attempts=None if retries is None else retries + 1,
     )

@@ -132,9 +132,10 @@ class _Waiter:
 class Account:
     """One trial's way to the purses of its run and its suite."""
 
-    def __init__(self, ledger: Ledger, purses: tuple[_Purse, ...]) -> None:
+    def __init__(self, ledger: Ledger, purses: tuple[_Purse, ...], stopped: Callable[[], bool]) -> None:
         self.ledger = ledger
         self.purses = purses
+        self.stopped = stopped
         #: Settled so far.
         self.spent = _NOTHING
         #: Why a request was not sent, so that it counts also where the code under test swallowed the exception.
@@ -243,17 +244,20 @@ class Ledger:
         self._waiters: list[_Waiter] = []
         self._held: set[Reservation] = set()
 
-    def account(self, suite: str, budget: Decimal | None) -> Account | None:
+    def account(
+        self, suite: str, budget: Decimal | None, *, stopped: Callable[[], bool] = lambda: False
+    ) -> Account | None:
         """Return an account for one trial; None where there is no budget that it could exceed.
 
         Args:
             suite: The trial's.
             budget: What the suite may spend; None: no limit of its own.
+            stopped: Says whether nothing more is sent. Who has the money is told so; it is not waited for then.
         """
         if budget is None and self._run.budget is None:
             return None
         with self._lock:
-            return Account(self, (self._run, self._suites.setdefault(suite, _Purse(suite, budget))))
+            return Account(self, (self._run, self._suites.setdefault(suite, _Purse(suite, budget))), stopped)
 
     @property
     def total(self) -> Spent:
@@ -278,7 +282,7 @@ class Ledger:
         with self._lock:
             if account.over:
                 raise _over()
-            if not any(purse.short(amount) for purse in account.purses):
+            if self._fits(account, amount):
                 return self._reserved(account, amount)
             waiter = _Waiter(account, amount)
             account.waiting += 1
@@ -287,6 +291,16 @@ class Ledger:
             events = self._serve()
         self._tell(events)
         return waiter
+
+    def let_go(self) -> None:
+        """Let those wait no longer whose run has stopped."""
+        with self._lock:
+            events = self._serve()
+        self._tell(events)
+
+    @staticmethod
+    def _fits(account: Account, amount: Decimal) -> bool:
+        return account.stopped() or not any(purse.short(amount) for purse in account.purses)
 
     def _reserved(self, account: Account, amount: Decimal) -> Reservation:
         for purse in account.purses:
@@ -302,7 +316,7 @@ class Ledger:
         asked again themselves.
         """
         for one in tuple(self._waiters):
-            if not any(purse.short(one.amount) for purse in one.account.purses):
+            if self._fits(one.account, one.amount):
                 self._leave(one)
                 one.given = self._reserved(one.account, one.amount)
                 _resolve(one.future, one.given)

@@ -94,6 +94,8 @@ class Gate:
         #: Calls in a row that ended without an answer.
         self._lost = 0
         self._shut: ServiceError | None = None
+        #: Nothing is sent any more, which who passes is told elsewhere.
+        self._free = False
         #: When somebody may try whether the service is there again.
         self._try_at: float | None = None
 
@@ -117,6 +119,8 @@ class Gate:
             if self._shut is not None and not self._may_try(now):
                 self._remove(ticket)
                 raise ServiceError(self._shut.kind, self._shut.message)
+            if self._free:
+                return self._through(ticket, now)
             if ticket is not self._first() or (self._width is not None and self._sending >= int(self._width)):
                 ticket.waits()
                 return None
@@ -127,10 +131,14 @@ class Gate:
             if self._shut is not None:
                 self._try_at = now + self._retry.budget
             self.rates.take(ticket.tokens, now)
-            ticket.sent = now
-            self._sending += 1
-            self._remove(ticket)
-            return 0.0
+            return self._through(ticket, now)
+
+    def let_go(self) -> None:
+        """Let everybody through at once, because whoever passes is told that nothing is sent any more."""
+        with self._lock:
+            self._free = True
+            for ticket in (*self._again, *self._fresh):
+                ticket.call()
 
     def leave(self, ticket: Ticket) -> None:
         """Give up a place in the queue."""
@@ -179,6 +187,12 @@ class Gate:
         """Take note of how many tokens an attempt used."""
         with self._lock:
             self.rates.settle(ticket.tokens, used)
+
+    def _through(self, ticket: Ticket, now: float) -> float:
+        ticket.sent = now
+        self._sending += 1
+        self._remove(ticket)
+        return 0.0
 
     def _too_much(self, ticket: Ticket, verdict: Verdict, pause: float, now: float, retry: Retry) -> None:
         assert verdict.kind is not None

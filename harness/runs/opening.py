@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.errors import TrialError, UsageError
@@ -84,6 +85,7 @@ async def opened(
         ledger.tell = told_on_loop(heard.emit)
         tell = _teller(heard.emit)
         stop = stop or Stop()
+        stop.lets_go(partial(_let_go, clients.limiter, ledger))
         # What takes time is done before others have to wait for this run.
         for endpoint in _endpoints(live):
             clients.warm(endpoint)
@@ -112,6 +114,11 @@ async def opened(
             )
     finally:
         await clients.aclose()
+
+
+def _let_go(limiter: Limiter, ledger: Ledger) -> None:
+    limiter.let_go()
+    ledger.let_go()
 
 
 def _teller(emit: Callable[[Event], None]) -> Callable[[str], None]:

@@ -196,7 +196,8 @@ class Runner:
         """Return what pays for a trial; None where nothing is sent, or nobody counts."""
         if tape.replays:
             return None
-        return self._workshop.ledger.account(trial.suite.name, trial.suite.budget)
+        workshop = self._workshop
+        return workshop.ledger.account(trial.suite.name, trial.suite.budget, stopped=workshop.sending.stopped)
 
     async def keep(self, held: Held) -> None:
         """Put the recording on disk.

@@ -46,6 +46,10 @@ class Sending:
 
         return sent
 
+    def stopped(self) -> bool:
+        """Whether nothing more may be sent."""
+        return self._stop.refusal is not None
+
     def refused(self, trial: Trial) -> TrialError | None:
         """Return why a request of a trial was not sent; None: all were."""
         return self._refused.get(trial.cassette)

@@ -25,12 +25,25 @@ class Stop:
         self._patience = patience
         self._abort: Callable[[], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._let_go: Callable[[], None] = _nothing
+
+    def lets_go(self, let_go: Callable[[], None]) -> None:
+        """Say what lets requests go on that wait for limits, so that they hear that nothing more is sent.
+
+        Args:
+            let_go: Called in any thread, never in a signal handler.
+        """
+        self._let_go = let_go
 
     def request(self) -> None:
         self.requested = True
 
     def halt(self, kind: str, message: str) -> None:
         """Let nothing more be sent; the reason stands in the results of the trials that are left without an answer."""
+        self._refuse(kind, message)
+        self._let_go()
+
+    def _refuse(self, kind: str, message: str) -> None:
         self.requested = True
         self.refusal = self.refusal or TrialError(kind, message)
 
@@ -40,9 +53,11 @@ class Stop:
         Callable from signal handlers and other threads.
         """
         self.interrupted = True
-        self.halt("interrupted", "the run was interrupted")
+        self._refuse("interrupted", "the run was interrupted")
         loop, abort = self._loop, self._abort
         if loop is not None and abort is not None:
+            # What a signal interrupts may hold the very locks that this needs.
+            loop.call_soon_threadsafe(self._let_go)
             loop.call_soon_threadsafe(loop.call_later, self._patience, abort)
 
     def abort(self) -> bool:
@@ -71,3 +86,7 @@ class Stop:
         finally:
             over = True
             self._abort = self._loop = None
+
+
+def _nothing() -> None:
+    """Nobody waits."""

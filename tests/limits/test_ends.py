@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import api
+from harness.runs.job import Conclusion
+from harness.runs.stop import Stop
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import faq, harness, write
 from tests.recorded_twice import rows
@@ -21,6 +25,10 @@ async def answer(input, session):
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             pass
+
+def blocking(input, session):
+    said = session.sync_client.chat.completions.create(model="m", messages=[{"role": "user", "content": input}])
+    return said.choices[0].message.content
 
 async def quick(input, session):
     said = await session.client.chat.completions.create(model="m", messages=[{"role": "user", "content": input}])
@@ -128,6 +136,28 @@ def test_a_suite_says_for_itself_when_to_send_again(tmp_path: Path) -> None:
         # What is said on the command line wins.
         harness("record", "--yes", "--variant", "v1", "--retries", "0")
         assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("target", [False, True])
+def test_who_waits_for_a_limit_when_a_run_is_interrupted_waits_no_longer(tmp_path: Path, target: bool) -> None:
+    with ChatServer() as server:
+        extra = 'api: chat\ntarget: "./agent.py:blocking"' if target else "api: chat"
+        files = faq(server.url, extra=extra.replace("chat", "python") if target else extra, cases=cases(4))
+        write(tmp_path, files | {"suites/agent.py": _STUBBORN})
+        project = api.open_project(tmp_path, record_mode="once", rpm=0.1)
+        job = api.Job(project=project, plan=api.plan(project, api.load(project, api.find_suites(project, []))))
+        stop = Stop(patience=3600)
+        ended: list[Conclusion] = []
+        thread = threading.Thread(target=lambda: ended.append(job.execute(stop=stop)), daemon=True)
+        thread.start()
+        while not list(tmp_path.glob("cassettes/**/*.yaml")) and thread.is_alive():
+            time.sleep(0.01)
+        stop.interrupt()
+        thread.join(60)
+    assert len(ended) == 1
+    assert len(server.requests) == 1
+    assert ended[0].summary.exit_code == 130
+    assert {one for one in kinds(rows(tmp_path)) if one[0] != "passed"} == {("skipped", "interrupted")}
 
 
 def test_a_suite_may_be_more_patient_than_the_run(tmp_path: Path) -> None:
