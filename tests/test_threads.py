@@ -131,7 +131,8 @@ def test_a_refused_request_is_no_recording_that_anybody_would_miss(project: Path
     write(project, {"suites/s.yaml": SUITE.format(settings=settings)})
     assert harness("record", "--yes").exit_code == 3
     write(project, {"suites/s.yaml": SUITE.format(settings=settings.replace("50", "500"))})
-    assert harness("record", "--rewrite", "--yes").exit_code == 0
+    again = harness("record", "--rewrite", "--yes")
+    assert again.exit_code == 0, again.output
 
 
 def test_a_look_that_had_to_be_repeated_leaves_the_recording_whole(project: Path) -> None:

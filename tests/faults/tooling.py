@@ -58,6 +58,11 @@ def _ran_once(ran: Ran) -> None:
     assert [call["output"] for call in ran.rows[0]["tool_calls"]] == ["Hello, room 7 is yours"]
 
 
+def _ran_twice(ran: Ran) -> None:
+    assert _tools(ran) == ["book", "book"]
+    assert [call["arguments"]["room"] for call in ran.rows[0]["tool_calls"]] == [7, 8]
+
+
 def _unknown(ran: Ran) -> None:
     [call] = ran.rows[0]["tool_calls"]
     assert (call["failure"], call["error"]) == ("unknown", "unknown tool '__class__'; there are: book")
@@ -119,12 +124,11 @@ def _of(ends: Ends, requests: int, **more: Any) -> Ends:
 
 def _submitted(letter: str, what: str, *, ends: Ends, rules: Sequence[Mapping[str, Any]], **more: Any) -> Fault:
     return Fault(
-        **{"stream": True, **more},
+        **{"stream": True, "script": _ONCE, **more},
         id=f"F44{letter}",
         what=what,
         api="threads",
         files=_FILES,
-        script=_ONCE,
         suite=_BOOK,
         rules=rules,
         harness=ends,
@@ -265,6 +269,14 @@ ROWS: Sequence[Fault] = (
     ),
     _submitted(
         "e",
+        "the same, and the model calls the tool again by then",
+        stream=False,
+        rules=[{"match": _OUTPUTS, "times": 1, "fault": {"reset": "headers"}}],
+        script=[_ONCE[0], {"match": {"after": 1}, "call": {"name": "book", "arguments": {"room": 8}}}, _ONCE[1]],
+        ends=replace(_ONLY_ONCE, requests=(14, 20), also=_ran_twice, words="each call runs once"),
+    ),
+    _submitted(
+        "f",
         "503 for ever for results that a run waits for",
         rules=[{"match": _OUTPUTS, "fault": {"status": 503}}],
         ends=Ends(
