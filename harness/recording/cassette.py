@@ -166,6 +166,6 @@ def canonical_body(request: Request) -> bytes:
     if body[:1] in b'{["' or "json" in content_type:
         try:
             return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
-        except ValueError:
+        except (ValueError, RecursionError):
             return body
     return body

@@ -21,6 +21,8 @@ def disguises(secret: str) -> set[str]:
     for form in _json(secret):
         forms |= {form, *_json(form)}
     forms |= set(_base64(secret))
+    # Bodies that are no UTF-8 are looked through byte by byte.
+    forms |= {form.encode("utf-8", "surrogatepass").decode("latin-1") for form in (secret, *_json(secret))}
     return {form for form in forms if form}
 
 

@@ -19,6 +19,7 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 # White space at the end of a line is what editors and hooks take away.
 _TRAILING = re.compile(r"[^\S\n](?:\n|\Z)")
+_HALF = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+;= \-]*[A-Za-z0-9]\Z")
 #: YAML looks no further for the colon after a key.
 _LONGEST_KEY = 900
@@ -113,12 +114,16 @@ def _headers(lines: list[str], headers: Mapping[str, str], indent: str) -> None:
 
 def _body(body: bytes, headers: Mapping[str, str], indent: int) -> str:
     try:
-        text = body.decode("utf-8")
+        body.decode("utf-8")
     except UnicodeDecodeError:
         return f"!!binary {json.dumps(base64.b64encode(body).decode('ascii'))}"
-    if "json" in headers.get("content-type", ""):
-        text = pretty(text)
-    return _block(text, indent)
+    return _block(shown_body(body, headers), indent)
+
+
+def shown_body(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return a body as the text of a file shows it: JSON is indented."""
+    text = body.decode("utf-8", "replace")
+    return pretty(text) if "json" in headers.get("content-type", "") else text
 
 
 def _block(text: str, indent: int) -> str:
@@ -134,7 +139,8 @@ def _block(text: str, indent: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
+    # YAML has no form for half a surrogate pair, not even an escape.
+    quoted = json.dumps(_HALF.sub("\ufffd", text), ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
 
 

@@ -88,7 +88,7 @@ def _differences(now: Request, then: Request) -> Iterator[tuple[int, str]]:
 def _parsed(body: bytes | None) -> JSON:
     try:
         return json.loads(body or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return _ABSENT
 
 

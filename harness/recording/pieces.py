@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -58,29 +58,27 @@ class Pieces:
         self._texts: dict[Any, list[_Piece]] = defaultdict(list)
         for number, block in enumerate(self._blocks):
             self._read(number, block)
+        # What every event repeats is no text, and would look like things it is not.
+        self._several = [
+            pieces for pieces in self._texts.values() if any(piece.text != pieces[0].text for piece in pieces)
+        ]
+        #: Numbers of the events that are not what they were.
+        self.changed: set[int] = set()
 
-    def texts(self) -> Iterator[str]:
-        """Yield every text that came in more than one piece."""
-        for pieces in self._several():
-            yield "".join(piece.text for piece in pieces)
-
-    def without(self, find: Callable[[str], Iterable[Span]], instead: str) -> bytes:
-        """Return the stream with what `find` finds in its joined texts replaced, in as many events as before.
+    def cut(self, find: Callable[[str], Iterable[Span]], instead: str) -> None:
+        """Replace what `find` finds in the texts that came in more than one piece.
 
         What stands instead of it is in the event in which it began; the others lose their part of it.
         """
-        changed: set[int] = set()
-        for pieces in self._several():
-            changed |= _cut(pieces, list(find("".join(piece.text for piece in pieces))), instead)
-        return b"".join(
-            self._written(number) if number in changed else block for number, block in enumerate(self._blocks)
-        )
+        for pieces in self._several:
+            if spans := list(find("".join(piece.text for piece in pieces))):
+                self.changed |= _cut(pieces, spans, instead)
 
-    def _several(self) -> Iterator[list[_Piece]]:
-        """Yield the pieces of each text; what every event repeats is none, and would look like things it is not."""
-        for pieces in self._texts.values():
-            if len(pieces) > 1 and any(piece.text != pieces[0].text for piece in pieces):
-                yield pieces
+    def body(self) -> bytes:
+        """Return the stream as it is now, in as many events as before."""
+        return b"".join(
+            self._written(number) if number in self.changed else block for number, block in enumerate(self._blocks)
+        )
 
     def _read(self, number: int, block: bytes) -> None:
         event = sse.decode(block)
@@ -111,7 +109,7 @@ class Pieces:
     def _written(self, number: int) -> bytes:
         """The block with its data written anew, in one line; its other lines stay."""
         (data,) = self._parsed[number]
-        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        text = data if isinstance(data, str) else compact(data)
         block, lines = self._blocks[number], text.split("\n")
         match = _DATA.search(block)
         end = match[1] if match else b"\n"
@@ -119,6 +117,16 @@ class Pieces:
         if match is None:  # the last line of a stream that broke off
             return data_lines.removesuffix(end)
         return block[: match.start()] + data_lines + _DATA.sub(b"", block[match.end() :])
+
+
+def compact(value: Any, encoding: str = "utf-8") -> str:
+    """Return JSON without white space, with letters as they are; escaped where one, as half a pair, has no bytes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
 
 
 def _cut(pieces: list[_Piece], spans: list[Span], instead: str) -> set[int]:
@@ -135,7 +143,7 @@ def _cut(pieces: list[_Piece], spans: list[Span], instead: str) -> set[int]:
             text += instead if start >= offset else ""
             done = min(stop, end)
         if done > offset:
-            piece.holder[piece.key] = text + piece.text[done - offset :]
+            piece.text = piece.holder[piece.key] = text + piece.text[done - offset :]
             changed.add(piece.event)
         offset = end
     return changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +17,7 @@ from harness.jsontext import JSONTooLarge
 from harness.patterns import Pattern
 from harness.recording import sse
 from harness.recording.disguises import disguises
-from harness.recording.pieces import Pieces, Span
+from harness.recording.pieces import Pieces, Span, compact
 from harness.recording.shapes import MARKS, shapes, without_shapes
 from harness.records import JSON
 
@@ -53,9 +53,17 @@ PLACEHOLDER = "REDACTED"
 #: Shorter values are words, not secrets.
 _SHORTEST_SECRET = 8
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?$")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-#: Escapes that an encoder need not have written; a secret may hide behind them.
-_NEEDLESS = re.compile(r"\\u00[2-7]|\\/")
+#: A string of JSON. Escapes outside of one are passed over: what follows them begins none.
+_STRING = re.compile(r'\\.|"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+')
+#: Escapes that an encoder need not have written, or could have written otherwise; a secret may hide behind them.
+_NEEDLESS = re.compile(r"\\u|\\/")
+#: Any escape; a pattern is written for what it stands for.
+_ESCAPE = re.compile(r"\\")
+#: Where the JSON of an event begins.
+_DATA = re.compile(r"^data: ?(?=[{\[])", re.MULTILINE)
+#: What ends an event.
+_BLANK = re.compile(rb"[\r\n]*\Z")
 
 
 class Redactor:
@@ -80,8 +88,10 @@ class Redactor:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Remove these values, too, from now on."""
+        # Files of secrets end with a line end, which whoever uses one cuts off.
+        values = {value for secret in secrets for value in (secret, secret.strip())}
         known = self._secrets | {
-            secret for secret in secrets if len(secret) >= _SHORTEST_SECRET and secret not in PLACEHOLDER * 2
+            value for value in values if len(value) >= _SHORTEST_SECRET and value not in PLACEHOLDER * 2
         }
         if known == self._secrets:
             return
@@ -122,8 +132,10 @@ class Redactor:
         except UnicodeDecodeError:
             text, encoding = body.decode("latin-1"), "latin-1"
         clean = self._unescaped(self.text(text))
+        if clean != text:
+            clean = self._still_json(text, clean)
         if self._fields:
-            clean = self._without_fields(clean)
+            clean = self._without_fields(clean, encoding)
         return body if clean is text or clean == text else clean.encode(encoding)
 
     def stream(self, body: bytes) -> bytes:
@@ -135,9 +147,9 @@ class Redactor:
     def joined(self, body: bytes) -> bytes:
         """Redact the texts that a stream sends piece by piece, where a secret is spread over several of them."""
         pieces = Pieces(body)
-        if not any(next(self._found(text), None) for text in pieces.texts()):
-            return body
-        return pieces.without(self._found, PLACEHOLDER)
+        for spans in self._passes():
+            pieces.cut(spans, PLACEHOLDER)
+        return pieces.body() if pieces.changed else body
 
     def data(self, value: JSON) -> JSON:
         """Redact every text in plain data, keys and numbers included."""
@@ -163,45 +175,76 @@ class Redactor:
 
     def uri(self, uri: str, *, whole_query: bool = False) -> str:
         """Drop user information, fragment and, unless the whole query is wanted, unknown query parameters."""
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:  # a service's `location` may be anything
+            return PLACEHOLDER
         host = parts.netloc.rpartition("@")[2]
         pairs = parts.query.split("&")
         kept = "&".join(pair for pair in pairs if whole_query or pair.partition("=")[0] in ALLOWED_QUERY)
         return self.text(urlunsplit((parts.scheme, host, parts.path, kept, "")))
 
-    def _found(self, text: str) -> Iterator[Span]:
-        """Yield what `text` would lose, in order and without overlaps."""
-        spans: list[Span] = []
-        if self._guard(text.encode("utf-8", "surrogatepass")):
-            spans += [match.span() for match in self._known.finditer(text)] if self._known is not None else []
-            spans += shapes(text)
+    def _passes(self) -> Iterator[Callable[[str], Iterable[Span]]]:
+        """Yield what `text` does one after the other, each as what says where it finds something."""
+        if self._known is not None:
+            yield self._of_known
+        yield self._of_shapes
         for pattern in self._patterns:
-            spans += pattern.spans(text)
-        last = 0
-        for start, end in sorted(spans):
-            if start >= last and end > start and text[start:end] != PLACEHOLDER:
-                yield start, end
-                last = end
+            yield pattern.spans
+
+    def _of_known(self, text: str) -> list[Span]:
+        if self._known is None or not self._guard(text.encode("utf-8", "surrogatepass")):
+            return []
+        return [match.span() for match in self._known.finditer(text)]
+
+    def _of_shapes(self, text: str) -> list[Span]:
+        return list(shapes(text)) if self._guard(text.encode("utf-8", "surrogatepass")) else []
 
     def _unescaped(self, text: str) -> str:
-        """Look again at JSON strings that are written with escapes which they do not need."""
-        if self._known is None or _NEEDLESS.search(text) is None:
+        """Look again at JSON strings, at what their escapes stand for."""
+        hides = _ESCAPE if self._patterns else _NEEDLESS
+        if (self._known is None and not self._patterns) or hides.search(text) is None:
             return text
-        return _STRING.sub(self._string, text)
+        return _STRING.sub(lambda match: self._string(match[0]) if hides.search(match[0]) else match[0], text)
 
-    def _string(self, match: re.Match[str]) -> str:
-        token = match[0]
-        if _NEEDLESS.search(token) is None:
+    def _string(self, token: str) -> str:
+        if not token.startswith('"'):
             return token
         try:
             value = json.loads(token)
         except ValueError:
             return token
-        clean = self.text(value)
+        # A string may hold JSON itself, with escapes of its own; every layer is shorter than what it stands in.
+        clean = self._unescaped(self.text(value))
         return token if clean == value else json.dumps(clean)
 
+    def _still_json(self, text: str, clean: str) -> str:
+        """Keep JSON what it was, also where a number goes, or a pattern that takes brackets along.
+
+        Args:
+            text: A body, or an event.
+            clean: What is left of it.
+        """
+        start = 0
+        if not text.lstrip().startswith(("{", "[")):
+            data = _DATA.search(text)
+            start = data.end() if data else len(text)
+        end = _DATA.search(clean)
+        if not _is_json(text[start:]) or _is_json(clean[end.end() if start and end else 0 :]):
+            return clean
+        return self.text(text[:start]) + _TOKEN.sub(lambda match: self._token(match[0]), text[start:])
+
+    def _token(self, token: str) -> str:
+        if token.startswith('"'):
+            return self._string(token)
+        clean = self.text(token)
+        return token if clean == token else json.dumps(clean)
+
     def _event(self, block: bytes) -> bytes:
-        clean = self.body(block)
+        # A shape or a pattern that takes white space along would join this event with the next.
+        end = _BLANK.search(block)
+        assert end is not None
+        clean = self.body(block[: end.start()]) + end[0]
         event = sse.decode(clean) if self._fields else None
         if event is None:
             return clean
@@ -211,7 +254,7 @@ class Redactor:
         name = f"event: {event.name}\n" if event.name else ""
         return f"{name}data: {without}\n\n".encode()
 
-    def _without_fields(self, text: str) -> str:
+    def _without_fields(self, text: str, encoding: str = "utf-8") -> str:
         """Take the declared fields out of a text that is JSON; it is written anew where there are any."""
         try:
             value = [json.loads(text)]
@@ -225,7 +268,7 @@ class Redactor:
                 continue
             for place in places:
                 changed = _blank(value, place) or changed
-        return json.dumps(value[0], ensure_ascii=False, separators=(",", ":")) if changed else text
+        return compact(value[0], encoding) if changed else text
 
 
 def _blank(value: list[Any], place: Sequence[str | int]) -> bool:
@@ -239,6 +282,14 @@ def _blank(value: list[Any], place: Sequence[str | int]) -> bool:
     if holder[key] == PLACEHOLDER:
         return False
     holder[key] = PLACEHOLDER
+    return True
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
     return True
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.errors import TrialError
 from harness.recording.cassette import Cassette, Facts, Interaction
-from harness.recording.emit import emit
+from harness.recording.emit import emit, shown_body
 from harness.recording.redact import Redactor
 
 
@@ -88,8 +88,8 @@ def _parts(one: Interaction) -> Iterator[tuple[str, str]]:
     yield "the address", one.request.uri
     for name, value in one.request.headers.items():
         yield f"the request's header '{name}'", value
-    yield "the request's body", (one.request.body or b"").decode("utf-8", "replace")
+    yield "the request's body", shown_body(one.request.body or b"", one.request.headers)
     for name, value in one.headers.items():
         yield f"the answer's header '{name}'", value
-    yield "the answer's body", one.body.decode("utf-8", "replace")
+    yield "the answer's body", shown_body(one.body, one.headers)
     yield "the answer's status line", one.reason

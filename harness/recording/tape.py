@@ -367,9 +367,10 @@ class ReplayTape:
 
 
 def _clean(request: Request, redactor: Redactor | None) -> Request:
-    if redactor is None or not request.body:
+    if redactor is None:
         return request
-    return replace(request, body=redactor.body(request.body))
+    body = redactor.body(request.body) if request.body else request.body
+    return replace(request, uri=redactor.text(request.uri), body=body)
 
 
 Tape: TypeAlias = RecordingTape | ReplayTape

@@ -239,15 +239,20 @@ class _Take:
         error: str | None,
         truncated: bool = False,
     ) -> None:
-        self._closed = True
         self._tape.streaming(self, None)
         self.step.end = self._tape.now()
+        try:
+            body = self._redactor.stream(content) if self.streams else self._redactor.body(content)
+        except BaseException:
+            self.abandon()  # it was sent, whatever becomes of what came back
+            raise
+        self._closed = True
         found = Interaction(
             request=self._kept,
             status=status,
             reason=reason,
             headers=headers,
-            body=self._redactor.stream(content) if self.streams else self._redactor.body(content),
+            body=body,
             slot=self._slot,
             attempt=self._attempt,
             start=self._start,

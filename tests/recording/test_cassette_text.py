@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import CassetteDamaged
-from harness.recording import Cassette, Facts, Interaction, Request, emit, read_cassette, sse
+from harness.errors import CassetteDamaged, CassetteMiss
+from harness.recording import Cassette, Facts, Interaction, ReplayTape, Request, emit, read_cassette, sse
 from harness.recording.emit import pretty
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -108,6 +109,21 @@ def test_any_bytes_read_back(tmp_path_factory: pytest.TempPathFactory, answer: b
     one = interaction(body=b"x", answer=answer, content_type="application/octet-stream")
     cassette = Cassette(interactions=(one,), facts=facts(1))
     assert read_cassette(written(tmp_path_factory.mktemp("c"), cassette), shown="c") == cassette
+
+
+def test_half_a_surrogate_pair_does_not_make_a_file_unreadable(tmp_path: Path) -> None:
+    call = {"id": "c", "name": "look", "arguments": {"word": "a\ud83d"}}
+    cassette = Cassette(interactions=(interaction(body=b"{}"),), facts=replace(facts(1), tools=(call,)))
+    (kept,) = read_cassette(written(tmp_path, cassette), shown="c").facts.tools
+    assert kept == {"id": "c", "name": "look", "arguments": {"word": "a\ufffd"}}
+
+
+def test_a_body_that_is_nested_too_deeply_is_compared_as_it_is() -> None:
+    deep = interaction(body=b"[" * 5000 + b"]" * 5000)
+    cassette = Cassette(interactions=(deep,), facts=facts(1))
+    assert ReplayTape(cassette, shown="c").play(deep.request)[0] == deep
+    with pytest.raises(CassetteMiss, match=r"body \(10000 -> 9998 bytes\)"):
+        ReplayTape(cassette, shown="c").play(replace(deep.request, body=b"[" * 4999 + b"]" * 4999))
 
 
 JSON_VALUES = st.recursive(

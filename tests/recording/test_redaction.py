@@ -57,6 +57,63 @@ def test_a_secret_is_taken_out_in_whatever_form_it_stands(form: Callable[[str], 
     assert len(clean) < len("before REDACTED after") + 20
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": "geheim\\u00DCber\\u0022x"}',
+        json.dumps({"a": '{"b": "geheim\\u00DCber\\u0022x"}'}).encode(),
+        b'\x89PNG\xff geheim\xc3\x9cber"x',
+    ],
+    ids=["capital escapes", "capital escapes in JSON in JSON", "no UTF-8"],
+)
+def test_a_secret_is_taken_out_of_what_other_languages_write(body: bytes) -> None:
+    clean = Redactor(['geheimÜber"x\n']).body(body)
+    assert b"geheim" not in clean
+    assert b"REDACTED" in clean
+
+
+#: Bodies, what is taken out of them, and what is left.
+TAKEN: dict[str, tuple[Redactor, object, object]] = {
+    "a number": (Redactor(["17000000"]), {"created": 1700000001, "n": [-1.5]}, {"created": "REDACTED01", "n": [-1.5]}),
+    "all of a line": (
+        Redactor(patterns=[Pattern("Name: .*")]),
+        {"a": 'Name: "X"\nBye', "b": 1},
+        {"a": "REDACTED\nBye", "b": 1},
+    ),
+    "a letter": (Redactor(patterns=[Pattern("Straße \\d+")]), {"a": ["Straße 12", True]}, {"a": ["REDACTED", True]}),
+    "a field beside half an emoji": (
+        Redactor(fields=[JSONPath("$.a")]),
+        {"a": 1, "b": "\ud83d"},
+        {"a": "REDACTED", "b": "\ud83d"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("redactor", "value", "left"), TAKEN.values(), ids=TAKEN)
+def test_what_is_taken_out_of_json_leaves_json(redactor: Redactor, value: object, left: object) -> None:
+    body = json.dumps(value).encode()
+    assert json.loads(redactor.body(body)) == left
+    assert redactor.body(redactor.body(body)) == redactor.body(body)
+    event = redactor.stream(b"event: one\ndata: " + body + b"\n\ndata: [DONE]\n\n")
+    first, last, rest = event.decode().split("\n\n")
+    assert first.startswith("event: one\ndata: ")
+    assert json.loads(first.partition("data: ")[2]) == left
+    assert (last, rest) == ("data: [DONE]", "")
+
+
+def test_a_key_at_the_end_of_an_event_leaves_the_event_its_end() -> None:
+    body = b"data: -----BEGIN PRIVATE KEY-----\r\n\r\ndata: more\n\n"
+    assert Redactor().stream(body) == b"data: REDACTED\r\n\r\ndata: more\n\n"
+
+
+def test_half_an_emoji_beside_a_split_secret_stays_what_it_is() -> None:
+    words = ["\ud83d hunter2-", "hunter2", "."]
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in _chat(words)).encode()
+    clean = Redactor(["hunter2-hunter2"]).joined(body)
+    texts = [text for line in clean.decode().split("\n\n")[:3] for text in _texts(line.removeprefix("data: "))]
+    assert texts == ["\ud83d REDACTED", "", "."]
+
+
 @settings(max_examples=60, deadline=None)
 @given(secret=SECRETS, before=st.text(max_size=10), after=st.text(max_size=10), form=st.sampled_from(sorted(FORMS)))
 def test_redacting_twice_is_redacting_once(secret: str, before: str, after: str, form: str) -> None:
@@ -144,6 +201,15 @@ def test_a_secret_split_over_the_events_of_a_stream_is_taken_out(cuts: set[int],
     assert redactor.joined(clean) == clean
 
 
+@pytest.mark.parametrize("said", ["Send Bearer tokenABCDEF0123456789 to it", "cust-1 sk-tokenABCDEF0123456789"])
+def test_a_stream_loses_what_the_next_request_loses(said: str) -> None:
+    redactor = Redactor(["tokenABCDEF0123456789"], patterns=[Pattern("cust-[0-9]"), Pattern("REDACTED sk")])
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in _chat([said[:15], said[15:30], said[30:]])).encode()
+    lines = redactor.joined(redactor.stream(body)).decode().split("\n\n")[:3]
+    spoken = "".join(text for line in lines for text in _texts(line.removeprefix("data: ")))
+    assert spoken == redactor.text(said) != said
+
+
 def _texts(line: str) -> list[str]:
     try:
         value = json.loads(line)
@@ -193,6 +259,7 @@ def test_headers_pass_by_an_allow_list_and_what_passes_is_looked_at() -> None:
         "content-type": "text/plain; boundary=REDACTED",
         "location": "https://example.com/a?limit=2",
     }
+    assert Redactor().headers([("Location", "http://[no-address")]) == {"location": "REDACTED"}
     assert not {"authorization", "cookie", "set-cookie", "openai-organization", "x-request-id"} & ALLOWED_HEADERS
 
 
@@ -271,3 +338,38 @@ def test_an_answer_that_shows_the_secret_of_who_recorded_it_replays_without_that
         assert result.exit_code == 3
         assert "bad token REDACTED" in result.output
         assert "hunter2" not in result.output
+
+
+def test_a_conversation_about_a_key_replays_where_the_key_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOP_TOKEN", "tokenABCDEF0123456789")
+    cases = "  - {id: one, expected: along, turns: [{input: How?}, {input: And then?}]}\n"
+    events = _chat(["Send Bear", "er tokenABC", "DEF0123456789", " along."])
+    lines = [json.dumps({"id": "c", "created": 1, "model": "m", **one}) for one in events]
+    body = "".join(
+        f"data: {line}\n\n"
+        for line in [*lines[:-1], lines[-1].replace("}}]}", '}, "finish_reason": "stop"}]}'), "[DONE]"]
+    )
+    reply = Reply(body=body.encode(), headers={"content-type": "text/event-stream"})
+    with ChatServer(faults=lambda number, request: reply) as server:
+        write(tmp_path, faq(server.url, cases=cases, extra="api: chat\nstream: true"))
+        recorded = harness("record", "--yes")
+    monkeypatch.delenv("SHOP_TOKEN")
+    replayed = harness("run")
+    assert recorded.exit_code == replayed.exit_code == 0, replayed.output
+
+
+def test_a_rule_about_the_layout_of_json_keeps_nothing_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = """[tool.harness.redact]\npatterns = ['"content": "Hush [a-z]+"']\n"""
+    with ChatServer(lambda number, body: "Fine.") as server:
+        files = faq(server.url, cases="  - {id: one, input: Hush now, expected: Fine}\n", extra="api: chat")
+        write(tmp_path, {**files, "pyproject.toml": rules})
+        result = harness("record", "--yes")
+    assert result.exit_code == 3
+    assert "the request's body of interaction 1" in " ".join(result.output.split())
+    assert not list(tmp_path.glob("cassettes/**/*.yaml"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.recording import (
     Interaction,
     Normaliser,
     RecordingTape,
+    Redactor,
     ReplayTape,
     Request,
     emit,
@@ -231,8 +233,6 @@ def test_events_are_the_same_however_the_bytes_arrive(pieces: list[bytes]) -> No
 
 
 def test_the_conversation_is_in_the_file(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     one = replace(interaction(body=b"{}"), conversation='call "1"/call_2')
     path = tmp_path / "c.yaml"
     path.write_text(emit(Cassette(interactions=(one,), facts=facts(1))))
@@ -253,3 +253,11 @@ def test_a_large_recording_is_pointed_out_and_a_larger_one_refused(here: Path) -
     assert "cassette_too_large" in second.output
     # The old recording stands.
     assert harness("run").exit_code == 0
+
+
+def test_a_word_that_is_a_secret_only_here_finds_the_recording_of_an_address() -> None:
+    asked = _request("Hi", path="/v1/vector_stores/shop-archive-1/search")
+    cassette = Cassette(interactions=(replace(interaction(body=asked.body or b""), request=asked),), facts=facts(1))
+    redactor = Redactor(["shop-archive-1"])
+    tape = ReplayTape(cassette, shown="c", redactor=redactor)
+    assert tape.play(replace(asked, uri=redactor.uri(asked.uri)))[0].status == 200

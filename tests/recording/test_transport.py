@@ -20,6 +20,7 @@ from harness.clock import use_clock
 from harness.errors import CassetteMiss, HarnessError
 from harness.limits.sending import AsyncSendingTransport, Limiter, SendingTransport
 from harness.recording import (
+    SETTLE,
     AsyncRecordingTransport,
     Cassette,
     Facts,
@@ -569,3 +570,18 @@ def test_the_order_of_the_file_is_the_order_of_the_starts() -> None:
     starts = [one.start for one in tape.interactions]
     assert starts == sorted(starts)
     assert [one.slot for one in tape.interactions] == list(range(1, 11))
+
+
+def test_an_attempt_whose_answer_cannot_be_kept_is_over_all_the_same() -> None:
+    class Broken(Redactor):
+        def body(self, body: bytes) -> bytes:
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "no")
+
+    settled: list[object] = []
+    client = httpx2.Client(transport=RecordingTransport(lambda: Service(answering()), redactor=Broken()))
+    tape = RecordingTape()
+    with use_tape(tape), pytest.raises(UnicodeEncodeError):
+        client.get("http://service.test/v1/models", extensions={SETTLE: settled.append})
+    assert settled == [None]
+    tape.begin(object(), attempt=1)
+    assert tape.abandoned == 2
