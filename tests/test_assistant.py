@@ -20,7 +20,8 @@ from harness.simulator.brain import Ask, Call, Failure, Piece, Text
 from harness.simulator.function import FunctionBrain
 from harness.simulator.script import ScriptBrain
 from harness.simulator.upstream import UpstreamBrain
-from tests.loopback import ChatServer, Reply, error
+from tests.loopback import ChatServer, Reply, completion, error
+from tests.projects import harness as command
 from tests.projects import write
 
 PATH = "cassettes/demo.yaml"
@@ -921,6 +922,21 @@ def test_what_was_not_recorded_counts_even_where_the_code_swallows_it() -> None:
         block.__exit__(None, None, None)
 
 
+def test_a_block_whose_service_hides_its_tokens_says_that_its_cost_is_an_estimate(project: Path) -> None:
+    write(project, {"pyproject.toml": "[tool.harness.prices.m]\ninput = '$0'\noutput = '$100'\n"})
+
+    def hidden(number: int, body: dict[str, Any]) -> Reply:
+        return Reply(body=json.dumps({**completion("Hello", number, body), "usage": None}).encode())
+
+    with ChatServer(lambda number, body: "Hello", faults=hidden) as server:
+        ai = harness.Assistant(model="m", api="chat", base_url=server.url, max_tokens=20)
+        with harness.cassette(PATH, "once"):
+            ai.say("Hi")
+    told = json.loads(command("cassettes", "show", PATH, "--json").stdout)
+    assert told["cost"] == "0.002"
+    assert told["source"]["cost_basis"] == "estimated"
+
+
 def test_a_block_is_recorded_anew_and_keeps_the_old_file_until_an_answer_is_final(project: Path) -> None:
     for text, status in (("First", 200), ("Second", 200), ("Third", 500)):
 
@@ -938,7 +954,7 @@ def test_a_block_is_recorded_anew_and_keeps_the_old_file_until_an_answer_is_fina
                 with harness.cassette(PATH, "rewrite"), pytest.raises(harness.HarnessError, match="down"):
                     ai.say("Hi")
 
-            untold = r"demo\.yaml was not written: a call in it ended without a final answer \(HTTP 500: down\)"
+            untold = r"demo\.yaml was not written: a call in it ended without a final answer \(HTTP 500: down\. Run again later"
             with pytest.warns(UserWarning, match=untold) as told:
                 fails()
             assert told[0].filename == __file__

@@ -66,7 +66,9 @@ def status_failure(
     if status == 429 and codes is not None and not QUOTA.isdisjoint(codes):
         return advised("quota", text)
     if status == 429:
-        return advised("rate_limited", text if asked is None else f"{text} The service asks to wait {asked:g} s.")
+        return advised(
+            "rate_limited", text if asked is None else f"{_sentence(text)} The service asks to wait {asked:g} s."
+        )
     if status >= 500 or status in (408, 409):
         return advised("server", text)
     return advised("redirect" if 300 <= status < 400 else "bad_request", text)
@@ -74,7 +76,13 @@ def status_failure(
 
 def advised(kind: str, text: str) -> ServiceError:
     """Return a failure whose message ends with what to do about its kind."""
-    return ServiceError(kind, f"{text} {advice(kind)}".rstrip())
+    told = advice(kind)
+    return ServiceError(kind, f"{_sentence(text)} {told}" if told else text)
+
+
+def _sentence(text: str) -> str:
+    """What a service says of itself seldom ends as a sentence does."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def cut(text: str) -> str:

@@ -18,7 +18,6 @@ from harness.assistants.session import Clients, Endpoint
 from harness.clock import use_clock
 from harness.errors import CassetteDamaged, CredentialsError, StorageError, TrialError, UsageError
 from harness.library.answering import Answering
-from harness.library.facts import facts_of
 from harness.modes import RECORD_MODES, REPLAYING, RecordMode
 from harness.project.project import Project, open_project
 from harness.recording import (
@@ -34,9 +33,10 @@ from harness.recording import (
 )
 from harness.recording.read import LARGEST
 from harness.records import JSON
-from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, renewable
+from harness.runs.facts import SWITCHED_OFF, UNRENEWABLE, facts_of, last_model, renewable
 from harness.runs.held import not_made
 from harness.runs.opening import LIVE_CONCURRENCY, limiter
+from harness.runs.pricing import cost_today
 from harness.runs.recordings import UNFINISHED, unused_error
 from harness.runs.verifying import status_changes
 from harness.tools import RecordedCall
@@ -270,9 +270,15 @@ class Block:
         if not tape.interactions or not (whole or self._mode == "all"):
             return None
         assert self._project is not None
+        prices = self._project.prices()
+        cost = cost_today(tape, model=None, prices=prices)
+        if cost is not None and cost.estimated:
+            tape.noted["cost_basis"] = "estimated"
         facts = facts_of(
             tape,
-            prices=self._project.prices(),
+            model=last_model(tape.interactions),
+            cost=None if cost is None else cost.amount,
+            prices=prices.id,
             redactor=self._open_clients(live=False).redactor,
             tools=self._kept,
             definitions=self._definitions,

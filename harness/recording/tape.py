@@ -31,8 +31,6 @@ from harness.records import JSON
 CALL = "harness.call"
 #: How limits tell the transport how many seconds the attempt may take, as far as its answer is not streamed.
 DEADLINE = "harness.deadline"
-#: How the transport tells limits that the answer was recorded, and so is the last word.
-REPLAYED = "harness.replayed"
 #: How a caller tells the transport that the address's whole query is part of what is asked.
 QUERY = "harness.query"
 #: How limits hear that a live attempt is over: a callable that gets the `Interaction`, or None where the attempt was

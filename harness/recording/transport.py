@@ -27,7 +27,6 @@ from harness.recording.tape import (
     DEADLINE,
     QUERY,
     RECORDED,
-    REPLAYED,
     SETTLE,
     STEP,
     RecordingTape,
@@ -407,7 +406,6 @@ def _refuse_event_loop() -> None:
 
 
 def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.Response:
-    request.extensions[REPLAYED] = True
     one, step = tape.play(kept)
     tape.clock.advance_to(one.first_byte)
     if one.error is not None and one.status == NO_RESPONSE:

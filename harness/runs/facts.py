@@ -1,17 +1,23 @@
-"""What a recording says of where its answers come from, and what can be recorded no more."""
+"""What a recording says of itself, of where its answers come from, and what can be recorded no more."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.records import JSON
 
 if TYPE_CHECKING:
-    from harness.recording import Facts, Interaction, RecordingTape, Tape
+    from decimal import Decimal
+
+    from harness.recording import Facts, Interaction, RecordingTape, Redactor, Tape
     from harness.suites.suite import AssistantSpec
+    from harness.tools import RecordedCall
 
 SWITCHED_OFF = "OpenAI switched the Assistants API off on 2026-08-26"
 #: Said where a replay misses something in a recording that is not `renewable`.
@@ -37,13 +43,54 @@ def renewable(facts: Facts) -> bool:
     return facts.source.get("renewable") is not False
 
 
-def source_of(tape: RecordingTape, *, model: str | None) -> dict[str, JSON]:
-    """Return what a recording says of what answered.
+def facts_of(
+    tape: RecordingTape,
+    *,
+    model: str | None,
+    latency: float | None = None,
+    cost: Decimal | None,
+    prices: str,
+    redactor: Redactor,
+    tools: Sequence[RecordedCall],
+    definitions: Mapping[str, JSON],
+) -> Facts:
+    """Return what any recording says of itself.
 
     Args:
         tape: What was recorded, one request at least.
         model: Which model answered; None: none did, or nobody knows.
+        latency: Of the trial, seconds; None: until its last call ended.
+        cost: What it cost; None: nobody knows.
+        prices: Id of the price table that the cost comes from.
+        redactor: Takes secrets out of what tools gave.
+        tools: Calls of tools that a replay does not run.
+        definitions: What MCP servers said of their tools, by server.
     """
+    from harness import __version__
+    from harness.recording import Facts
+
+    return Facts(
+        count=len(tape.interactions),
+        end=round((tape.latency or 0.0 if latency is None else latency) + tape.waited, 6),
+        waited=tape.waited,
+        recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        source=_source(tape, model=model),
+        harness=__version__,
+        openai=_sdk(),
+        prices=prices,
+        cost=cost,
+        tools=tuple(redactor.data(call.plain()) for call in tools),
+        definitions=redactor.data(definitions),
+    )
+
+
+@cache
+def _sdk() -> str:
+    return version("openai")
+
+
+def _source(tape: RecordingTape, *, model: str | None) -> dict[str, JSON]:
+    """Return what a recording says of what answered."""
     found: dict[str, JSON] = {"host": urlsplit(tape.interactions[-1].request.uri).netloc}
     if model:
         found["model"] = model

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-from harness import __version__
 from harness.errors import CassetteDamaged, ConfigError, StorageError, TrialError
 from harness.modes import REPLAYING
 from harness.plan import Trial
@@ -20,7 +16,7 @@ from harness.recording.matching import Call, Shelf
 from harness.recording.read import LARGE, LARGEST
 from harness.records import CassetteRef
 from harness.runs.ageing import case_hash, changes, definition_hash
-from harness.runs.facts import UNRENEWABLE, last_model, renewable, source_of
+from harness.runs.facts import UNRENEWABLE, facts_of, last_model, renewable
 from harness.runs.held import Held
 from harness.runs.moved import Strays, mending
 from harness.runs.workshop import Workshop
@@ -212,29 +208,26 @@ class Recordings:
 
     def _facts(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> Facts:
         trial, transcript = held.trial, held.transcript
-        interactions = tape.interactions
         turns = held.dialogue.turns if held.dialogue is not None else []
-        model = transcript.model if transcript is not None else last_model(interactions)
+        model = transcript.model if transcript is not None else last_model(tape.interactions)
         latency = transcript.latency if transcript is not None else None
         kept = [call for toolbox in held.toolboxes for call in toolbox.kept()]
-        redacted = self._workshop.clients.redactor.data
-        return Facts(
-            count=len(interactions),
-            end=round((tape.latency or 0.0 if latency is None else latency) + tape.waited, 6),
-            waited=tape.waited,
-            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            source=source_of(tape, model=model),
-            harness=__version__,
-            openai=_sdk(),
+        sources = self._sources(held, {call.name for call in kept})
+        facts = facts_of(
+            tape,
+            model=model,
+            latency=latency,
+            cost=cost,
+            prices=self._workshop.prices.id,
+            redactor=self._workshop.clients.redactor,
+            tools=kept,
+            definitions=held.definitions,
+        )
+        return replace(
+            facts,
             case_hash=case_hash(turns),
             assistant_hash=self._assistant_hash(trial.variant),
-            prices=self._workshop.prices.id,
-            cost=cost,
-            tools=tuple(redacted(call.plain()) for call in kept),
-            definitions=redacted(held.definitions),
-            sources={
-                name: one for name, one in self._sources(held, {call.name for call in kept}).items() if one is not None
-            },
+            sources={name: one for name, one in sources.items() if one is not None},
         )
 
     def changes(self, held: Held) -> tuple[str, ...]:
@@ -312,8 +305,3 @@ def _expected(trial: Trial) -> str:
             cost = read_cassette(path, shown=path.name).facts.cost
             return "" if cost is None else f" (this trial: about ${cost:f}, which is what {path.name} cost)"
     return ""
-
-
-@cache
-def _sdk() -> str:
-    return version("openai")
