@@ -113,14 +113,15 @@ def prune(paths: tuple[Path, ...], write: bool, force: bool, as_json: bool) -> N
 
     project = open_project(paths[0] if paths else None)
     found = surplus(project, paths)
-    going = [one for one in found if one.kept is None or force]
-    gone = list(remove(going, folder=project.settings.cassettes)) if write else []
+    going = {one.path: one for one in found if one.kept is None or force}
+    if write:
+        remove(list(going.values()), settings=project.settings)
     if as_json:
-        show_json([{**one.plain(), "deleted": one in gone} for one in found])
+        show_json([{**one.plain(), "deleted": write and one.path in going} for one in found])
         return
     for one in found:
-        stays = "" if one in going else f"; kept without --force: {one.kept}"
-        show(f"{'deleted ' if one in gone else ''}{one.shown}: {one.why}{stays}")
+        stays = "" if one.path in going else f"; kept without --force: {one.kept}"
+        show(f"{'deleted ' if write and one.path in going else ''}{one.shown}: {one.why}{stays}")
     if not found:
         say("every recording belongs to a trial")
     elif not write and going:
@@ -170,7 +171,8 @@ def diff(a: str, b: str | None, as_json: bool) -> None:
     """
     from harness.hygiene.differing import plain, side, told
 
-    before, after = (side(a), side(b)) if b is not None else (side(f"HEAD:{a}"), side(a))
+    after = side(b if b is not None else a)
+    before = side(a if b is not None else f"HEAD:{a}")
     show_json(plain(before, after)) if as_json else show(told(before, after, color=colors()))
 
 
@@ -196,7 +198,7 @@ def mv(old: str | None, new: str | None, write: bool, as_json: bool) -> None:
     project = open_project()
     found = recognised(project) if old is None or new is None else moving.renamed(project, old, new)
     if write or old is not None:
-        moving.move(found, folder=project.settings.cassettes)
+        moving.move(found, settings=project.settings)
     if as_json:
         show_json([one.plain() for one in found])
         return

@@ -18,7 +18,7 @@ from harness.hygiene.showing import Exchange, exchanges
 from harness.hygiene.spoken import Part
 from harness.prompts.gittree import GitTree
 from harness.recording import Cassette
-from harness.recording.read import parse_cassette
+from harness.recording.read import parse_cassette, read_cassette
 from harness.records import JSON
 from harness.reports import clean, linediff
 
@@ -84,7 +84,7 @@ def side(text: str) -> Side:
     """
     path = Path(text)
     if path.is_file():
-        return Side(name=text, cassette=parse_cassette(path.read_bytes(), shown=text))
+        return Side(name=text, cassette=read_cassette(path, shown=text))
     ref, colon, inside = text.partition(":")
     if not colon or not ref or not inside:
         raise UsageError(f"no such file: {text} (a recording as of a commit is REF:path)")

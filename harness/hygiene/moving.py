@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StorageError, UsageError, did_you_mean
+from harness.hygiene.alone import alone
 from harness.hygiene.places import Place, empty_folders, place_of, recordings
 from harness.project.project import Project
 from harness.records import JSON
+from harness.settings import Settings
 from harness.suites.suite import slug
 from harness.summary import phrases
 
@@ -102,12 +104,18 @@ def moves(project: Project, pairs: Iterable[tuple[Path, Path]]) -> list[Move]:
     return found
 
 
-def move(found: Sequence[Move], *, folder: Path) -> None:
+def move(found: Sequence[Move], *, settings: Settings) -> None:
     """Move files, and remove the folders that are empty then.
 
     Raises:
-        StorageError: One could not be moved; the message says how many were.
+        StorageError: One could not be moved, and the message says how many were; or a run records there just now.
     """
+    with alone(settings, (path for one in found for path in (one.before, one.after))):
+        _move(found)
+        empty_folders({one.before.parent for one in found}, below=settings.cassettes)
+
+
+def _move(found: Sequence[Move]) -> None:
     for number, one in enumerate(found):
         try:
             one.after.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +126,6 @@ def move(found: Sequence[Move], *, folder: Path) -> None:
             done = f"{number} of {len(found)} files were moved before"
             why = error.strerror or error
             raise StorageError(f"cannot move {one.shown[0]} to {one.shown[1]}: {why} ({done})") from None
-    empty_folders({one.before.parent for one in found}, below=folder)
 
 
 def told(found: Iterable[Move]) -> list[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import CassetteDamaged, StorageError, UsageError
+from harness.hygiene.alone import alone
 from harness.hygiene.belonging import belonging
 from harness.hygiene.places import empty_folders, leftovers, recordings
 from harness.project.project import Project
 from harness.recording import Facts, read_cassette
 from harness.records import JSON
 from harness.runs.facts import SWITCHED_OFF, renewable
+from harness.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +64,22 @@ def surplus(project: Project, paths: Sequence[Path] = ()) -> list[Surplus]:
     return found + [Surplus(path=path, shown=project.shown(path), why=died) for path in left]
 
 
-def remove(found: Iterable[Surplus], *, folder: Path) -> Iterator[Surplus]:
-    """Delete files one by one, yielding each, and the folders that are empty then.
+def remove(found: Sequence[Surplus], *, settings: Settings) -> None:
+    """Delete files, and the folders that are empty then.
 
     Raises:
-        StorageError: One cannot be deleted; those before it are gone.
+        StorageError: One cannot be deleted, and the message says how many were; or a run records there just now.
     """
-    emptied: set[Path] = set()
-    try:
-        for one in found:
-            try:
-                one.path.unlink(missing_ok=True)
-            except OSError as error:
-                raise StorageError(f"cannot delete {one.shown}: {error.strerror or error}") from None
-            emptied.add(one.path.parent)
-            yield one
-    finally:
-        empty_folders(emptied, below=folder)
+    with alone(settings, (one.path for one in found)):
+        try:
+            for number, one in enumerate(found):
+                try:
+                    one.path.unlink(missing_ok=True)
+                except OSError as error:
+                    done = f"{number} of {len(found)} files were deleted before"
+                    raise StorageError(f"cannot delete {one.shown}: {error.strerror or error} ({done})") from None
+        finally:
+            empty_folders({one.path.parent for one in found}, below=settings.cassettes)
 
 
 def _facts(path: Path) -> Facts | str:

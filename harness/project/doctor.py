@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.project.inventory import Readiness
     from harness.project.project import Project
 
-_PACKAGES = ("openai", "httpx2", "vcrpy", "pytest", "pydantic", "jinja2", "genai-prices", "numpy", "scipy")
+_PACKAGES = ("openai", "httpx2", "pytest", "pydantic", "jinja2", "genai-prices", "numpy", "scipy")
 _KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 

@@ -50,7 +50,7 @@ async def going_live(
         return
     folder = settings.root / _FOLDER
     _check_room(settings, live, folder)
-    locks = await _locked(folder, live, run=run, tell=tell)
+    locks = await _locked(settings.root, live, run=run, tell=tell)
     try:
         _sweep({trial.cassette.parent for trial in live})
         wanted = {trial.cassette for trial in live}
@@ -68,9 +68,24 @@ async def going_live(
     finally:
         for taken in locks:
             taken.release()
-        for place in (folder, folder.parent):
-            with suppress(OSError):
-                place.rmdir()
+        tidied(settings.root)
+
+
+def lock_of(root: Path, *, suite: str, variant: str) -> FileLock:
+    """Return the lock of whoever changes the recordings of a variant.
+
+    Args:
+        root: The project's folder.
+        suite, variant: Slugs, as the folders of recordings are called.
+    """
+    return FileLock(root / _FOLDER / f"{suite}--{variant}.lock")
+
+
+def tidied(root: Path) -> None:
+    """Remove the folders of locks and journals, unless something lies there."""
+    for place in (root / _FOLDER, (root / _FOLDER).parent):
+        with suppress(OSError):
+            place.rmdir()
 
 
 def _check_room(settings: Settings, live: Sequence[Trial], folder: Path) -> None:
@@ -86,13 +101,13 @@ def _check_room(settings: Settings, live: Sequence[Trial], folder: Path) -> None
         raise StorageError(f"{error}. Nothing was sent.") from None
 
 
-async def _locked(folder: Path, live: Iterable[Trial], *, run: str, tell: Callable[[str], None]) -> list[FileLock]:
+async def _locked(root: Path, live: Iterable[Trial], *, run: str, tell: Callable[[str], None]) -> list[FileLock]:
     """Take the lock of every variant that goes live, in one order everywhere: nobody waits for each other."""
     variants = {(trial.suite.name, trial.variant.name) for trial in live}
     taken: list[FileLock] = []
     try:
         for suite, variant in sorted(variants):
-            lock = FileLock(folder / f"{slug(suite)}--{slug(variant)}.lock")
+            lock = lock_of(root, suite=slug(suite), variant=slug(variant))
             await _take(lock, f"run {run}, process {os.getpid()}", what=f"{suite}/{variant}", tell=tell)
             taken.append(lock)
     except BaseException:

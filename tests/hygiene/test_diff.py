@@ -81,3 +81,8 @@ def test_what_cannot_be_read_is_said(shop: Path, name: str, code: ExitCode, said
     result = harness("cassettes", "diff", name, str(ORDER))
     assert result.exit_code == code
     assert said in result.stderr
+
+
+def test_a_file_that_is_not_there_is_named_before_git_is_asked(shop: Path) -> None:
+    result = harness("cassettes", "diff", "nothing.yaml")
+    assert (result.exit_code, "no such file: nothing.yaml" in result.stderr) == (ExitCode.USAGE, True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +39,16 @@ def test_what_is_not_recorded_is_missing(shop: Path) -> None:
     code, found = offline()
     assert (code, found[""], found["do"]) == (ExitCode.USAGE, "MISSING", "harness record")
     assert found["state"] == "1 of 2 trials are recorded"
+
+
+def test_no_package_is_missed_that_an_installation_does_not_bring(shop: Path) -> None:
+    listed = [one["what"] for one in json.loads(harness("doctor", "--json").stdout)]
+    packages = set(listed[listed.index("harness") + 1 : listed.index("project")])
+    assert packages >= {"openai", "pytest"}
+    assert packages <= _brought("prompt-agent-harness") | _brought("scipy")
+
+
+def _brought(package: str) -> set[str]:
+    """What is installed with a package that is installed without extras."""
+    needed = [one for one in requires(package) or () if "extra ==" not in one]
+    return {found[0] for one in needed if (found := re.match(r"[A-Za-z0-9._-]+", one))}
