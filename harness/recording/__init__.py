@@ -8,27 +8,16 @@ from harness.recording.cassette import (
     Interaction,
     Request,
 )
+from harness.recording.current import Tape, current_tape, use_conversation, use_tape
 from harness.recording.emit import emit
 from harness.recording.logs import QuietLogs
+from harness.recording.marks import CALL, DEADLINE, QUERY, RECORDED, SETTLE, STEP, Step
 from harness.recording.normalise import Normaliser
+from harness.recording.playing import ReplayTape
 from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
 from harness.recording.seal import sealed
-from harness.recording.tape import (
-    CALL,
-    DEADLINE,
-    QUERY,
-    RECORDED,
-    SETTLE,
-    STEP,
-    RecordingTape,
-    ReplayTape,
-    Step,
-    Tape,
-    current_tape,
-    use_conversation,
-    use_tape,
-)
+from harness.recording.tape import RecordingTape
 from harness.recording.transport import AsyncRecordingTransport, RecordingTransport
 from harness.recording.writer import Writer
 

@@ -1,9 +1,6 @@
-"""One trial's recording while it is being made or played.
+"""One trial's recording while it is being made.
 
-The transport asks `current_tape()` which one it is: a ContextVar, so that hundreds of trials share one client in one
-process and none sees another's. A tape numbers logical calls as *slots* in the order in which they start; retries join
-the slot of the call they repeat. On replay the n-th call with the same key gets the n-th recorded slot of that key,
-and its last attempt is the answer: failed attempts are time that has passed, not failures to live through again.
+A tape numbers logical calls as *slots* in the order in which they start; retries join the slot of the call they repeat.
 """
 
 from __future__ import annotations
@@ -11,49 +8,19 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import replace
 
-from harness.clock import Clock, LiveClock, VirtualClock
-from harness.errors import CassetteMiss, HarnessError
-from harness.recording.cassette import Cassette, Interaction, Key, Request, request_key
-from harness.recording.explain import explain_miss
-from harness.recording.matching import Call, Shelf
-from harness.recording.normalise import Normaliser
-from harness.recording.redact import Redactor
+from harness.clock import Clock, LiveClock
+from harness.errors import HarnessError
+from harness.recording.cassette import Interaction, Key, request_key
+from harness.recording.marks import Step
 from harness.records import JSON
-
-#: How limits tell the transport which logical call a request belongs to: any hashable, and the attempt from 1.
-CALL = "harness.call"
-#: How limits tell the transport how many seconds the attempt may take, as far as its answer is not streamed.
-DEADLINE = "harness.deadline"
-#: How a caller tells the transport that the address's whole query is part of what is asked.
-QUERY = "harness.query"
-#: How limits hear that a live attempt is over: a callable that gets the `Interaction`, or None where the attempt was
-#: abandoned and nothing is known. It is called once.
-SETTLE = "harness.settle"
-#: Where the transport leaves the headers of a replayed answer as they were recorded.
-RECORDED = "harness.recorded"
-#: Where the transport leaves a `Step` for whoever made the call.
-STEP = "harness.step"
 
 _DIGITS = 6
 #: What stands in every answer about something that is not finished.
 _UNFINISHED = re.compile(rb"queued|in_progress|cancelling")
-
-
-@dataclass(slots=True, kw_only=True)
-class Step:
-    """Times of one logical call, seconds from trial start; live ones grow while the response arrives."""
-
-    start: float
-    end: float = 0.0
-    events: list[float] = field(default_factory=list)
-    attempts: int = 1
 
 
 class RecordingTape:
@@ -241,181 +208,3 @@ def _poll(interaction: Interaction) -> Key | None:
         return None
     unfinished = isinstance(body, dict) and body.get("status") in ("queued", "in_progress", "cancelling")
     return request_key(interaction.request) if unfinished else None
-
-
-class ReplayTape:
-    """Plays a cassette to one trial, on a clock that never waits."""
-
-    replays = True
-    abandoned = 0
-
-    def __init__(
-        self,
-        cassette: Cassette | None,
-        *,
-        shown: str,
-        hint: Callable[[], str] = lambda: "",
-        absent: str | None = None,
-        elsewhere: Callable[[Request], str | None] = lambda request: None,
-        redactor: Redactor | None = None,
-        normaliser: Normaliser | None = None,
-    ) -> None:
-        """
-        Args:
-            cassette: What to play; None where nothing was recorded, so that the first request is a miss.
-            shown: How messages name the file.
-            hint: What a message about a missing recording ends with; called only when one is needed.
-            absent: The whole message of a miss where there is no cassette; None: one that names the file.
-            elsewhere: Says of a request that has no cassette where it is recorded under another name, and what to do.
-            redactor: What requests pass before they are matched. Recorded ones pass it too: what is a secret here may
-                be a plain word where the recording was made.
-            normaliser: Says what does not matter in requests.
-        """
-        self.clock = VirtualClock()
-        self.cassette = cassette
-        self._played: list[Interaction] = []
-        #: Slots of which something was played.
-        self._heard: set[int] = set()
-        #: The first miss, so that it counts also where the code under test swallowed the exception.
-        self.missed: CassetteMiss | None = None
-        #: How messages name the file.
-        self.shown = shown
-        self._hint = hint
-        self._absent = absent
-        self._elsewhere = elsewhere
-        self._lock = threading.Lock()
-        self._slots: dict[int, list[Interaction]] = defaultdict(list)
-        for one in cassette.interactions if cassette else ():
-            self._slots[one.slot].append(one)
-        self._shelf = Shelf(
-            (
-                Call(slot=slot, request=_clean(group[0].request, redactor), conversation=group[0].conversation)
-                for slot, group in sorted(self._slots.items())
-            ),
-            normaliser=normaliser,
-        )
-        #: Calls that were found only after normalising.
-        self.normalised = 0
-
-    @property
-    def attempts(self) -> int:
-        """HTTP requests that the played calls had needed."""
-        return len(self._played)
-
-    @property
-    def interactions(self) -> tuple[Interaction, ...]:
-        """What was played so far, in recorded order."""
-        return tuple(sorted(self._played, key=lambda one: (one.start, one.slot, one.attempt)))
-
-    @property
-    def latency(self) -> float | None:
-        """The recorded latency, seconds; None if nothing was played.
-
-        Of a trial that makes fewer calls than were recorded: until the last of those that it makes ended.
-        """
-        if self.cassette is None or not self._played:
-            return None
-        return self.cassette.facts.latency if self.whole else max(one.end for one in self._played)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every recorded call was played."""
-        return self._heard == self._slots.keys()
-
-    @property
-    def unused(self) -> tuple[Request, ...]:
-        """What was recorded and never asked for, one request for each call, in recorded order."""
-        return tuple(self._slots[slot][0].request for slot in sorted(self._slots.keys() - self._heard))
-
-    def play(self, request: Request) -> tuple[Interaction, Step]:
-        """Return the recorded answer to `request`.
-
-        Raises:
-            CassetteMiss: Nothing was recorded for it, or fewer times than it is asked now.
-        """
-        if self.cassette is None:
-            raise self._miss(self._unrecorded(request))
-        with self._lock:
-            match = self._shelf.take(request, _conversation.get())
-            if match is None:
-                raise self._miss(self._explain(request))
-            self.normalised += match.normalised
-            attempts = self._slots[match.slot]
-            self._played.extend(attempts)
-            self._heard.add(match.slot)
-        last = attempts[-1]
-        return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
-
-    def _unrecorded(self, request: Request) -> str:
-        elsewhere = self._elsewhere(request)
-        if elsewhere is None and self._absent is not None:
-            return self._absent
-        return f"{self.shown} does not exist: this trial is not recorded. {elsewhere or self._hint()}".rstrip()
-
-    def _miss(self, message: str) -> CassetteMiss:
-        miss = CassetteMiss(message, where=self.shown)
-        self.missed = self.missed or miss
-        return miss
-
-    def _explain(self, request: Request) -> str:
-        played = self._shelf.count(request)
-        # Only where it was never recorded is there something to compare it with.
-        recorded = [] if played else [*self._shelf.left()] or [group[0].request for group in self._slots.values()]
-        return explain_miss(request, recorded, shown=self.shown, played=played, hint=self._hint())
-
-
-def _clean(request: Request, redactor: Redactor | None) -> Request:
-    if redactor is None:
-        return request
-    body = redactor.body(request.body) if request.body else request.body
-    return replace(request, uri=redactor.text(request.uri), body=body)
-
-
-Tape: TypeAlias = RecordingTape | ReplayTape
-
-_current: ContextVar[Tape | None] = ContextVar("harness-tape", default=None)
-_conversation: ContextVar[str | None] = ContextVar("harness-conversation", default=None)
-
-
-def current_tape() -> Tape:
-    """Return the tape of the trial that the calling task or thread belongs to.
-
-    Raises:
-        HarnessError: There is none. Nothing is sent: a request outside a trial would be paid for and lost.
-    """
-    tape = _current.get()
-    if tape is None:
-        raise HarnessError(
-            "a request was made outside any trial, so it can neither be recorded nor replayed. A thread that the "
-            "assistant starts itself needs the trial's context: contextvars.copy_context().run(...)"
-        )
-    return tape
-
-
-@contextmanager
-def use_tape(tape: Tape) -> Iterator[None]:
-    """Make `tape` the current one for the calling task and everything it starts."""
-    token = _current.set(tape)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-@contextmanager
-def use_conversation(name: str) -> Iterator[None]:
-    """Name the conversation that the calling task, and everything it starts, holds beside others of its trial.
-
-    Those that say the same at the same time get their own answers again. A conversation inside another has both names.
-    """
-    outer = _conversation.get()
-    token = _conversation.set(name if outer is None else f"{outer}/{name}")
-    try:
-        yield
-    finally:
-        _conversation.reset(token)
-
-
-def current_conversation() -> str | None:
-    """Return the name of the conversation that the calling task or thread holds; None: the trial's own."""
-    return _conversation.get()

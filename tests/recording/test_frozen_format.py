@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from vcr.cassette import Cassette as StockCassette
 
-from harness.recording import Request, emit, read_cassette
-from harness.recording.tape import ReplayTape
+from harness.recording import ReplayTape, Request, emit, read_cassette
 
 FILES = sorted((Path(__file__).parent.parent / "data/cassettes").glob("*.yaml"))
 
