@@ -16,6 +16,7 @@ from harness.pytesting.options import open_project
 from harness.pytesting.session import SuiteSession
 from harness.records import Outcome
 from harness.suites.suite import is_suite
+from harness.summary import differences_of
 
 
 def collect_suite(path: Path, parent: pytest.Collector, *, name: str) -> SuiteFile | None:
@@ -118,7 +119,7 @@ class TrialItem(pytest.Item):
         self.user_properties.extend(_properties(result.id, result))
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(reason(result))
-        if result.outcome is not Outcome.PASSED:
+        if result.outcome is not Outcome.PASSED or differences_of(result):
             raise FailedTrialError(self.trial, result, missed=self._suites.misses(self.trial, result))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

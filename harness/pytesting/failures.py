@@ -9,6 +9,7 @@ import pytest
 
 from harness.plan import Trial
 from harness.records import Outcome, Result
+from harness.summary import differences_of
 
 
 class Writer(Protocol):
@@ -71,11 +72,13 @@ def describe(trial: Trial, result: Result, *, like: str | None = None) -> str:
         result: What came of it.
         like: An earlier trial that ended in the very same error, which is not told twice.
     """
+    from harness.reports import clean
     from harness.reports.text import render_trial
 
     if like is not None:
         return f"{trial.case.where}\n{result.id}: the same error as {like}"
-    return f"{trial.case.where}\n{render_trial(result)}"
+    differs = "".join(f"\ndiffers from its recording: {clean.line(one)}" for one in differences_of(result))
+    return f"{trial.case.where}\n{render_trial(result)}{differs}"
 
 
 def reason(result: Result) -> str:
@@ -85,6 +88,9 @@ def reason(result: Result) -> str:
     if result.outcome is Outcome.SKIPPED:
         return "not started"
     failing = [check for check in result.checks if not check.soft and check.passed is not True]
+    if not failing and (differs := differences_of(result)):
+        more = f" (and {len(differs) - 1} more)" if len(differs) > 1 else ""
+        return first_line(f"differs from its recording: {differs[0]}") + more
     for check in failing:
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
         return first_line(f"{check.name}: {check.reason}") + more

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from harness.records import Outcome, Result
 from harness.reports import clean, notes, tables, words
-from harness.summary import GateResult, RunSummary, SuiteSummary
+from harness.summary import GateResult, RunSummary, SuiteSummary, differences_of
 
 #: Characters that XML 1.0 cannot hold, in no form.
 _ILLEGAL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
@@ -18,8 +18,9 @@ _OUTPUT = 10_000
 def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
     """Return a run as JUnit XML.
 
-    A failing trial that decides is a failure. One that only counts in a gate, or is not a candidate's, is skipped with
-    a message that starts with `missed: `. Times are the recorded latencies.
+    A failing trial that decides is a failure, and so is one that differs from its recording in mode `verify`. One that
+    only counts in a gate, or is not a candidate's, is skipped with a message that starts with `missed: `. Times are the
+    recorded latencies.
 
     Args:
         summary: Says what decides.
@@ -60,7 +61,8 @@ class _Suite:
 
     def add(self, result: Result) -> None:
         case = self._case(f"{result.case}[{result.variant}-{result.repeat}]", result.latency)
-        if result.outcome is Outcome.PASSED:
+        differs = differences_of(result)
+        if result.outcome is Outcome.PASSED and not differs:
             return
         facts = {"outcome": result.outcome.value, "score": "" if result.score is None else f"{result.score:.4g}"}
         facts |= {"latency": _number(result.latency), "ttft": _number(result.ttft)}
@@ -77,6 +79,9 @@ class _Suite:
             )
         elif result.id in self._failures:
             self._mark(case, "failures", reason, kind="check", text=_details(result))
+        elif differs:
+            told = f"differs from its recording: {'; '.join(differs)}"
+            self._mark(case, "failures", told, kind="verify", text=_details(result))
         else:
             self._mark(case, "skipped", f"missed: {reason}", text=_details(result))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.summary.comparing import Pairing, compare_arms, pair
 from harness.summary.deciding import fails_alone, missed
+from harness.summary.remarks import differences_of
 from harness.summary.summarising import summarise
 from harness.summary.view import (
     Comparison,
@@ -27,6 +28,7 @@ __all__ = [
     "VariantRole",
     "VariantSummary",
     "compare_arms",
+    "differences_of",
     "fails_alone",
     "missed",
     "pair",

@@ -13,21 +13,27 @@ from harness.records import Outcome, Result
 from harness.suites.gates import TagGates
 from harness.suites.suite import Case, Suite
 from harness.summary.measuring import role
+from harness.summary.remarks import differences_of
 
 
 def fails_alone(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
     """Whether a trial makes the run fail by itself; `whole` as in `missed`."""
-    return result.outcome in (Outcome.FAILED, Outcome.ERROR) and not missed(suite, result, whole=whole)
+    wrong = result.outcome in (Outcome.FAILED, Outcome.ERROR) or bool(differences_of(result))
+    return wrong and not missed(suite, result, whole=whole)
 
 
 def missed(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
     """Whether a trial that failed or ended in error does not make the run fail by itself.
+
+    One that differs from its recording does, in every variant, where that was looked for.
 
     Args:
         suite: The trial's suite.
         result: The trial.
         whole: The (suite, variant) of which every trial is selected.
     """
+    if differences_of(result):
+        return False
     case = next((case for case in suite.cases if case.id == result.case), None)
     own_whole = (suite.name, result.variant) in whole
     if result.outcome is Outcome.ERROR:

@@ -20,13 +20,17 @@ def differing(results: Iterable[Result]) -> tuple[int, tuple[tuple[str, tuple[st
     found: list[tuple[str, tuple[str, ...]]] = []
     compared = 0
     for result in results:
-        told = result.extra.get("verify")
-        if isinstance(told, dict):
+        if isinstance(result.extra.get("verify"), dict):
             compared += 1
-            lines = _texts(told.get("differences"))
-            if lines:
+            if lines := differences_of(result):
                 found.append((result.id, lines))
     return compared, tuple(found)
+
+
+def differences_of(result: Result) -> tuple[str, ...]:
+    """Return how a trial differs from its recording, a line each; nothing where it does not, or nobody compared it."""
+    told = result.extra.get("verify")
+    return _texts(told.get("differences")) if isinstance(told, dict) else ()
 
 
 def remarks(results: Sequence[Result], *, model: str | None, started: str, max_age: float | None) -> tuple[str, ...]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy  # noqa: F401
 import pytest
 
+# pytester forgets what the inner run imports, and some of it cannot be imported twice.
+import harness.pytesting.collection
+import harness.recording
+import harness.runs.runner  # noqa: F401
 from tests.loopback import ChatServer
 from tests.modes.test_modes import recorded, suite
+from tests.projects import harness as command
 from tests.projects import write
 
 TWO = "[{id: a, turns: [{input: One}, {input: Two}]}]"
@@ -55,3 +61,25 @@ def test_it(harness_session):
     strict = pytester.runpytest("--harness-strict")
     strict.assert_outcomes(failed=1)
     strict.stdout.fnmatch_lines(["*holds a recorded call that the block did not make*"])
+
+
+def test_a_trial_that_differs_from_its_recording_is_the_test_that_fails(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(pytester.path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:pytest_cov -p no:anyio -p no:recording")
+    monkeypatch.chdir(root)
+    with ChatServer() as server:
+        recorded(root, server, cases="[{id: a, turns: [{input: One}, {input: Two}]}, {id: b, input: Hi}]")
+        write(root, {"suites/s.yaml": suite(server.url, cases="[{id: a, input: One}, {id: b, input: Hi}]")})
+        result = pytester.runpytest("suites", "--harness-record-mode", "verify", "--junitxml", "out.xml")
+        result.assert_outcomes(failed=1, passed=1)
+        result.stdout.fnmatch_lines(["FAILED suites/s.yaml::a?v-1? - differs from its recording: recorded*"])
+        again = pytester.runpytest("suites", "--harness-record-mode", "verify", "--lf")
+        again.assert_outcomes(failed=1)
+        asked = len(server.requests)
+        first = command("run", "--record-mode", "verify", "-x", "-j", "1", "--no-html", "-o", "junit.xml")
+        assert first.exit_code == 1
+        assert len(server.requests) == asked + 1
+    for name in ("out.xml", "junit.xml"):
+        assert "differs from its recording: recorded and not made now" in (root / name).read_text("utf-8"), name
