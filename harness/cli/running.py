@@ -61,7 +61,7 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
     stale = api.stale(project, plan) if only_stale else frozenset()
     estimate = api.estimate(project, plan, rewrite=stale)
     say(estimate.text)
-    if not estimate.trials and (changed := api.stale(project, plan)):
+    if not estimate.trials and not only_stale and (changed := api.stale(project, plan)):
         again = api.estimate(project, plan, rewrite=changed)
         told = (
             "one of these recordings no longer matches"

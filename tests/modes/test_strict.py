@@ -103,6 +103,24 @@ def test_a_recorded_tool_call_that_is_not_made_fails_a_strict_replay(project: Pa
     assert "did not make: tool get_weather, call_abc." in rows(project)[0]["error"]["message"]
 
 
+def test_only_stale_looks_through_recordings_once(project: Path) -> None:
+    agent = """
+async def answer(input, session):
+    with open("ran", "a") as ran:
+        ran.write(".")
+    await session.client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    return "Hello"
+"""
+    with ChatServer() as server:
+        target = f"{{api: python, target: './agent.py:answer', base_url: '{server.url}'}}"
+        text = f"suite: s\nvariants: {{v: {target}}}\ncases: [{{id: a, input: Hi}}]\n"
+        write(project, {"suites/s.yaml": text, "suites/agent.py": agent})
+        assert harness("record", "--yes", "--no-html").exit_code == 0
+    (project / "ran").unlink()
+    assert harness("record", "--only-stale", "--yes", "--no-html").exit_code == 0
+    assert (project / "ran").read_text() == "..", "to see what is stale, and for the run"
+
+
 def _cut_at_boundary(content: bytes) -> bytes:
     start = content.rindex(b"- request:")
     return content[:start] + b"version: 1\n"
