@@ -101,3 +101,12 @@ def use_clock(clock: Clock) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def on_loop() -> bool:
+    """Whether an event loop runs in the calling thread, which nothing may block then."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import StorageError, UsageError, did_you_mean
@@ -53,9 +53,8 @@ class _Name:
 
     def of(self, place: Place) -> str:
         """Return where a recording goes that gets this name."""
-        judge = ".judge" if place.judge else ""
-        name = f"{self.case or place.case}.{place.repeat}{judge}.yaml"
-        return f"{self.suite}/{self.variant or place.variant}/{name}"
+        new = replace(place, suite=self.suite, variant=self.variant or place.variant, case=self.case or place.case)
+        return new.path
 
 
 def renamed(project: Project, old: str, new: str) -> list[Move]:

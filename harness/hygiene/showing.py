@@ -17,6 +17,7 @@ from harness.recording import Cassette, Facts, Interaction
 from harness.records import JSON, Usage
 from harness.reports import clean
 from harness.runs.facts import renewable
+from harness.runs.pricing import call_cost
 
 #: Characters of a setting that still stand on one line.
 _LINE = 100
@@ -195,9 +196,7 @@ def _costs(cassette: Cassette, prices: PriceTable | None) -> Mapping[int, Decima
     found: dict[int, Decimal] = {}
     for position, one in enumerate(cassette.interactions):
         for call in paid([one]):
-            cost = next(
-                (cost for name in (call.asked, call.model) if name and (cost := prices.cost(name, call.usage))), None
-            )
+            cost = call_cost(call, None, prices)
             if cost is not None:
                 found[position] = cost
     return found if sum(found.values(), Decimal(0)) == cassette.facts.cost else {}

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
+from harness.clock import on_loop
 from harness.errors import UsageError
 from harness.events import TextDelta
 from harness.library.handling import OnEvent, TurnEvent, check_handler
@@ -171,9 +172,7 @@ class PausedAnswering(Answering):
         if self._taking or self._closed:
             return
         self._closed = self._left = True
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not on_loop():
             self._stop()
             return
         # Whoever dropped it, perhaps the garbage collector, is in an event loop, and two cannot run in one thread.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from harness.clock import on_loop
 from harness.errors import UsageError
 
 T = TypeVar("T")
@@ -36,10 +37,7 @@ def refuse_loop(*, name: str, twin: str) -> None:
     Raises:
         UsageError: One is running in this thread.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise UsageError(
-        f"an event loop is running here (this is a notebook, or async code): write `{twin}` instead of `{name}`"
-    )
+    if on_loop():
+        raise UsageError(
+            f"an event loop is running here (this is a notebook, or async code): write `{twin}` instead of `{name}`"
+        )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
+from harness.clock import on_loop
 from harness.errors import UsageError
 from harness.library.models import Suite
 from harness.library.results import Run
@@ -84,7 +85,7 @@ def run(
     """
     options = dict(locals())
     given = options.pop("suites")
-    if _in_a_loop():
+    if on_loop():
         raise UsageError(
             "an event loop is running here (this is a notebook, or async code): write `await harness.arun(...)` "
             "instead of `harness.run(...)`"
@@ -172,14 +173,6 @@ def load_all(reports: str | Path | None = None) -> list[Run]:
     """
     folder = open_project().settings.reports if reports is None else Path(reports)
     return [Run(RunFolder(folder, name)) for name in list_runs(folder)]
-
-
-def _in_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _sources(suites: Source | Sequence[Source]) -> list[Source]:

@@ -91,7 +91,7 @@ class Reservation:
 
     def __init__(self, account: Account, amount: Decimal) -> None:
         self.amount = amount
-        self._account = account
+        self.account = account
         #: The request may go out now.
         self.sent = False
         #: The request is over, and what it cost is told by a later one.
@@ -99,16 +99,12 @@ class Reservation:
 
     def settle(self, interaction: Interaction | None) -> None:
         """Replace the worst case by what an attempt cost; None: it was abandoned, and may have cost anything."""
-        ledger = self._account.ledger
+        ledger = self.account.ledger
         ledger.settle(self, None if interaction is None else ledger.pricing.paid(interaction))
 
     def release(self) -> None:
         """Give all of it back: nothing was sent."""
-        self._account.ledger.settle(self, _NOTHING)
-
-    @property
-    def account(self) -> Account:
-        return self._account
+        self.account.ledger.settle(self, _NOTHING)
 
     def __enter__(self) -> Self:
         return self

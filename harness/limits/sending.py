@@ -19,7 +19,7 @@ from contextvars import ContextVar
 
 import httpx2
 
-from harness.clock import Clock, current_clock
+from harness.clock import Clock, current_clock, on_loop
 from harness.limits.budget import Reservation
 from harness.limits.gate import Gate, Ticket
 from harness.limits.paying import paid_for, paid_for_sync
@@ -301,12 +301,3 @@ async def _until(clock: Clock, ticket: Ticket, seconds: float | None) -> None:
     finally:
         turn.cancel()
         sleep.cancel()
-
-
-def on_loop() -> bool:
-    """Whether an event loop runs in the calling thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from harness.clock import on_loop
 from harness.errors import HarnessError
 from harness.recording.broken import from_words
 from harness.recording.cassette import Interaction, Request
@@ -156,14 +157,11 @@ def _hurried(request: httpx2.Request, seconds: float | None) -> Iterator[None]:
 
 
 def _refuse_event_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise HarnessError(
-        "a synchronous client was used inside async code: it would stop every other trial until it is answered. "
-        "Use `session.client` with await, or make the function a plain `def`."
-    )
+    if on_loop():
+        raise HarnessError(
+            "a synchronous client was used inside async code: it would stop every other trial until it is answered. "
+            "Use `session.client` with await, or make the function a plain `def`."
+        )
 
 
 def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.Response:

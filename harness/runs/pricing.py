@@ -57,7 +57,7 @@ def cost_of(interactions: Sequence[Interaction], *, model: str | None, prices: P
     total = _NOTHING
     estimated = False
     for one in paid(interactions):
-        cost = _cost(one, model, prices)
+        cost = call_cost(one, model, prices)
         if cost is None:
             cost = worst_case(one.interaction, prices) if one.usage.total is None else None
             estimated = True
@@ -121,7 +121,7 @@ class Pricing:
             return _NOTHING if told else None
         if _is_error(interaction.body):
             return _NOTHING
-        costs = [_cost(one, None, self._prices) for one in paid([interaction])]
+        costs = [call_cost(one, None, self._prices) for one in paid([interaction])]
         return _sum(costs)
 
 
@@ -134,7 +134,14 @@ def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
-def _cost(one: Paid, model: str | None, prices: PriceTable) -> Decimal | None:
+def call_cost(one: Paid, model: str | None, prices: PriceTable) -> Decimal | None:
+    """Return what a call's own tokens cost; None where they, or the price of its model, are not known.
+
+    Args:
+        one: The call.
+        model: The model of calls that name none.
+        prices: Where prices are looked up.
+    """
     # A run's request names no model, and its answer names the one that it was.
     names = (one.asked, one.model, model) if one.usage.total is not None else ()
     known = (prices.cost(name, one.usage) for name in names if name)
