@@ -65,14 +65,17 @@ class Pieces:
         #: Numbers of the events that are not what they were.
         self.changed: set[int] = set()
 
-    def cut(self, find: Callable[[str], Iterable[Span]], instead: str) -> None:
-        """Replace what `find` finds in the texts that came in more than one piece.
+    def cut(self, find: Callable[[str], Iterable[Span]], instead: str) -> int:
+        """Replace what `find` finds in the texts that came in more than one piece; return in how many.
 
         What stands instead of it is in the event in which it began; the others lose their part of it.
         """
+        found = 0
         for pieces in self._several:
             if spans := list(find("".join(piece.text for piece in pieces))):
                 self.changed |= _cut(pieces, spans, instead)
+                found += 1
+        return found
 
     def body(self) -> bytes:
         """Return the stream as it is now, in as many events as before."""

@@ -55,6 +55,8 @@ _SHORTEST_SECRET = 8
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?$")
 #: A string of JSON. Escapes outside of one are passed over: what follows them begins none.
 _STRING = re.compile(r'\\.|"(?:[^"\\]|\\.)*+"', re.DOTALL)
+#: How often a text is looked through at most: what is put in may look like part of a key.
+_ROUNDS = 4
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+')
 #: Escapes that an encoder need not have written, or could have written otherwise; a secret may hide behind them.
 _NEEDLESS = re.compile(r"\\u|\\/")
@@ -117,6 +119,13 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with secrets replaced by a fixed word."""
+        for _ in range(_ROUNDS):
+            before, text = text, self._once(text)
+            if text == before:
+                break
+        return text
+
+    def _once(self, text: str) -> str:
         if self._guard(text.encode("utf-8", "surrogatepass")):
             if self._known is not None:
                 text = self._known.sub(PLACEHOLDER, text)
@@ -140,15 +149,19 @@ class Redactor:
 
     def stream(self, body: bytes) -> bytes:
         """Redact a stream of server-sent events, one by one: their number stays what it was."""
-        if self.body(body) is body and not self._fields:
+        if self.body(body) is not body:
+            # First what is spread over events: of a key that goes on in the next one, its end would be left.
+            body = self.joined(body)
+        elif not self._fields:
             return body
         return b"".join(map(self._event, sse.blocks(body)))
 
     def joined(self, body: bytes) -> bytes:
         """Redact the texts that a stream sends piece by piece, where a secret is spread over several of them."""
         pieces = Pieces(body)
-        for spans in self._passes():
-            pieces.cut(spans, PLACEHOLDER)
+        for _ in range(_ROUNDS):
+            if not sum(pieces.cut(spans, PLACEHOLDER) for spans in self._passes()):
+                break
         return pieces.body() if pieces.changed else body
 
     def data(self, value: JSON) -> JSON:

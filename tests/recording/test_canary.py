@@ -189,10 +189,8 @@ def test_a_canary_reaches_no_file_no_log_and_no_terminal(project: Path, caplog: 
     (project / "out").mkdir()
     printed = [
         harness("record", "--yes", "-v", "--debug"),
-        harness("run", "-v"),
+        harness("run", "-v", "--debug"),
         harness("run", "--json", *outputs),
-        harness("run", "--debug"),
-        harness("report"),
         harness("report", "--json", "--format", "html,md,junit,csv,json"),
         harness("compare"),
         harness("compare", "--json"),

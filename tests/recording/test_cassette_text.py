@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import vcr
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import CassetteDamaged, CassetteMiss
@@ -88,27 +88,29 @@ def written(tmp_path: Path, cassette: Cassette) -> Path:
     return path
 
 
-@settings(max_examples=300, deadline=None)
+#: Examples of one test may share its folder: each writes its file anew.
+SHARED = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=SHARED)
 @given(answer=LINES, second=SECONDS)
-def test_any_text_reads_back_to_the_letter(
-    tmp_path_factory: pytest.TempPathFactory, answer: str, second: float
-) -> None:
+def test_any_text_reads_back_to_the_letter(tmp_path: Path, answer: str, second: float) -> None:
     events = [second for _ in sse.Splitter().feed(answer.encode())]
     one = interaction(body=b"plain", answer=answer.encode(), content_type="text/event-stream", events=tuple(events))
     cassette = Cassette(interactions=(one,), facts=facts(1))
-    path = written(tmp_path_factory.mktemp("c"), cassette)
+    path = written(tmp_path, cassette)
     assert read_cassette(path, shown="c") == cassette
     # The pure Python loader is what stock tools without libyaml use.
     stock = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert stock["interactions"][0]["response"]["body"]["string"] == answer
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=SHARED)
 @given(answer=st.binary(max_size=80))
-def test_any_bytes_read_back(tmp_path_factory: pytest.TempPathFactory, answer: bytes) -> None:
+def test_any_bytes_read_back(tmp_path: Path, answer: bytes) -> None:
     one = interaction(body=b"x", answer=answer, content_type="application/octet-stream")
     cassette = Cassette(interactions=(one,), facts=facts(1))
-    assert read_cassette(written(tmp_path_factory.mktemp("c"), cassette), shown="c") == cassette
+    assert read_cassette(written(tmp_path, cassette), shown="c") == cassette
 
 
 def test_half_a_surrogate_pair_does_not_make_a_file_unreadable(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def test_what_is_taken_out_of_json_leaves_json(redactor: Redactor, value: object
 
 
 def test_a_key_at_the_end_of_an_event_leaves_the_event_its_end() -> None:
-    body = b"data: -----BEGIN PRIVATE KEY-----\r\n\r\ndata: more\n\n"
-    assert Redactor().stream(body) == b"data: REDACTED\r\n\r\ndata: more\n\n"
+    body = b"data: -----BEGIN PRIVATE KEY-----\r\n\r\ndata: (more)\n\n"
+    assert Redactor().stream(body) == b"data: REDACTED\r\n\r\ndata: (more)\n\n"
 
 
 def test_half_an_emoji_beside_a_split_secret_stays_what_it_is() -> None:
@@ -208,6 +208,43 @@ def test_a_stream_loses_what_the_next_request_loses(said: str) -> None:
     lines = redactor.joined(redactor.stream(body)).decode().split("\n\n")[:3]
     spoken = "".join(text for line in lines for text in _texts(line.removeprefix("data: ")))
     assert spoken == redactor.text(said) != said
+
+
+def test_a_key_that_begins_in_one_event_and_goes_on_in_the_next_leaves_nothing() -> None:
+    words = ["It is sk-proj-abcdefghij0123456789", "klmnopqrst-9876543210", ". Bye"]
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in _chat(words)).encode()
+    assert b"9876" not in Redactor().stream(body)
+
+
+PARTS = [
+    "cust-12",
+    " sk-",
+    " Bearer ",
+    "tokenABCDEF0123456789",
+    "abcdefgh",
+    "efghijkl",
+    " ",
+    "\n",
+    '"',
+    "\\",
+    "x" * 9,
+    "Ü",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.lists(st.sampled_from(PARTS), max_size=9).map("".join), cuts=st.sets(st.integers(1, 60), max_size=5))
+def test_a_stream_a_request_and_a_text_lose_the_same(text: str, cuts: set[int]) -> None:
+    redactor = Redactor(["tokenABCDEF0123456789", "abcdefgh", "efghijkl"], patterns=[Pattern("cust-[0-9]+")])
+    marks = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    # What every event repeats is no text that goes on.
+    words = [*(text[start:end] for start, end in itertools.pairwise(marks)), "\n."]
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in _chat(words)).encode()
+    lines = redactor.joined(redactor.stream(body)).decode().split("\n\n")[: len(words)]
+    spoken = "".join(said for line in lines for said in _texts(line.removeprefix("data: ")))
+    assert spoken == redactor.text(text + "\n.")
+    assert json.loads(redactor.body(json.dumps([text]).encode())) == [redactor.text(text)]
+    assert redactor.text(redactor.text(text)) == redactor.text(text)
 
 
 def _texts(line: str) -> list[str]:

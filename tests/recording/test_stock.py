@@ -117,6 +117,8 @@ def files(tmp_path: Path) -> Path:
 
 def _run(*arguments: str, cwd: Path) -> str:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Of pytest's plugins only the one that is asked for.
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(
         [sys.executable, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False
     )
@@ -136,5 +138,7 @@ def test_recordings_replay_in_pytest_recording(files: Path) -> None:
         for number, name in enumerate(names)
     )
     (files.parent / "test_it.py").write_text(_WITH_PYTEST_RECORDING + tests, "utf-8")
-    said = _run("-m", "pytest", "-q", "-p", "no:harness", "-p", "no:cacheprovider", "--rootdir=.", cwd=files.parent)
+    said = _run(
+        "-m", "pytest", "-q", "-p", "pytest_recording.plugin", "-p", "no:cacheprovider", "--rootdir=.", cwd=files.parent
+    )
     assert f"{len(names)} passed" in said
