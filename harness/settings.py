@@ -27,8 +27,9 @@ from harness.errors import (
     UsageError,
     did_you_mean,
 )
+from harness.expressions import expression, json_path, secret_expression
 from harness.modes import MODES, RecordMode
-from harness.patterns import BadPattern, Pattern
+from harness.patterns import Pattern
 from harness.records import JSON
 
 if TYPE_CHECKING:
@@ -104,53 +105,6 @@ class Retry(_Strict):
         except OverflowError:
             wait = self.longest
         return wait * (1 - self.jitter * random.random())
-
-
-#: What stands in recordings and reports instead of a secret.
-_PLACEHOLDER = "REDACTED"
-
-
-def expression(value: str) -> str:
-    """Check a regular expression of RE2.
-
-    Raises:
-        ValueError: It is none, or it matches where there is nothing.
-    """
-    try:
-        pattern = Pattern(value)
-    except BadPattern as error:
-        raise ValueError(str(error)) from None
-    if pattern.fullmatch(""):
-        raise ValueError(f"the regular expression {value[:80]!r} matches the empty text, which is everywhere")
-    return value
-
-
-def secret_expression(value: str) -> str:
-    """Check an expression for what is to be taken out of texts; see `expression`.
-
-    Raises:
-        ValueError: It would go on matching what it put there itself.
-    """
-    if any(span != (0, len(_PLACEHOLDER)) for span in Pattern(expression(value)).spans(_PLACEHOLDER)):
-        raise ValueError(
-            f"the regular expression {value[:80]!r} matches a part of the word {_PLACEHOLDER}, which would stand instead"
-        )
-    return value
-
-
-def json_path(value: str) -> str:
-    """Check a JSONPath (RFC 9535).
-
-    Raises:
-        ValueError: It is none.
-    """
-    from harness.jsonpath import BadPath, JSONPath
-
-    try:
-        JSONPath(value)
-    except BadPath as error:
-        raise ValueError(str(error)) from None
-    return value
 
 
 NormalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from harness.expressions import PLACEHOLDER
 from harness.jsontext import JSONTooLarge
 from harness.patterns import Pattern
 from harness.recording import sse
@@ -49,7 +50,6 @@ ALLOWED_QUERY = frozenset(
     {"after", "api-version", "before", "include", "include[]", "limit", "order", "run_id", "stream"}
 )
 
-PLACEHOLDER = "REDACTED"
 #: Shorter values are words, not secrets.
 _SHORTEST_SECRET = 8
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?$")
