@@ -197,7 +197,7 @@ class Functions:
             found = getattr(found, part)
         if not callable(found):
             raise ReferenceProblem(f"'{reference}' is a {type(found).__name__}, not a function")
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # it is callable, as just seen
 
     def _file(self, path: Path, shown: str) -> ModuleType:
         with self._lock:

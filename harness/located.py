@@ -51,7 +51,7 @@ _WORDS: Mapping[str, bool | None] = {
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(_Base):  # type: ignore[misc]  # which of the two it is, mypy cannot know
     """Leaves what a scalar means to us; a tag that a node has stands in the text."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:

@@ -15,7 +15,7 @@ class Pattern:
     __slots__ = ("_compiled", "source")
 
     def __init__(self, source: str) -> None:
-        import re2  # type: ignore[import-untyped, unused-ignore]
+        import re2  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
         options = re2.Options()
         options.log_errors = False

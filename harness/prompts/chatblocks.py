@@ -21,7 +21,7 @@ ROLES = ("system", "developer", "user", "assistant")
 class ChatBlocks(Extension):
     """The tag `chat`. Blocks are collected in the order in which they are rendered, so a loop makes several."""
 
-    tags = {"chat"}  # noqa: RUF012
+    tags = {"chat"}  # noqa: RUF012 (as Jinja declares it)
 
     environment: Sandbox
 

@@ -45,7 +45,7 @@ class SuiteScheduling:
         return getattr(self._active, name)
 
 
-class _WholeSuites(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+class _WholeSuites(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]  # xdist has no types
     """One unit of work per suite, and one per test of any other kind."""
 
     def __init__(self, config: pytest.Config, log: Any, suite_of: Callable[[str], str | None]) -> None:

@@ -112,7 +112,7 @@ def _discard(job: _Job) -> None:
             os.close(job.file)
     with contextlib.suppress(OSError):
         if job.temporary:
-            os.unlink(job.temporary)  # noqa: PTH108
+            os.unlink(job.temporary)  # noqa: PTH108 (as above)
 
 
 def _settle(jobs: list[_Job]) -> None:

@@ -61,7 +61,7 @@ def find_numbers(text: str) -> Iterator[Found]:
         if before == "_" or (before.isascii() and before.isalpha()):
             continue
         if run == "0" and text[end : end + 1] in {"x", "X"}:
-            position = _WORD.match(text, end).end()  # type: ignore[union-attr]
+            position = _WORD.match(text, end).end()  # type: ignore[union-attr]  # it matches anything
             continue
         value = _value(run)
         exponent = _EXPONENT.match(text, end)

@@ -30,7 +30,7 @@ def normal_cdf(z: float) -> float:
 
 def student_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t with `degrees` >= 1 degrees of freedom."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
+    from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
     return float(stdtrit(degrees, probability))
 

@@ -203,7 +203,7 @@ class RunFolder:
             if self._file is None:
                 self.path.mkdir(parents=True, exist_ok=True)
                 # Never on top of another run's rows.
-                self._file = open(self.results, "xb", buffering=0)  # noqa: SIM115
+                self._file = open(self.results, "xb", buffering=0)  # noqa: SIM115 (as in `flush`)
             _append(self._file, b"".join(self._waiting))
         except OSError as error:
             self.unwritten += self._waiting

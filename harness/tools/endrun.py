@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.records import JSON
 
 #: A text that holds this ends the run too, for tools that can only return texts.
-TOKEN = "<|ENDRUN|>"  # noqa: S105
+TOKEN = "<|ENDRUN|>"  # noqa: S105 (no secret)
 
 
 class EndRun(Exception):

@@ -95,13 +95,13 @@ def _owner(world_class: object) -> type:
     if inspect.isclass(world_class):
         return world_class
     try:
-        hinted = inspect.signature(world_class, eval_str=True).return_annotation  # type: ignore[arg-type]
+        hinted = inspect.signature(world_class, eval_str=True).return_annotation  # type: ignore[arg-type]  # it may be anything
     except (TypeError, ValueError, NameError):
         hinted = None
     if inspect.isclass(hinted) and hinted is not inspect.Signature.empty:
         return hinted
     try:
-        return type(world_class())  # type: ignore[operator]
+        return type(world_class())  # type: ignore[operator]  # it may be anything
     except Exception as error:  # noqa: BLE001 (it is somebody's code)
         raise ReferenceProblem(f"`env:` cannot be made: {told(error)}") from None
 

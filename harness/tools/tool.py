@@ -120,7 +120,7 @@ class Tool:
                     break
                 positional.append(given.pop(name))
         ready = partial(target, *positional, **given)
-        if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None)):  # noqa: B004 (not whether, but which)
             return await awaited(ready())
         found = await in_thread(ready)
         return await awaited(found) if inspect.isawaitable(found) else found
