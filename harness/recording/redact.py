@@ -59,7 +59,7 @@ _STRING = re.compile(r'\\.|"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _ROUNDS = 4
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+')
 #: Escapes that an encoder need not have written, or could have written otherwise; a secret may hide behind them.
-_NEEDLESS = re.compile(r"\\u|\\/")
+_NEEDLESS = re.compile(r"\\u00[2-7]|\\u[0-9a-f]{0,3}[A-F]|\\/")
 #: Any escape; a pattern is written for what it stands for.
 _ESCAPE = re.compile(r"\\")
 #: Where the JSON of an event begins.
