@@ -275,6 +275,8 @@ def test_runs_of_the_assistants_api_are_paid_for_when_they_end(here: Path) -> No
     assert done.exit_code == 4, done.output
     assert sorted(row["outcome"] for row in rows) == ["passed"] * 2 + ["skipped"] * 4
     assert {row["cost"] for row in rows if row["outcome"] == "passed"} == {"0.0256"}
+    # Those that were skipped had made no more than a thread, which is free.
+    assert "may have been paid" not in done.output
     assert Decimal(manifest["spend"]["total"]) == Decimal("0.0512")
     assert Decimal(manifest["spend"]["estimated"]) == 0
 
@@ -294,6 +296,7 @@ def test_who_waits_for_money_does_not_keep_out_those_it_waits_for(here: Path) ->
         done = harness("record", "--yes", "--no-html", "--budget", "$0.05", "--run-timeout", "60s")
     assert done.exit_code == 0, done.output
     assert Decimal(_run(here)[0]["spend"]["total"]) == Decimal("0.024")
+    assert "may have been paid" not in done.output
 
 
 def test_plan_and_record_say_what_it_may_cost_before_anything_is_sent(here: Path) -> None:

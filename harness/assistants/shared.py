@@ -35,7 +35,8 @@ class Shared:
     """One run's."""
 
     def __init__(self) -> None:
-        self._made: dict[str, asyncio.Task[_Made]] = {}
+        #: With the tapes onto which it is recorded.
+        self._made: dict[str, tuple[asyncio.Task[_Made], RecordingTape]] = {}
         self._undoing: list[Callable[[], Awaitable[None]]] = []
 
     async def once(
@@ -61,15 +62,17 @@ class Shared:
         if not isinstance(tape, RecordingTape):
             return await make(session)
         start = tape.now()
-        task = self._made.get(key)
-        if task is None:
-            task = self._made[key] = asyncio.create_task(self._make(session, make, undo))
-        # Who asked first may be stopped; the others still need it.
-        made = await asyncio.shield(task)
+        if key not in self._made:
+            own = RecordingTape()
+            self._made[key] = (asyncio.create_task(self._make(session, own, make, undo)), own)
+        task, shared = self._made[key]
+        with tape.behind(shared):
+            # Who asked first may be stopped; the others still need it.
+            made = await asyncio.shield(task)
         # Also what failed: a trial that ended with it replays so.
         tape.adopt(made.interactions, start=start)
         if made.error is not None:
-            if self._made.get(key) is task:
+            if self._made.get(key) == (task, shared):
                 del self._made[key]
             raise made.error
         value: T = made.value
@@ -77,7 +80,7 @@ class Shared:
 
     async def aclose(self) -> None:
         """Take everything away again, all at once and in no more than a few seconds; what cannot be taken away stays."""
-        for task in self._made.values():
+        for task, _ in self._made.values():
             task.cancel()
         undoing, self._undoing = self._undoing, []
         with suppress(TimeoutError):
@@ -87,10 +90,10 @@ class Shared:
     async def _make(
         self,
         session: Session,
+        tape: RecordingTape,
         make: Callable[[Session], Awaitable[T]],
         undo: Callable[[Session, T], Awaitable[None]] | None,
     ) -> _Made:
-        tape = RecordingTape()
         own = replace(session, tape=tape)
         try:
             with use_tape(tape):

@@ -65,12 +65,10 @@ def bound_of(method: str, path: str, body: bytes) -> Bound | None:
     Raises:
         TrialError: It is not bounded; the message says what is missing.
     """
-    names = [name for name in resource(path).split("/") if name]
-    if method != "POST" or not names or names[0] in FREE or names[-1] in _FREE_ENDS:
+    if not may_cost(method, path):
         return None
+    names = _names(path)
     if names[0] == "threads":
-        if not is_run(method, path):
-            return None
         raise unbounded("a run of the Assistants API names neither its messages nor its model. Use `api: threads`.")
     given = _parsed(body)
     if names[:2] == ["chat", "completions"]:
@@ -86,6 +84,18 @@ def bound_of(method: str, path: str, body: bytes) -> Bound | None:
         output = _whole(given, "max_tokens", _LEGACY_OUTPUT) * choices
         return Bound(model=_model(given), input=len(body) + FRAME, output=output)
     raise unbounded(f"it goes to /{'/'.join(names)}, which has no price by tokens.")
+
+
+def may_cost(method: str, path: str) -> bool:
+    """Whether something is asked for a request to an API as OpenAI's is."""
+    names = _names(path)
+    if method != "POST" or not names or names[0] in FREE or names[-1] in _FREE_ENDS:
+        return False
+    return names[0] != "threads" or is_run(method, path)
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in resource(path).split("/") if name]
 
 
 def is_run(method: str, path: str) -> bool:

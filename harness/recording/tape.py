@@ -48,6 +48,9 @@ class RecordingTape:
         self._streams: dict[object, Callable[[], None]] = {}
         #: Requests that our own limits hold back.
         self._held = 0
+        #: Whether they hold back all that it sends, and whose trials wait for what it sends.
+        self._standing = False
+        self._waiting: list[RecordingTape] = []
         self._unheard = 0
         self._closed = False
         #: Facts that whoever makes the calls needs again on replay; they stand in the recording's `source`.
@@ -96,9 +99,30 @@ class RecordingTape:
             self._held += change
             self._run_clock()
 
+    @contextmanager
+    def behind(self, other: RecordingTape) -> Iterator[None]:
+        """Say that this trial waits for what is sent on another tape while the block runs: it stands still with it."""
+        with other._lock:
+            other._waiting.append(self)
+            if other._standing:
+                self._hold(1)
+        try:
+            yield
+        finally:
+            with other._lock:
+                other._waiting.remove(self)
+                if other._standing:
+                    self._hold(-1)
+
     def _run_clock(self) -> None:
+        standing = self._open == 0 and self._held > 0
+        if standing == self._standing:
+            return
+        self._standing = standing
+        for one in self._waiting:
+            one._hold(1 if standing else -1)
         if isinstance(self.clock, LiveClock):
-            self.clock.run(self._open > 0 or self._held == 0)
+            self.clock.run(not standing)
 
     @property
     def waited(self) -> float:

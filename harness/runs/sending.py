@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, TrialError
+from harness.limits.bounds import may_cost
 from harness.limits.verdicts import maybe_paid
 from harness.plan import Trial
 from harness.recording import RecordingTape
@@ -56,7 +58,8 @@ class Sending:
 
     def settle(self, trial: Trial, tape: RecordingTape, *, kept: bool) -> None:
         """Count what a trial has sent that nobody answered, or whose answer is in no recording."""
-        lost = _lost(tape, kept=kept)
+        # Of somebody's own service nobody knows what is free there.
+        lost = _lost(tape, kept=kept, free=trial.variant.assistant.api != "http")
         if lost:
             self._lost[trial.cassette] = lost
         if self._journal is not None and (kept or not lost):
@@ -70,8 +73,12 @@ class Sending:
         return sum(found.values()), len(found)
 
 
-def _lost(tape: RecordingTape, *, kept: bool) -> int:
-    asked = [one for one in tape.interactions if one.request.method != "GET"]
+def _lost(tape: RecordingTape, *, kept: bool, free: bool) -> int:
+    asked = [
+        one
+        for one in tape.interactions
+        if one.request.method != "GET" and (not free or may_cost(one.request.method, urlsplit(one.request.uri).path))
+    ]
     unanswered = sum(one.error is not None and maybe_paid(one.error) for one in asked)
     answered = 0 if kept else sum(one.error is None and one.status < 400 for one in asked)
     return tape.unheard + unanswered + answered

@@ -62,7 +62,7 @@ cases: [{{id: one, input: Hi}}]
 """
         write(tmp_path, {"suites/s.yaml": suite, "suites/agent.py": _STUBBORN})
         start = time.monotonic()
-        result = harness("record", "--yes")
+        result = harness("record", "--yes", "--no-html")
     assert time.monotonic() - start < 20
     assert result.exit_code == 3
     found = {row["variant"]: row for row in rows(tmp_path)}
@@ -77,12 +77,12 @@ def test_a_run_ends_when_its_time_is_over_and_can_be_gone_on_with(tmp_path: Path
     hang = Reply(delay=30)
     with ChatServer(faults=lambda number, body: hang if slow["on"] and number == 3 else None) as server:
         write(tmp_path, faq(server.url, extra="api: chat", cases=cases(4)))
-        result = harness("record", "--yes", "--variant", "v1", "--run-timeout", "1s", "-j", "1")
+        result = harness("record", "--yes", "--no-html", "--variant", "v1", "--run-timeout", "1s", "-j", "1")
         assert result.exit_code == 3
         assert kinds(rows(tmp_path)) == [("passed", None)] * 2 + [("error", "timeout"), ("skipped", "timeout")]
         assert "the run took longer than 1 s" in result.output
         slow["on"] = False
-        assert harness("record", "--yes", "--variant", "v1").exit_code == 0
+        assert harness("record", "--yes", "--no-html", "--variant", "v1").exit_code == 0
         assert len(server.requests) == 3 + 2
 
 
@@ -90,7 +90,7 @@ def test_an_empty_account_ends_the_run(tmp_path: Path) -> None:
     empty = Reply(429, b'{"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}')
     with ChatServer(faults=lambda number, body: empty if number > 2 else None) as server:
         write(tmp_path, faq(server.url, extra="api: chat", cases=cases(6)))
-        result = harness("record", "--yes", "--variant", "v1", "-j", "1")
+        result = harness("record", "--yes", "--no-html", "--variant", "v1", "-j", "1")
     assert len(server.requests) == 3
     assert result.exit_code == 3
     found = rows(tmp_path)
@@ -105,25 +105,22 @@ def test_a_service_that_refuses_for_ever_is_asked_no_more(tmp_path: Path) -> Non
         pyproject = '[tool.harness.retry]\nbackoff = "10ms"\nlongest = "50ms"\n'
         write(tmp_path, faq(server.url, extra="api: chat", cases=cases(100)) | {"pyproject.toml": pyproject})
         start = time.monotonic()
-        result = harness("record", "--yes", "-j", "50", "--no-html")
+        result = harness("record", "--yes", "--no-html", "-j", "50", "--variant", "v1")
     assert time.monotonic() - start < 30
     assert result.exit_code == 3
-    assert kinds(rows(tmp_path)) == [("error", "rate_limited")] * 200
+    assert kinds(rows(tmp_path)) == [("error", "rate_limited")] * 100
     assert len(server.requests) <= 60
 
 
 def test_requests_a_minute_are_kept_and_waiting_for_them_is_no_latency(tmp_path: Path) -> None:
     with ChatServer() as server:
-        write(tmp_path, faq(server.url, extra="api: chat", cases=cases(4)))
-        start = time.monotonic()
-        assert harness("record", "--yes", "--variant", "v1", "--rpm", "240").exit_code == 0
-        spent = time.monotonic() - start
-        # Four go out at once (a second's worth); the four after them a quarter of a second apart.
-        assert harness("record", "--yes", "--variant", "v2", "--rpm", "240", "--timeout", "400ms").exit_code == 0
-    assert spent < 5
+        write(tmp_path, faq(server.url, extra="api: chat", cases=cases(5)))
+        # Two go out at once (a second's worth); those after them half a second apart, the last after a second and a half.
+        limits = ("--rpm", "120", "--timeout", "1s")
+        assert harness("record", "--yes", "--no-html", "--variant", "v2", *limits).exit_code == 0
     recorded = rows(tmp_path)
-    assert max(row["latency"] for row in recorded) < 0.2
-    assert harness("run", "--variant", "v2", "--rpm", "1").exit_code == 0
+    assert max(row["latency"] for row in recorded) < 1
+    assert harness("run", "--no-html", "--variant", "v2", "--rpm", "1").exit_code == 0
     assert [row["latency"] for row in rows(tmp_path)] == [row["latency"] for row in recorded]
 
 
@@ -131,10 +128,10 @@ def test_a_suite_says_for_itself_when_to_send_again(tmp_path: Path) -> None:
     with ChatServer(faults=lambda number, body: Reply(500, error())) as server:
         extra = "api: chat\nretry: {attempts: 2, backoff: 1ms}"
         write(tmp_path, faq(server.url, extra=extra, cases=cases(1)))
-        harness("record", "--yes", "--variant", "v1")
+        harness("record", "--yes", "--no-html", "--variant", "v1")
         assert len(server.requests) == 2
         # What is said on the command line wins.
-        harness("record", "--yes", "--variant", "v1", "--retries", "0")
+        harness("record", "--yes", "--no-html", "--variant", "v1", "--retries", "0")
         assert len(server.requests) == 3
 
 
@@ -165,7 +162,7 @@ def test_a_suite_may_be_more_patient_than_the_run(tmp_path: Path) -> None:
     with ChatServer(faults=lambda number, body: busy if number == 1 else None) as server:
         pyproject = {"pyproject.toml": '[tool.harness.retry]\nbudget = "100ms"\n'}
         write(tmp_path, faq(server.url, extra="api: chat\nretry: {budget: 5s}", cases=cases(1)) | pyproject)
-        result = harness("record", "--yes", "--variant", "v1")
+        result = harness("record", "--yes", "--no-html", "--variant", "v1")
         assert result.exit_code == 0, result.output
         assert len(server.requests) == 2
 
@@ -174,7 +171,7 @@ def test_a_suite_says_for_itself_when_a_service_is_left_alone(tmp_path: Path) ->
     with ChatServer(faults=lambda number, body: Reply(500, error())) as server:
         extra = "api: chat\nretry: {attempts: 1, breaker: 2}"
         write(tmp_path, faq(server.url, extra=extra, cases=cases(6)))
-        assert harness("record", "--yes", "--variant", "v1", "-j", "1").exit_code == 3
+        assert harness("record", "--yes", "--no-html", "--variant", "v1", "-j", "1").exit_code == 3
         assert len(server.requests) == 2
 
 

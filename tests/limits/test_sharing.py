@@ -155,6 +155,24 @@ def test_time_in_which_another_call_is_under_way_counts() -> None:
         assert tape.latency >= 0.7
 
 
+def test_who_waits_for_what_another_tape_sends_stands_still_with_it(server: ChatServer) -> None:
+    limiter = Limiter(retry=QUICK, rpm=120)
+    shared, waiting = RecordingTape(), RecordingTape()
+
+    async def main() -> None:
+        async with awaiting(server, limiter) as client:
+            await ask(client, 1)
+            await ask(client, 2)
+            with use_tape(shared):
+                made = asyncio.create_task(client.chat.completions.create(model="m", messages=said("3")))  # type: ignore[arg-type]
+            with waiting.behind(shared):
+                await made
+
+    asyncio.run(main())
+    assert shared.waited >= 0.2
+    assert waiting.waited == pytest.approx(shared.waited, abs=0.1)
+
+
 def test_a_request_that_is_given_up_while_it_waits_is_never_sent(server: ChatServer) -> None:
     limiter = Limiter(retry=QUICK, rpm=30)
 
