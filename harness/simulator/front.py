@@ -74,6 +74,10 @@ class Front:
         with suppress(ConnectionError, h11.RemoteProtocolError, asyncio.CancelledError):
             try:
                 await _Connection(self, reader, writer).serve()
+            except asyncio.CancelledError:
+                # The front stops: what was not sent will not be, and the socket would outlive its loop.
+                writer.transport.abort()
+                raise
             finally:
                 writer.close()
 
@@ -189,9 +193,11 @@ class _Connection:
             await asyncio.Event().wait()
         if how == "reset":
             await asyncio.sleep(_BEFORE_RESET)
-            self._writer.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
+            # Whoever has left meanwhile has closed the socket.
+            with suppress(OSError):
+                self._writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
             self._writer.transport.abort()
         return False
 
