@@ -149,7 +149,7 @@ class _Told:
             finish_reason=last.finish_reason,
             model=model,
             refusal=last.refusal,
-            attempts=session.tape.attempts,
+            attempts=session.tape.attempts + session.tape.unfinished,
             response_ids=tuple(self._response_ids),
             state=session.toolbox.state(),
             extra=self._extra,

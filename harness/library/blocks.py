@@ -260,6 +260,7 @@ class Block:
                 _current.reset(self._token)
         tape = self.tape
         if isinstance(tape, ReplayTape):
+            tape.close()
             return None
         tape.close()
         if self._mode == "verify":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from harness.clock import Clock, LiveClock
@@ -53,6 +53,7 @@ async def within(
     clock: Clock | None = None,
     run: RunDeadline | None = None,
     grace: float = 1.0,
+    over: Callable[[], object] = bool,
 ) -> T:
     """Return what `work` returns, or end it when its time is over.
 
@@ -65,6 +66,7 @@ async def within(
         clock: By which it may take so long; one that stands still gives it more time. Default: the monotonic clock.
         run: When everything must be over, whatever the clock says.
         grace: Seconds that the work has to stop after it was told to.
+        over: Called when its time is over, before it is told to stop.
 
     Raises:
         Overran: It took too long.
@@ -81,6 +83,7 @@ async def within(
     except asyncio.CancelledError:
         await _stopped(task, grace)
         raise
+    over()
     raise Overran(abandoned=not await _stopped(task, grace))
 
 

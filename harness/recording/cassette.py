@@ -19,6 +19,8 @@ from harness.records import JSON
 FORMAT = 1
 
 
+#: What stands instead of an error where the caller gave up waiting; behind it, why the trial ended, if that is why.
+ABANDONED = "abandoned"
 #: Statuses after which the same request is worth sending again (the SDK's own list).
 TRANSIENT = frozenset({408, 409, 429})
 #: Statuses about who asks, not about what was asked: never part of a recording.
@@ -53,7 +55,7 @@ class Interaction:
     end: float
     #: When each server-sent event was complete.
     events: tuple[float, ...] = ()
-    #: Why there is no response: `timeout` or `connection`, with the transport's words.
+    #: Why there is no response: `timeout` or `connection`, with the transport's words, or `abandoned`.
     error: str | None = None
     #: The stream was closed before its end.
     truncated: bool = False
@@ -64,6 +66,11 @@ class Interaction:
     def resource(self) -> str:
         """What was asked for: the path from the name of an API's resource on, as in `chat/completions`."""
         return resource(urlsplit(self.request.uri).path)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the caller gave up waiting, so that nobody knows what the service made of it."""
+        return self.error is not None and self.error.partition(": ")[0] == ABANDONED
 
     @property
     def final(self) -> bool:

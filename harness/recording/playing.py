@@ -1,18 +1,23 @@
 """One trial's recording while it is being played.
 
 The n-th call with the same key gets the n-th recorded slot of that key, and its last attempt is the answer: failed
-attempts are time that has passed, not failures to live through again.
+attempts are time that has passed, not failures to live through again. Who gave up waiting when it was recorded waits
+again, until the code under test gives up or its trial is over: what that code does then is its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 
 from harness.clock import VirtualClock
-from harness.errors import CassetteMiss
+from harness.errors import CassetteMiss, HarnessError, ServiceError
 from harness.recording.cassette import Cassette, Interaction, Request
 from harness.recording.explain import explain_miss
 from harness.recording.marks import Step
@@ -25,7 +30,6 @@ class ReplayTape:
     """Plays a cassette to one trial, on a clock that never waits."""
 
     replays = True
-    abandoned = 0
 
     def __init__(
         self,
@@ -56,6 +60,9 @@ class ReplayTape:
         self._heard: set[int] = set()
         #: The first miss, so that it counts also where the code under test swallowed the exception.
         self.missed: CassetteMiss | None = None
+        #: Those that wait for what never came.
+        self._waiting: set[Future[None]] = set()
+        self._closed = False
         #: How messages name the file.
         self.shown = shown
         self._hint = hint
@@ -79,6 +86,16 @@ class ReplayTape:
     def attempts(self) -> int:
         """HTTP requests that the played calls had needed."""
         return len(self._played)
+
+    @property
+    def unfinished(self) -> int:
+        """HTTP requests that somebody waits for, and that were given up when they were recorded."""
+        return len(self._waiting)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call was given up when it was recorded, so that whoever makes it again must give it up again."""
+        return any(group[-1].abandoned for group in self._slots.values())
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
@@ -123,10 +140,60 @@ class ReplayTape:
                 raise self._miss(self._explain(request))
             self.normalised += match.normalised
             attempts = self._slots[match.slot]
-            self._played.extend(attempts)
+            last = attempts[-1]
+            # What is waited for is on the tape when it has been given up, as it was when it was recorded.
+            self._played.extend(attempts[:-1] if last.abandoned else attempts)
             self._heard.add(match.slot)
-        last = attempts[-1]
         return last, Step(start=attempts[0].start, end=last.end, events=list(last.events), attempts=last.attempt)
+
+    async def wait(self, one: Interaction) -> None:
+        """Wait for an answer that did not come when it was recorded, until the caller gives up again or the trial is over.
+
+        Raises:
+            ServiceError: It was the end of the trial that the caller did not wait longer for.
+        """
+        with self._vainly(one) as never:
+            await asyncio.wrap_future(never)
+
+    def wait_sync(self, one: Interaction) -> None:
+        """The same for a thread, which ends only with the trial.
+
+        Raises:
+            ServiceError: It was the end of the trial that the caller did not wait longer for.
+            HarnessError: The trial is over.
+        """
+        with self._vainly(one) as never:
+            try:
+                never.result()
+            except FutureCancelledError:
+                raise HarnessError("the trial that this request belongs to is over") from None
+
+    @contextmanager
+    def _vainly(self, one: Interaction) -> Iterator[Future[None]]:
+        _, _, why = (one.error or "").partition(": ")
+        never: Future[None] = Future()
+        with self._lock:
+            if self._closed:
+                never.cancel()
+            self._waiting.add(never)
+        try:
+            if why:
+                kind, _, message = why.partition(": ")
+                raise ServiceError(kind, message)
+            yield never
+        finally:
+            self.clock.advance_to(one.end)
+            with self._lock:
+                self._waiting.discard(never)
+                self._played.append(one)
+
+    def close(self) -> None:
+        """Let nobody wait any longer: the trial is over."""
+        with self._lock:
+            self._closed = True
+            left = [*self._waiting]
+        for never in left:
+            never.cancel()
 
     def _unrecorded(self, request: Request) -> str:
         elsewhere = self._elsewhere(request)

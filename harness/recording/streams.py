@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,12 @@ class _Tee:
             self._done()  # what breaks after the last event has broken nothing
         except ServiceError:
             self._take.abandon()
+            raise
+        except asyncio.CancelledError:
+            if self._complete:
+                self._done()
+            else:
+                self._take.left(b"".join(self._kept))
             raise
         else:
             self._done(at_eof=True)
@@ -116,15 +123,26 @@ class Playback(httpx2.AsyncByteStream, httpx2.SyncByteStream):
         self._tape = tape
         self._one = one
 
-    def __iter__(self) -> Iterator[bytes]:
+    def _blocks(self) -> Iterator[bytes]:
         moments = iter(self._one.events)
         for block in sse.blocks(self._one.body):
             self._tape.clock.advance_to(next(moments, self._one.end))
             yield block
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._blocks()
+        if self._one.abandoned:
+            self._tape.wait_sync(self._one)
+        self._end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self._blocks():
+            yield block
+        if self._one.abandoned:
+            await self._tape.wait(self._one)
+        self._end()
+
+    def _end(self) -> None:
         self._tape.clock.advance_to(self._one.end)
         if self._one.error is not None:
             raise from_words(self._one.error)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for block in self:
-            yield block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx2
 
 from harness.recording.broken import in_words
-from harness.recording.cassette import Interaction, Request
+from harness.recording.cassette import ABANDONED, Interaction, Request
 from harness.recording.current import current_conversation
 from harness.recording.marks import CALL, SETTLE, STEP
 from harness.recording.redact import Redactor
@@ -37,8 +38,12 @@ class Take:
         self._conversation = current_conversation()
         self._first_byte = self._start
         self._live: httpx2.Response | None = None
+        #: It is on the tape, or never will be.
         self._closed = False
+        self._settled = False
+        self._lock = threading.Lock()
         self.streams = False
+        tape.calling(self, self._outlived)
 
     def opened(self, response: httpx2.Response) -> None:
         self._first_byte = self._tape.now()
@@ -49,21 +54,42 @@ class Take:
         self.step.events.append(self._tape.now())
 
     def finish(self, content: bytes, *, truncated: bool = False, error: Exception | None = None) -> None:
+        self._answered(content, truncated=truncated, error=None if error is None else self._words(error))
+
+    def failed(self, error: Exception) -> None:
+        self._unanswered(self._words(error))
+
+    def left(self, content: bytes = b"") -> None:
+        """End an attempt that its caller stopped waiting for.
+
+        Args:
+            content: What had come of a stream.
+        """
+        why = self._tape.over
+        words = ABANDONED if why is None else f"{ABANDONED}: {why}"
+        if self.streams:
+            self._answered(content, truncated=True, error=words)
+        else:
+            self._unanswered(words)
+
+    def _outlived(self) -> None:
+        """Put it on the tape as what nobody waited for: the trial is over. What it costs may still become known."""
+        if not self.streams:
+            self._unanswered(ABANDONED, pays=False)
+
+    def _answered(self, content: bytes, *, truncated: bool, error: str | None) -> None:
         assert self._live is not None
-        if self._closed:
-            return
         self._close(
             status=self._live.status_code,
             reason=self._live.reason_phrase,
             headers=self._redactor.headers(self._live.headers.multi_items()),
             content=content,
-            error=None if error is None else self._words(error),
+            error=error,
             truncated=truncated,
         )
 
-    def failed(self, error: Exception) -> None:
-        if not self._closed:
-            self._close(status=NO_RESPONSE, reason="No response", headers={}, content=b"", error=self._words(error))
+    def _unanswered(self, error: str, *, pays: bool = True) -> None:
+        self._close(status=NO_RESPONSE, reason="No response", headers={}, content=b"", error=error, pays=pays)
 
     def _words(self, error: Exception) -> str:
         return self._redactor.text(in_words(error))
@@ -73,10 +99,23 @@ class Take:
         self._tape.streaming(self, leave)
 
     def abandon(self) -> None:
-        if not self._closed:
-            self._closed = True
+        if self._ends():
             self._tape.end(None)
-            self._settle(None)
+        self._pay(None)
+
+    def _ends(self) -> bool:
+        """Whether it ends now, and had not before: a thread learns late that its trial is over."""
+        with self._lock:
+            ends, self._closed = not self._closed, True
+        if ends:
+            self._tape.calling(self, None)
+        return ends
+
+    def _pay(self, found: Interaction | None) -> None:
+        with self._lock:
+            pays, self._settled = not self._settled, True
+        if pays:
+            self._settle(found)
 
     def response(self, stream: Any) -> httpx2.Response:
         """What the client gets: the live response with its decoded body and without the headers that describe it."""
@@ -101,7 +140,10 @@ class Take:
         content: bytes,
         error: str | None,
         truncated: bool = False,
+        pays: bool = True,
     ) -> None:
+        if self._settled or (self._closed and not pays):
+            return
         self._tape.streaming(self, None)
         self.step.end = self._tape.now()
         try:
@@ -109,7 +151,6 @@ class Take:
         except BaseException:
             self.abandon()  # it was sent, whatever becomes of what came back
             raise
-        self._closed = True
         found = Interaction(
             request=self._kept,
             status=status,
@@ -126,8 +167,10 @@ class Take:
             truncated=truncated,
             conversation=self._conversation,
         )
-        self._tape.end(found)
-        self._settle(found)
+        if self._ends():
+            self._tape.end(found)
+        if pays:
+            self._pay(None if found.abandoned else found)
 
 
 def _unsettled(interaction: Interaction | None) -> None:

@@ -53,6 +53,10 @@ class RecordingTape:
         self._waiting: list[RecordingTape] = []
         self._unheard = 0
         self._closed = False
+        #: Calls under way, and how to put them on the tape as what nobody waited for.
+        self._calls: dict[object, Callable[[], None]] = {}
+        #: Why whatever is under way is being stopped, as `kind: message`; None: nobody but the code under test stops it.
+        self.over: str | None = None
         #: Facts that whoever makes the calls needs again on replay; they stand in the recording's `source`.
         self.noted: dict[str, JSON] = {}
 
@@ -130,10 +134,14 @@ class RecordingTape:
         return round(self.clock.stood, _DIGITS) if isinstance(self.clock, LiveClock) else 0.0
 
     def close(self) -> None:
-        """Let nothing more be sent: code that outlives its trial must not go on spending."""
+        """Let nothing more be sent: code that outlives its trial must not go on spending. What is under way is abandoned."""
         with self._lock:
             self._closed = True
         self.leave_streams()
+        with self._lock:
+            left = [*self._calls.values()]
+        for leave in left:
+            leave()
 
     def leave_streams(self) -> None:
         """End the recording of streams that were left before their end, and that nobody has closed."""
@@ -141,6 +149,14 @@ class RecordingTape:
             left = [*self._streams.values()]
         for leave in left:
             leave()
+
+    def calling(self, call: object, leave: Callable[[], None] | None) -> None:
+        """Take note of a call under way, and how to end its recording when the trial is over; None: it has ended."""
+        with self._lock:
+            if leave is None:
+                self._calls.pop(call, None)
+            else:
+                self._calls[call] = leave
 
     def streaming(self, stream: object, leave: Callable[[], None] | None) -> None:
         """Take note of a stream that goes on after its call, and how to end its recording; None: it has ended."""
@@ -163,7 +179,8 @@ class RecordingTape:
             if interaction is None:
                 self._abandoned += 1
                 return
-            self._unheard -= interaction.request.method != "GET"
+            if not interaction.abandoned:
+                self._unheard -= interaction.request.method != "GET"
             if poll is not None and self._polls.get(poll) == interaction.body:
                 # Nor are attempts at it that failed: without an answer they would be the call's last word.
                 self._entries = [one for one in self._entries if one.slot != interaction.slot]
@@ -194,12 +211,12 @@ class RecordingTape:
 
     @property
     def attempts(self) -> int:
-        """HTTP requests sent so far of which something is known."""
+        """HTTP requests sent so far that are on the tape."""
         return len(self._entries)
 
     @property
-    def abandoned(self) -> int:
-        """HTTP requests that were sent, and of which nothing will be known: nobody waits for them any more."""
+    def unfinished(self) -> int:
+        """HTTP requests that were sent and are not on the tape: they are under way, or nothing will be known of them."""
         with self._lock:
             return self._abandoned + self._open
 
@@ -210,11 +227,12 @@ class RecordingTape:
 
     @property
     def final(self) -> bool:
-        """Whether the service answered every call for good, and nothing is still under way."""
+        """Whether the service answered every call for good that the trial did not itself give up, and one at least."""
         last: dict[int, Interaction] = {}
         for one in self.interactions:
             last[one.slot] = one
-        return bool(last) and self._open == 0 and all(one.final for one in last.values())
+        ends = last.values()
+        return self._open == 0 and any(one.final for one in ends) and all(one.final or one.abandoned for one in ends)
 
     @property
     def latency(self) -> float | None:

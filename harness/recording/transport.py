@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.recording.broken import from_words
 from harness.recording.cassette import Interaction, Request
 from harness.recording.current import current_conversation, current_tape
-from harness.recording.marks import DEADLINE, QUERY, RECORDED, STEP
+from harness.recording.marks import DEADLINE, QUERY, RECORDED, STEP, Step
 from harness.recording.playing import ReplayTape
 from harness.recording.redact import Redactor
 from harness.recording.streams import AsyncTee, Playback, SyncTee
@@ -53,7 +53,10 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
         await request.aread()
         kept = _kept_request(request, self._redactor)
         if isinstance(tape, ReplayTape):
-            return _replay(tape, kept, request)
+            one, step = tape.play(kept, current_conversation())
+            if one.abandoned and one.status == NO_RESPONSE:
+                await tape.wait(one)
+            return _replay(tape, one, step, request)
         inner = self.open()
         seconds: float | None = request.extensions.get(DEADLINE)
         take = Take(tape, kept, request, self._redactor)
@@ -72,6 +75,9 @@ class AsyncRecordingTransport(httpx2.AsyncBaseTransport):
             raise late from None
         except httpx2.TransportError as error:
             take.failed(error)
+            raise
+        except asyncio.CancelledError:
+            take.left()
             raise
         except BaseException:
             take.abandon()
@@ -105,7 +111,10 @@ class RecordingTransport(httpx2.BaseTransport):
         request.read()
         kept = _kept_request(request, self._redactor)
         if isinstance(tape, ReplayTape):
-            return _replay(tape, kept, request)
+            one, step = tape.play(kept, current_conversation())
+            if one.abandoned and one.status == NO_RESPONSE:
+                tape.wait_sync(one)
+            return _replay(tape, one, step, request)
         inner = self.open()
         seconds: float | None = request.extensions.get(DEADLINE)
         until = None if seconds is None else time.monotonic() + seconds
@@ -164,8 +173,7 @@ def _refuse_event_loop() -> None:
         )
 
 
-def _replay(tape: ReplayTape, kept: Request, request: httpx2.Request) -> httpx2.Response:
-    one, step = tape.play(kept, current_conversation())
+def _replay(tape: ReplayTape, one: Interaction, step: Step, request: httpx2.Request) -> httpx2.Response:
     tape.clock.advance_to(one.first_byte)
     if one.error is not None and one.status == NO_RESPONSE:
         tape.clock.advance_to(one.end)

@@ -58,7 +58,7 @@ class Results:
                 self._failed(trial, held.failure, skipped=held.refused),
                 output="".join(held.partial) or None,
                 cost=held.cost,
-                attempts=tape.attempts + tape.abandoned,
+                attempts=tape.attempts + tape.unfinished,
                 prompt=held.prompt,
                 cassette=held.cassette,
             )

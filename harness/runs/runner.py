@@ -37,6 +37,7 @@ from harness.runs.results import Results
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
+from harness.suites.suite import AssistantSpec
 
 #: Seconds that a trial's code has to stop when its time is over, and those that also tell a service about it.
 GRACE, FAREWELL = 1.0, 6.0
@@ -237,9 +238,12 @@ class Runner:
         trial = held.trial
         spec = trial.variant.assistant
         seconds = spec.timeout or self._workshop.timeout
-        # A replayed model answers at once; only somebody's own function can hang then. (A timer that is never waited for
-        # would also keep its trial in memory until the loop next looks at its timers.)
-        limit = None if tape.replays and spec.api != "python" and not spec.tools else seconds
+        limit = seconds if _may_hang(tape, spec) else None
+
+        def over() -> None:
+            if isinstance(tape, RecordingTape):
+                tape.over = f"timeout: {self._too_long(seconds)}"
+
         try:
             with use_tape(tape), use_clock(tape.clock), use_account(held.account):
                 talk = self._equipped.talk(held, tape, dialogue)
@@ -248,20 +252,17 @@ class Runner:
                 # Live, the trial's own clock counts, which stands still while our own limits hold the trial back.
                 clock = None if tape.replays else tape.clock
                 grace = FAREWELL if spec.api == "threads" else GRACE
-                return await within(talk, seconds=limit, clock=clock, run=self._deadline, grace=grace)
+                return await within(talk, seconds=limit, clock=clock, run=self._deadline, grace=grace, over=over)
         except Overran as error:
-            raise self._overran(error, seconds) from None
+            left = "; its code went on when it was told to stop, and was left behind" if error.abandoned else ""
+            raise TrialError("timeout", self._too_long(seconds) + left) from None
         finally:
-            if isinstance(tape, RecordingTape):
-                tape.close()
+            tape.close()
             if held.account is not None:
                 held.account.close()
 
-    def _overran(self, error: Overran, seconds: float) -> TrialError:
-        text = self._out_of_time() if self._deadline.over else f"the trial took longer than {seconds:g} s"
-        if error.abandoned:
-            text += "; its code went on when it was told to stop, and was left behind"
-        return TrialError("timeout", text)
+    def _too_long(self, seconds: float) -> str:
+        return self._out_of_time() if self._deadline.over else f"the trial took longer than {seconds:g} s"
 
     def _out_of_time(self) -> str:
         return f"the run took longer than {self._deadline.seconds or 0.0:g} s"
@@ -274,3 +275,12 @@ def _refused(account: Account) -> TrialError:
     if not account.spent:
         return error
     return TrialError(error.kind, f"{error.message} The trial had spent ${account.spent:f}, and nothing of it is kept.")
+
+
+def _may_hang(tape: Tape, spec: AssistantSpec) -> bool:
+    """Whether a trial needs a timer.
+
+    A replayed model answers at once; only somebody's own function, or what was given up when it was recorded, can hang
+    then. (A timer that is never waited for would also keep its trial in memory until the loop next looks at its timers.)
+    """
+    return isinstance(tape, RecordingTape) or tape.waits or spec.api == "python" or bool(spec.tools)

@@ -373,20 +373,26 @@ def test_an_attempt_that_took_too_long_keeps_its_place_among_identical_calls() -
 
 def test_threads_that_begin_together_share_one_connection_pool() -> None:
     made: list[Service] = []
-    gate = threading.Barrier(4)
+    asking = itertools.count(1)
+    all_asked = threading.Event()
+
+    class Counted(RecordingTransport):
+        def open(self) -> httpx2.BaseTransport:
+            if next(asking) == 4:
+                all_asked.set()
+            return super().open()
 
     def make() -> Service:
+        # There is none before all want one.
+        all_asked.wait()
         made.append(Service(answering()))
-        # Time for the others to get here as well, if they can.
-        threading.Event().wait(0.05)
         return made[-1]
 
-    transport = RecordingTransport(make, redactor=Redactor())
+    transport = Counted(make, redactor=Redactor())
     client = openai.OpenAI(api_key=KEY, base_url="http://s.test/v1", http_client=httpx2.Client(transport=transport))
     tape = RecordingTape()
 
     def ask() -> None:
-        gate.wait()
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
 
     with use_tape(tape), use_clock(tape.clock):
@@ -584,4 +590,4 @@ def test_an_attempt_whose_answer_cannot_be_kept_is_over_all_the_same() -> None:
         client.get("http://service.test/v1/models", extensions={SETTLE: settled.append})
     assert settled == [None]
     tape.begin(object(), attempt=1)
-    assert tape.abandoned == 2
+    assert tape.unfinished == 2
