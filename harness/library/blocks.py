@@ -39,6 +39,7 @@ from harness.runs.opening import LIVE_CONCURRENCY, limiter
 from harness.runs.pricing import cost_today
 from harness.runs.recordings import UNFINISHED, unused_error
 from harness.runs.verifying import status_changes
+from harness.store.space import Refuge
 from harness.tools import RecordedCall
 from harness.tools.recorded import Recording
 
@@ -286,10 +287,11 @@ class Block:
         )
         cassette = Cassette(interactions=tape.interactions, facts=facts)
         text = sealed(cassette, self._open_clients(live=False).redactor, shown=self._shown)
-        if len(text) > LARGEST:
+        size = len(text.encode("utf-8"))
+        if size > LARGEST:
             raise StorageError(
-                f"{self._shown} would have {len(text):,} characters, more than the {LARGEST:,} that a cassette may "
-                "have: use one for each part of the block"
+                f"{self._shown} would have {size:,} bytes, more than the {LARGEST:,} that a cassette may have: use one "
+                "for each part of the block"
             )
         return text
 
@@ -298,6 +300,12 @@ class Block:
             if text is not None:
                 async with Writer() as writer:
                     await writer.write(self._path, text)
+        except StorageError as error:
+            # It is paid, and nobody else has it.
+            if text is None or self._project is None:
+                raise
+            place = Refuge("block", root=self._project.settings.root).keep(self._path, text.encode("utf-8"))
+            raise StorageError(f"{error}. The recording is in {place}") from error
         finally:
             if self._clients is not None:
                 # Connections of an event loop that is gone cannot be closed any more.

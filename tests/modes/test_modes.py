@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import openai
 import pytest
 
 import harness as library
-from harness.errors import CassetteDamaged, CassetteMiss, TrialError
+from harness.errors import CassetteDamaged, CassetteMiss, StorageError, TrialError
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import harness, write
 from tests.recorded_twice import rows
@@ -259,6 +260,22 @@ def test_a_block_is_verified_against_its_file_and_new_episodes_only_adds_files(p
         with pytest.raises(CassetteMiss, match="record_mode='rewrite'"):
             ask("new_episodes", "other")
     assert texts(project) == before
+
+
+def test_what_a_block_paid_for_is_kept_elsewhere_where_its_file_cannot_be_written(project: Path) -> None:
+    write(project, {"cassettes": "a file in place of the folder"})
+    with ChatServer() as server:
+        with pytest.raises(StorageError, match=r"The recording is in (.+)block\.yaml") as raised:
+            with library.cassette("cassettes/block.yaml", record_mode="rewrite", base_url=server.url) as block:
+                block.sync_client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    kept = Path(str(raised.value).rpartition(" is in ")[2])
+    (project / "cassettes").unlink()
+    (project / "cassettes").mkdir()
+    shutil.move(kept, project / "cassettes/block.yaml")
+    shutil.rmtree(kept.parents[1])
+    with library.cassette("cassettes/block.yaml") as block:
+        again = block.sync_client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    assert again.choices[0].message.content
 
 
 def test_what_cannot_be_recorded_again_is_refused_with_the_reason_and_nothing_is_sent(project: Path) -> None:
