@@ -292,14 +292,18 @@ class SuiteSession:
         # What stops for -x is derived from KeyboardInterrupt too, in pytest as in xdist.
         interrupted = type(error) is KeyboardInterrupt or isinstance(error, pytest.exit.Exception)
         if interrupted and not all(future.done() for future in self._futures.values()):
-            self._say("harness: finishing what is under way; once more stops at once")
+            self._say(
+                "harness: nothing more is sent; finishing what is in flight, 10 s at most; once more stops at once"
+            )
         try:
-            self._engine.stop()
+            self._engine.stop(interrupted=interrupted)
         except KeyboardInterrupt:
             self._engine.stop(cancel=True)
         for future in self._futures.values():
-            if future.done() and future.exception() is None and future.result().outcome is not Outcome.SKIPPED:
-                self._results.setdefault(future.result().id, future.result())
+            result = future.result() if future.done() and future.exception() is None else None
+            # One that says why it was skipped may have been under way, and paid.
+            if result is not None and (result.outcome is not Outcome.SKIPPED or result.error is not None):
+                self._results.setdefault(result.id, result)
         if not isinstance(error, pytest.UsageError):
             self._conclude(interrupted=interrupted)
 

@@ -71,12 +71,20 @@ class Engine:
         )
         return futures
 
-    def stop(self, *, cancel: bool = False) -> None:
-        """Start nothing new, let what is under way finish (or cancel it), and end the thread."""
+    def stop(self, *, interrupted: bool = False, cancel: bool = False) -> None:
+        """Start nothing new, let what is under way finish, and end the thread.
+
+        Args:
+            interrupted: A person wants it to end: nothing more is sent, and what is in flight has some seconds.
+            cancel: Cancel what is under way.
+        """
         for stop in self._stops:
+            if interrupted:
+                stop.interrupt()
             stop.request()
-        for task in self._tasks:
-            if cancel:
+        for stop, task in zip(self._stops, self._tasks, strict=True):
+            # What the run has to clean up is waited for; a future that is cancelled itself would be done before that.
+            if cancel and not stop.abort():
                 task.cancel()
             concurrent.futures.wait([task])
         if self._loop is not None and self._thread is not None:
@@ -98,24 +106,27 @@ class Engine:
     ) -> None:
         from harness.runs.runner import Runner
 
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            async with opened(
-                self.project,
-                trials,
-                ledger=self.ledger,
-                run=self.run,
-                stop=stop,
-                refuge=self._refuge,
-                subscribers=(self._note, *self.subscribers),
-            ) as workshop:
-                self.sendings.append(workshop.sending)
-                await Runner(self.run, workshop).run(
+            with stop.aborts(task):
+                async with opened(
+                    self.project,
                     trials,
-                    concurrency=concurrency(self.project.settings),
+                    ledger=self.ledger,
+                    run=self.run,
                     stop=stop,
-                    on_result=lambda result: futures[result.id].set_result(result),
-                    exit_first=exit_first,
-                )
+                    refuge=self._refuge,
+                    subscribers=(self._note, *self.subscribers),
+                ) as workshop:
+                    self.sendings.append(workshop.sending)
+                    await Runner(self.run, workshop).run(
+                        trials,
+                        concurrency=concurrency(self.project.settings),
+                        stop=stop,
+                        on_result=lambda result: futures[result.id].set_result(result),
+                        exit_first=exit_first,
+                    )
         except BaseException as error:
             for future in futures.values():
                 if not future.done():

@@ -163,6 +163,7 @@ def test_a_project_that_cannot_be_written_replays_and_does_not_record(
         assert len(server.requests) == sent
 
 
+@pytest.mark.slow
 def test_neither_home_nor_a_working_folder_is_needed(project: Path, server: ChatServer, tmp_path: Path) -> None:
     suite(project, server.url, cases=2)
     assert harness(*_RECORD).exit_code == 0
