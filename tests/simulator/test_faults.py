@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +266,37 @@ def test_a_client_may_send_anything(client: httpx2.Client) -> None:
             assert raw.recv(100) == b""
         assert _ask(client, server).status_code == 200
         assert json.loads(server.requests[0].body)["model"] == "m"
+
+
+def _bare(server: Front) -> socket.socket:
+    host, port = server.url.split("/")[2].split(":")
+    return socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_client_that_leaves_before_its_reset_is_no_trouble(
+    client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faulty(_simulator(), [{"fault": {"reset": "before"}}]) as server:
+        counts = server.url.removesuffix("/v1") + "/faults"
+        with _bare(server) as bare:
+            # A second request, so that nobody is left to read what comes then; and no farewell.
+            for _ in range(2):
+                bare.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+                client.get(counts)
+            bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # What comes after it is reset after it.
+        with pytest.raises(httpx2.TransportError):
+            _ask(client, server)
+    assert caplog.messages == []
+
+
+def test_no_connection_outlives_a_server_that_stops_in_the_middle_of_an_answer() -> None:
+    with faulty(_simulator(), [{"fault": {"text": "no ", "size": 50_000_000}}]) as server:
+        bare = _bare(server)
+        bare.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert bare.recv(12) == b"HTTP/1.1 200"
+    read = 0
+    with bare, suppress(ConnectionResetError):
+        while piece := bare.recv(1 << 20):
+            read += len(piece)
+    assert read < 50_000_000
