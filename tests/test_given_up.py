@@ -152,3 +152,39 @@ def test_what_was_given_up_is_given_up_again(project: Path, how: str) -> None:
         (now,) = rows(project)
         assert lasting(now) == lasting(before)
     assert "error: abandoned" in (project / "cassettes/s/agent/one.1.yaml").read_text(encoding="utf-8")
+
+
+def test_what_failed_beside_a_call_that_nobody_awaits_fails_again(project: Path) -> None:
+    target = """
+import asyncio
+
+async def fail(session):
+    await begun(session)
+    raise ValueError(await ask(session, "quick"))
+
+async def answer(input, session):
+    return await asyncio.gather(ask(session, "slow"), fail(session))
+"""
+    with served(Simulator(unanswered())) as server:
+        write(project, {"suites/s.yaml": suite(server.url), "suites/agent.py": target + ASK})
+        assert harness("run", "--record-mode", "all").exit_code == 3
+    (before,) = rows(project)
+    assert before["error"]["kind"] == "target"
+    assert harness("run").exit_code == 3
+    (now,) = rows(project)
+    assert lasting(now) == lasting(before)
+
+
+def test_a_trial_that_ran_out_of_time_ends_at_once_where_everything_is_kept(project: Path) -> None:
+    with served(Simulator(unanswered())) as server:
+        text = f"suite: s\nmodel: m\nbase_url: {server.url}\nvariants: {{v: {{stream: true, timeout: 1s}}}}\n"
+        write(project, {"suites/s.yaml": text + "cases: [{id: one, input: stalls}, {id: two, input: slow}]\n"})
+        assert harness("run", "--record-mode", "all").exit_code == 3
+    before = [lasting(row) for row in rows(project)]
+    assert [row["error"]["kind"] for row in before] == ["timeout", "timeout"]
+    # Where the recording is trusted, nobody's limit has to run out again.
+    (project / "suites/s.yaml").write_text(
+        text.replace("1s", "1h") + "cases: [{id: one, input: stalls}, {id: two, input: slow}]\n"
+    )
+    assert harness("run").exit_code == 3
+    assert [row["error"] for row in rows(project)] == [row["error"] for row in before]

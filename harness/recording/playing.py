@@ -84,13 +84,14 @@ class ReplayTape:
 
     @property
     def attempts(self) -> int:
-        """HTTP requests that the played calls had needed."""
-        return len(self._played)
+        """HTTP requests that the played calls had needed, of which something is known."""
+        return sum(not one.abandoned for one in self._played)
 
     @property
     def unfinished(self) -> int:
-        """HTTP requests that somebody waits for, and that were given up when they were recorded."""
-        return len(self._waiting)
+        """HTTP requests that were given up when they were recorded, and that somebody waits or has waited for again."""
+        with self._lock:
+            return len(self._waiting) + sum(one.abandoned for one in self._played)
 
     @property
     def waits(self) -> bool:
@@ -115,12 +116,18 @@ class ReplayTape:
     @property
     def whole(self) -> bool:
         """Whether every recorded call was played."""
-        return self._heard == self._slots.keys()
+        return not self._unheard
 
     @property
     def unused(self) -> tuple[Request, ...]:
         """What was recorded and never asked for, one request for each call, in recorded order."""
-        return tuple(self._slots[slot][0].request for slot in sorted(self._slots.keys() - self._heard))
+        return tuple(self._slots[slot][0].request for slot in self._unheard)
+
+    @property
+    def _unheard(self) -> list[int]:
+        """Calls that nobody has made so far and that had an answer: without one, nothing came of them."""
+        left = self._slots.keys() - self._heard
+        return sorted(slot for slot in left if not self._slots[slot][-1].abandoned)
 
     def play(self, request: Request, conversation: str | None = None) -> tuple[Interaction, Step]:
         """Return the recorded answer to `request`.

@@ -211,14 +211,14 @@ class RecordingTape:
 
     @property
     def attempts(self) -> int:
-        """HTTP requests sent so far that are on the tape."""
-        return len(self._entries)
+        """HTTP requests sent so far of which something is known."""
+        return sum(not one.abandoned for one in self._entries)
 
     @property
     def unfinished(self) -> int:
-        """HTTP requests that were sent and are not on the tape: they are under way, or nothing will be known of them."""
+        """HTTP requests that were sent and are under way, or of which nothing will be known: nobody waits any more."""
         with self._lock:
-            return self._abandoned + self._open
+            return self._abandoned + self._open + sum(one.abandoned for one in self._entries)
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
