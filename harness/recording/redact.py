@@ -117,6 +117,11 @@ class Redactor:
         named = [value for name, value in environ.items() if _SECRET_NAME.search(name.upper())]
         return cls([*named, *also], patterns=patterns, fields=fields)
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether there are patterns of the project's own, which may look at where a text begins and ends."""
+        return bool(self._patterns)
+
     def text(self, text: str) -> str:
         """Return `text` with secrets replaced by a fixed word."""
         for _ in range(_ROUNDS):
