@@ -149,7 +149,11 @@ def test_errors_come_before_failures_and_interrupts_before_errors() -> None:
     assert sum_up(of, mixed).exit_code == ExitCode.ERRORS
     stopped = sum_up(of, results(of, v1="pppp", v2="pfes"), interrupted=True)
     assert stopped.exit_code == ExitCode.INTERRUPTED
-    assert stopped.reasons == ("interrupted: 1 trial not started", "faq: 1 trial ended in error", "faq: 1 trial failed")
+    assert stopped.reasons == (
+        "interrupted: 1 trial not finished",
+        "faq: 1 trial ended in error",
+        "faq: 1 trial failed",
+    )
 
 
 def test_nothing_run_is_5() -> None:

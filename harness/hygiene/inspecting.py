@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from harness.recording import Cassette, Interaction, Redactor, emit, sse
 from harness.recording.read import LARGE, parse_cassette
 from harness.recording.seal import without_secrets
 from harness.records import JSON
-from harness.runs.ageing import changes
+from harness.runs.ageing import age, changes
 from harness.runs.pricing import cost_of
 
 Level = Literal["error", "warning"]
@@ -52,12 +53,15 @@ class Subject:
 class Inspector:
     """Looks at files one by one."""
 
-    def __init__(self, *, redactor: Redactor, prices: PriceTable) -> None:
+    def __init__(self, *, redactor: Redactor, prices: PriceTable, max_age: float | None = None) -> None:
         """
         Args:
             redactor: Knows today's secrets.
             prices: Today's prices; a cost is computed again only where it came from these.
+            max_age: Seconds after which a recording is old; None: none ever is.
         """
+        self._max_age = max_age
+        self._now = datetime.now(UTC)
         self._redactor = redactor
         self._prices = prices
 
@@ -93,7 +97,9 @@ class Inspector:
         yield from _layout(text, cassette)
         yield from _order(cassette.interactions)
         yield from _events(cassette.interactions)
-        yield from _age(cassette, subject)
+        yield from _stale(cassette, subject)
+        for text in age(cassette.facts, now=self._now, prices=None, max_age=self._max_age):
+            yield "warning", "age", text
         if subject.priced:
             yield from self._cost(cassette, subject.model)
 
@@ -110,7 +116,7 @@ class Inspector:
             yield "warning", "cost", f"it says {was}, and its tokens come to {now} by the same prices"
 
 
-def _age(cassette: Cassette, subject: Subject) -> Iterator[tuple[Level, str, str]]:
+def _stale(cassette: Cassette, subject: Subject) -> Iterator[tuple[Level, str, str]]:
     facts = cassette.facts
     if subject.case_hash is not None and facts.case_hash not in (None, subject.case_hash):
         yield "warning", "stale", "its case, or the prompt, says something else now; `harness record --only-stale`"

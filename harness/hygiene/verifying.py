@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.records import JSON
 from harness.runs.ageing import case_hash, definition_hash
 from harness.runs.opening import assistants_of, named_secrets, redactor_of
 from harness.settings import Settings
+from harness.summary import phrases
 
 #: Files that are looked at in one process before starting others is worth their while.
 _ALONE = 600
@@ -73,6 +75,7 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
     subjects = [look.of(path) for path in files]
     for findings in _inspected(subjects, project.settings, named_secrets(specs)):
         remarks += findings
+    remarks = _gathered(remarks)
     if known is not None:
         remarks += _orphans(project, files, known)
     if not paths:
@@ -80,6 +83,16 @@ def verify(project: Project, paths: Sequence[Path] = ()) -> Verified:
             message = "a process died while it wrote this; `harness cassettes prune --write`"
             remarks.append(Finding(path=project.shown(path), level="warning", kind="leftover", message=message))
     return Verified(files=len(files), findings=tuple(sorted(remarks, key=lambda one: (one.level, one.path))))
+
+
+def _gathered(found: Sequence[Finding]) -> list[Finding]:
+    """Say of a folder once how many of its recordings are old: they are as a rule made, and grow old, together."""
+    kept = [one for one in found if one.kind != "age"]
+    old = Counter((one.path.rpartition("/")[0] or ".", one.message) for one in found if one.kind == "age")
+    return kept + [
+        Finding(path=folder, level="warning", kind="age", message=f"{phrases.count(number, 'recording')}: {message}")
+        for (folder, message), number in old.items()
+    ]
 
 
 class _Subjects:
@@ -160,5 +173,5 @@ def _inspected(subjects: Sequence[Subject], settings: Settings, named: Sequence[
 def _inspect(subjects: Sequence[Subject], settings: Settings, named: Sequence[str]) -> list[Finding]:
     redactor = redactor_of(settings)
     redactor.learn(named)
-    inspector = Inspector(redactor=redactor, prices=PriceTable(settings.prices))
+    inspector = Inspector(redactor=redactor, prices=PriceTable(settings.prices), max_age=settings.cassette_max_age)
     return [finding for subject in subjects for finding in inspector.inspect(subject)]

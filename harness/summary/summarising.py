@@ -193,7 +193,7 @@ def _reasons(
         reasons.setdefault(ExitCode.STORAGE, []).append(unstored)
     if interrupted:
         left = sum(result.outcome is Outcome.SKIPPED for result in results)
-        told = f"interrupted: {phrases.count(left, 'trial')} not started" if left else "interrupted"
+        told = f"interrupted: {phrases.count(left, 'trial')} not finished" if left else "interrupted"
         reasons.setdefault(ExitCode.INTERRUPTED, []).append(told)
     else:
         _add_not_started(reasons, results)

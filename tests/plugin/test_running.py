@@ -279,4 +279,4 @@ def test_a_run_without_suites_imports_nothing(pytester: pytest.Pytester, monkeyp
     )
     result = pytester.runpytest_subprocess("-s", "-p", "no:xdist", "-p", "no:xdist.looponfail")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["heavy: []", "own: ['harness', 'harness.pytest_plugin']"])
+    result.stdout.fnmatch_lines(["heavy: []", "own: ['harness', 'harness.modes', 'harness.pytest_plugin']"])
