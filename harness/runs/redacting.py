@@ -43,7 +43,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(key)
             yield from _texts(one)
     elif is_dataclass(value) and not isinstance(value, Attachment | Usage):
-        for name in _names(type(value)):
+        kind: Any = type(value)
+        for name in _names(kind):
             yield from _texts(getattr(value, name))
 
 
