@@ -64,6 +64,7 @@ def show_recording(file: Path, slot: int | None, as_json: bool) -> None:
     from harness.errors import CassetteDamaged
     from harness.hygiene.showing import described, told
     from harness.recording.read import parse_cassette
+    from harness.reports import clean
 
     raw = _content(file)
     try:
@@ -72,7 +73,8 @@ def show_recording(file: Path, slot: int | None, as_json: bool) -> None:
         if as_json:
             raise
         show(f"# {error.message.removeprefix(f'{file} ')}")
-        show(raw.decode("utf-8", errors="replace").rstrip("\n"))
+        # A stranger's file may hold what commands a terminal.
+        show(clean.block(raw.decode("utf-8", errors="replace")).rstrip("\n"))
         return
     if slot is not None and all(one.slot != slot for one in cassette.interactions):
         there = ", ".join(str(number) for number in sorted({one.slot for one in cassette.interactions}))

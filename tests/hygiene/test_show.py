@@ -87,6 +87,9 @@ def test_what_was_recorded_cannot_command_a_terminal(shop: Path) -> None:
     change(ORDER, "It is open.", r"It \u001b[2Jis open.")
     text = harness("cassettes", "show", str(ORDER)).stdout
     assert "It is open." in text and "\x1b" not in text
+    ORDER.write_text("no recording, \x1b]0;but a title\x07\x1b[2J and more\n")
+    text = harness("cassettes", "show", str(ORDER)).stdout
+    assert "and more" in text and "\x1b" not in text
 
 
 def test_git_diff_shows_words_once_the_textconv_is_on(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
