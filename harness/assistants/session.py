@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.assistants.addresses import check_headers, host_of, is_loopback, refuse_plain
@@ -31,6 +32,8 @@ from harness.tools import Toolbox
 C = TypeVar("C", "AsyncOpenAI", "OpenAI")
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import AsyncOpenAI, OpenAI
 
@@ -144,7 +147,7 @@ class Clients:
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
             recording = AsyncRecordingTransport(
-                lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
+                lambda: httpx2.AsyncHTTPTransport(limits=limits, verify=self._tls()), redactor=self._redactor
             )
             if live:
                 self._transports[endpoint] = recording
@@ -170,7 +173,7 @@ class Clients:
 
             limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
             recording = AsyncRecordingTransport(
-                lambda: httpx2.AsyncHTTPTransport(limits=limits), redactor=self._redactor
+                lambda: httpx2.AsyncHTTPTransport(limits=limits, verify=self._tls()), redactor=self._redactor
             )
             if self._live:
                 recording.open()
@@ -210,7 +213,9 @@ class Clients:
         from openai import OpenAI
 
         limits = httpx2.Limits(max_connections=self._concurrency + 8, max_keepalive_connections=self._concurrency)
-        recording = RecordingTransport(lambda: httpx2.HTTPTransport(limits=limits), redactor=self._redactor)
+        recording = RecordingTransport(
+            lambda: httpx2.HTTPTransport(limits=limits, verify=self._tls()), redactor=self._redactor
+        )
         transport = SendingTransport(recording, limiter=self.limiter, account=endpoint.api_key_env or "")
         return OpenAI(
             **self._settings(endpoint, live=live),
@@ -218,6 +223,9 @@ class Clients:
             http_client=httpx2.Client(transport=transport, follow_redirects=False),
             websocket_base_url=no_websockets(),
         )
+
+    def _tls(self) -> ssl.SSLContext:
+        return _trusted_context(self._environ.get("SSL_CERT_FILE"), self._environ.get("SSL_CERT_DIR"))
 
     def _settings(self, endpoint: Endpoint, *, live: bool) -> dict[str, Any]:
         import httpx2
@@ -251,6 +259,14 @@ class Clients:
             await self._raw.aclose()
         for sync_client in self._sync.values():
             sync_client.close()
+
+
+@cache
+def _trusted_context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Return what connections trust; reading all certificates takes 25 ms, so that it is done once."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def _without_ambient(client: C, endpoint: Endpoint) -> C:
