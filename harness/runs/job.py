@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, StorageError
+from harness.errors import StorageError
 from harness.events import Event, Noted, Subscriber
 from harness.plan import Plan, whole_variants
 from harness.project.project import Project
@@ -135,7 +135,8 @@ class Job:
             if not results:
                 raise
             return self.conclude(results, trouble=error)
-        except HarnessError:
+        except Exception:
+            # Also after a fault of ours: what was finished is on disk then.
             if results:
                 self.conclude(results, interrupted=True)
             raise
