@@ -21,6 +21,9 @@ from harness.settings import Retry
 
 #: Share of answers from which on refusals are taken for chance.
 _MOST = 0.5
+#: Seconds after which an attempt that is still under way was not refused: an answer may take minutes, a refusal does not,
+#: and whoever waits behind one that hangs would wait as long.
+_REFUSED_BY = 5.0
 #: Kinds of failures after which a service is thought to be down, if they go on.
 _DOWN = frozenset({"rate_limited", "server", "connection", "timeout"})
 
@@ -81,6 +84,8 @@ class Gate:
         self._again: deque[Ticket] = deque()
         self._fresh: deque[Ticket] = deque()
         self._sending = 0
+        #: When somebody was let through last.
+        self._last_sent = 0.0
         #: Requests at the same time; None: as many as come.
         self._width: float | None = None
         #: As many as there were when the service said that it was too much, the first time and the last.
@@ -121,10 +126,10 @@ class Gate:
                 raise ServiceError(self._shut.kind, self._shut.message)
             if self._free:
                 return self._through(ticket, now)
-            if ticket is not self._first() or (self._width is not None and self._sending >= int(self._width)):
+            if ticket is not self._first():
                 ticket.waits()
                 return None
-            wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now))
+            wait = max(self._paused_until - now, self.rates.wait(ticket.tokens, now), 0.0) or self._crowded(now)
             if wait > 0:
                 ticket.waits()
                 return wait
@@ -188,8 +193,20 @@ class Gate:
         with self._lock:
             self.rates.settle(ticket.tokens, used)
 
+    def _crowded(self, now: float) -> float:
+        """Seconds to wait because as many as may be are under way; those that are long under way were not refused."""
+        if self._width is None or self._sending < int(self._width):
+            return 0.0
+        wait = self._last_sent + _REFUSED_BY - now
+        if wait <= 0:
+            self._width *= 2
+            if self._width >= self._most:
+                self._width = None
+            return 0.0
+        return wait
+
     def _through(self, ticket: Ticket, now: float) -> float:
-        ticket.sent = now
+        ticket.sent = self._last_sent = now
         self._sending += 1
         self._remove(ticket)
         return 0.0

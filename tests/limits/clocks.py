@@ -31,8 +31,9 @@ class HandClock:
         while not work.done():
             for _ in range(50):
                 await asyncio.sleep(0)
+            while self._sleepers and self._sleepers[0][2].done():
+                heapq.heappop(self._sleepers)  # somebody woke up before
             if self._sleepers and not work.done():
                 moment, _, future = heapq.heappop(self._sleepers)
                 self.time = max(self.time, moment)
-                if not future.done():
-                    future.set_result(None)
+                future.set_result(None)

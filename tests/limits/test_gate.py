@@ -27,8 +27,17 @@ class Callers:
         self.gate = Gate(name="http://service", retry=RETRY, rates=rates or Rates(), clock=self.clock)
         self.answer = answer
         self.takes = takes
+        #: Requests, by their number, that take another time.
+        self.slow: dict[int, float] = {}
         self.sent: list[float] = []
         self.ends: list[str] = []
+
+    async def turn(self, ticket: Ticket, wait: float | None) -> None:
+        turn = asyncio.wrap_future(ticket.turn)
+        sleep = asyncio.ensure_future(self.clock.sleep(100_000 if wait is None else wait))
+        await asyncio.wait({turn, sleep}, return_when=asyncio.FIRST_COMPLETED)
+        turn.cancel()
+        sleep.cancel()
 
     async def call(self) -> None:
         for attempt in range(RETRY.attempts):
@@ -36,16 +45,14 @@ class Callers:
             self.gate.join(ticket)
             try:
                 while (wait := self.gate.ask(ticket)) != 0:
-                    if wait is None:
-                        await asyncio.wrap_future(ticket.turn)
-                    else:
-                        await self.clock.sleep(wait)
+                    await self.turn(ticket, wait)
             except ServiceError as error:
                 self.ends.append(f"{error.kind}: {error.message}")
                 return
             self.sent.append(self.clock.now())
-            verdict = self.answer(len(self.sent), self.clock.now())
-            await self.clock.sleep(self.takes)
+            number = len(self.sent)
+            verdict = self.answer(number, self.clock.now())
+            await self.clock.sleep(self.slow.get(number, self.takes))
             last = attempt + 1 == RETRY.attempts or not verdict.again
             self.gate.done(ticket, verdict, pause=0.0 if last else RETRY.pause(attempt + 1))
             if verdict.kind is None or last:
@@ -123,6 +130,17 @@ def test_what_was_under_way_before_a_pause_does_not_end_it() -> None:
     callers.run(20, concurrency=5)
     assert callers.ends.count("ok") == 20
     assert [moment for moment in callers.sent if 0.1 < moment < 1.0] == []
+
+
+def test_nobody_waits_for_an_answer_that_takes_long() -> None:
+    callers = Callers(lambda number, now: TOO_MUCH if number <= 10 else ANSWERED)
+    callers.slow[11] = 600
+    callers.run(40, concurrency=10)
+    assert callers.ends == ["ok"] * 40
+    # A refusal comes at once: after five seconds the one that tries was not refused, and two go.
+    tries, following = callers.sent[10], callers.sent[11]
+    assert following - tries == pytest.approx(5)
+    assert callers.sent[-1] < 20
 
 
 @pytest.mark.parametrize("kind", ["server", "connection", "timeout"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from xml.etree import ElementTree
 
 import pytest
@@ -116,13 +117,17 @@ def test_reports_go_where_they_are_told(pytester: pytest.Pytester, write: Write)
     assert len(list((pytester.path / "out" / "here").glob("*/results.jsonl"))) == 1
 
 
-def test_reports_that_cannot_be_written_are_said_aloud(pytester: pytest.Pytester, write: Write) -> None:
+def test_reports_that_cannot_be_written_are_elsewhere_and_the_verdict_stays(
+    pytester: pytest.Pytester, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(pytester.mkdir("elsewhere")))
     write(gates="accuracy: 0.1")
     (pytester.path / "reports").write_text("a file, not a folder")
     result = pytester.runpytest("suites")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["FAILED harness::report - cannot write *"])
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines([f"reports/ cannot be written: the reports of this run are in {tempfile.tempdir}/*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+    assert list((pytester.path / "elsewhere").rglob("report.html"))
 
 
 def test_junit_of_a_failed_gate_and_trial(pytester: pytest.Pytester, write: Write) -> None:
