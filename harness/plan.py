@@ -39,17 +39,14 @@ class Trial:
     repeat: int
     #: The folder of recordings.
     cassettes: Path
+    #: Where its recording lies, or will lie. It is asked for again and again, and takes its time to put together.
+    cassette: Path = field(init=False, compare=False, repr=False)
 
-    @property
-    def cassette(self) -> Path:
-        """Where its recording lies, or will lie."""
-        return cassette_path(
-            self.cassettes,
-            suite=self.suite.name,
-            variant=self.variant.name,
-            case=self.case.id,
-            repeat=self.repeat,
+    def __post_init__(self) -> None:
+        path = cassette_path(
+            self.cassettes, suite=self.suite.name, variant=self.variant.name, case=self.case.id, repeat=self.repeat
         )
+        object.__setattr__(self, "cassette", path)
 
     @property
     def answered(self) -> bool:

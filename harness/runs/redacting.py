@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 #: What a result is found by; where those show a secret, only what is printed and written can hide it.
 _IDENTITY = frozenset({"run", "suite", "case", "variant", "outcome"})
+
+#: What holds no text of anybody's.
+_PLAIN = (Enum, Attachment, Usage)
 
 
 def redacted(result: Result, redactor: Redactor) -> Result:
@@ -31,21 +34,23 @@ def _clean(result: Result, redactor: Redactor) -> bool:
     return redactor.text(whole) == whole
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text that `_value` would look at."""
-    if isinstance(value, str) and not isinstance(value, Enum):
-        yield value
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from _texts(one)
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts(key)
-            yield from _texts(one)
-    elif is_dataclass(value) and not isinstance(value, Attachment | Usage):
-        kind: Any = type(value)
-        for name in _names(kind):
-            yield from _texts(getattr(value, name))
+def _texts(result: Result) -> list[str]:
+    """Return every text that `_value` would look at. In the path of every trial, and so without recursion."""
+    found: list[str] = []
+    waiting: list[Any] = [result]
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is str:
+            found.append(value)
+        elif kind is tuple or kind is list:
+            waiting.extend(value)
+        elif isinstance(value, Mapping):
+            waiting.extend(value)
+            waiting.extend(value.values())
+        elif is_dataclass(kind) and not isinstance(value, _PLAIN):
+            waiting.extend([getattr(value, name) for name in _names(kind)])
+    return found
 
 
 def _record(value: T, redactor: Redactor) -> T:
@@ -67,7 +72,7 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def _value(value: Any, redactor: Redactor) -> Any:
     """Return what stands for a value; the value itself where nothing in it changes."""
-    if isinstance(value, Enum | Attachment | Usage):
+    if isinstance(value, _PLAIN):
         return value
     if isinstance(value, str):
         clean = redactor.text(value)
