@@ -24,6 +24,8 @@ _MOST = 0.5
 #: Seconds after which an attempt that is still under way was not refused: an answer may take minutes, a refusal does not,
 #: and whoever waits behind one that hangs would wait as long.
 _REFUSED_BY = 5.0
+#: Seconds after which an attempt that was given up says something of the service: most often its trial's time was over.
+_SILENT = 30.0
 #: Kinds of failures after which a service is thought to be down, if they go on.
 _DOWN = frozenset({"rate_limited", "server", "connection", "timeout"})
 
@@ -163,7 +165,9 @@ class Gate:
             self._sending -= 1
             now = self.clock.now()
             if verdict is None:
-                pass
+                if now - ticket.sent >= _SILENT:
+                    silent = Verdict(kind="timeout", said=f"no answer in {now - ticket.sent:.0f} s")
+                    self._count_lost(silent, now, retry or self._retry)
             elif verdict.kind == "quota":
                 self._close(verdict.kind, quota_text(self._name, verdict.said), try_at=None)
             elif verdict.everybody:
@@ -175,12 +179,7 @@ class Gate:
     def lost(self, verdict: Verdict, *, retry: Retry | None = None) -> None:
         """Take note that a call ended without an answer, after all its attempts; args as those of `done`."""
         with self._lock:
-            retry = retry or self._retry
-            if verdict.kind not in _DOWN:
-                return
-            self._lost += 1
-            if self._lost >= retry.breaker or self._shut is not None:
-                self._fail(verdict, f"{self._lost} calls in a row failed", self.clock.now())
+            self._count_lost(verdict, self.clock.now(), retry or self._retry)
             self._wake()
 
     def learn(self, headers: Mapping[str, str]) -> None:
@@ -210,6 +209,13 @@ class Gate:
         self._sending += 1
         self._remove(ticket)
         return 0.0
+
+    def _count_lost(self, verdict: Verdict, now: float, retry: Retry) -> None:
+        if verdict.kind not in _DOWN:
+            return
+        self._lost += 1
+        if self._lost >= retry.breaker or self._shut is not None:
+            self._fail(verdict, f"{self._lost} calls in a row failed", now)
 
     def _too_much(self, ticket: Ticket, verdict: Verdict, pause: float, now: float, retry: Retry) -> None:
         assert verdict.kind is not None

@@ -153,6 +153,28 @@ def test_calls_that_fail_in_a_row_shut_the_gate(kind: str) -> None:
     assert "last: Trouble" in callers.ends[-1]
 
 
+def test_a_service_that_never_answers_shuts_the_gate_though_its_calls_are_given_up() -> None:
+    clock = HandClock()
+    gate = Gate(name="http://service", retry=RETRY, rates=Rates(), clock=clock)
+
+    def given_up(after: float) -> None:
+        ticket = Ticket()
+        gate.join(ticket)
+        assert gate.ask(ticket) == 0
+        clock.time += after
+        gate.done(ticket, None)
+
+    for _ in range(10):
+        given_up(2)  # somebody's own patience, which says nothing
+    for _ in range(6):
+        given_up(120)
+    last = Ticket()
+    gate.join(last)
+    with pytest.raises(ServiceError, match=r"6 calls in a row failed \(last: no answer in 120 s\)") as raised:
+        gate.ask(last)
+    assert raised.value.kind == "timeout"
+
+
 def test_one_success_between_failures_keeps_the_gate_open() -> None:
     broken = Verdict(kind="server", said="HTTP 500")
     callers = Callers(lambda number, now: ANSWERED if number % 6 == 0 else broken)
