@@ -36,7 +36,7 @@ def verify(paths: tuple[Path, ...], as_json: bool) -> None:
 
     PATH is a file or a folder of recordings; default: all of the project's.
     """
-    from harness.hygiene.verifying import verify as verified
+    from harness.hygiene.checking import verify as verified
     from harness.project.project import open_project
     from harness.summary.phrases import count
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import StorageError
-from harness.runs.live import lock_of, tidied
+from harness.runs.preflight import lock_of, tidied
 from harness.settings import Settings
 from harness.store.locks import FileLock
 

@@ -65,7 +65,7 @@ async def opened(
         StorageError: What is recorded could not be written, or another process records the same.
     """
     from harness.recording import Normaliser, Writer
-    from harness.runs.live import going_live
+    from harness.runs.preflight import going_live
     from harness.runs.stop import Stop
     from harness.runs.workshop import Workshop
     from harness.store.space import Refuge

@@ -18,7 +18,7 @@ from harness.records import CassetteRef
 from harness.runs.ageing import case_hash, changes, definition_hash
 from harness.runs.facts import UNRENEWABLE, facts_of, last_model, renewable
 from harness.runs.held import Held
-from harness.runs.moved import Strays, mending
+from harness.runs.renamed import Strays, mending
 from harness.runs.workshop import Workshop
 from harness.suites.suite import Variant
 from harness.summary import phrases

@@ -27,13 +27,13 @@ from harness.records import (
     Transcript,
     Usage,
 )
-from harness.runs.course import Course
 from harness.runs.equipped import Equipped
 from harness.runs.facts import provenance
 from harness.runs.held import Held
 from harness.runs.pricing import Cost, cost_today, recorded_cost
 from harness.runs.recordings import Recordings, left_over
 from harness.runs.results import Results
+from harness.runs.schedule import Course
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue

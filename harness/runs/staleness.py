@@ -12,8 +12,8 @@ from harness.plan import Plan, Trial
 from harness.project.project import Project
 from harness.records import Result
 from harness.runs.ageing import age, changes, definition_hash
-from harness.runs.moved import Strays, mending
 from harness.runs.opening import REPLAY_CONCURRENCY, opened
+from harness.runs.renamed import Strays, mending
 from harness.summary import phrases
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import harness as product
-from harness.runs import live
+from harness.runs import preflight
 from harness.store.locks import FileLock
 from tests.loopback import ChatServer
 from tests.projects import harness
@@ -40,7 +40,7 @@ def test_two_runs_that_would_record_the_same_pay_once(project: Path) -> None:
 def test_a_run_that_waits_for_another_too_long_names_it_and_sends_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "PATIENCE", 0.2)
+    monkeypatch.setattr(preflight, "PATIENCE", 0.2)
     with ChatServer(lambda number, body: "5 days") as server:
         suite(project, server.url, cases=1)
         other = FileLock(project / ".harness/live/faq--v1.lock")
