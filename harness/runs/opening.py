@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from harness.errors import TrialError, UsageError
 from harness.events import Event, Noted, Subscriber
-from harness.limits.budget import Ledger
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.runs.budgets import check_budgets, new_ledger, told_on_loop
@@ -21,6 +20,7 @@ from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.assistants.session import Clients, Endpoint
+    from harness.limits.budget import Ledger
     from harness.limits.sending import Limiter
     from harness.recording import Redactor
     from harness.runs.stop import Stop

@@ -13,7 +13,6 @@ from harness.project.project import Project
 from harness.records import Result
 from harness.runs.ageing import age, changes, definition_hash
 from harness.runs.opening import REPLAY_CONCURRENCY, opened
-from harness.runs.renamed import Strays, mending
 from harness.summary import phrases
 
 
@@ -37,6 +36,8 @@ def elsewhere(project: Project, plan: Plan) -> Mapping[str, str]:
 
     Only the first request of such a trial is made, and not sent.
     """
+    from harness.runs.renamed import Strays, mending
+
     strays = Strays()
     missing = [one for one in plan.trials if not one.answered and strays.about(one)]
     if not missing:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.costs import PriceTable
 from harness.errors import TrialError
-from harness.limits.bounds import FRAME, Bound
 from harness.plan import Trial
 from harness.project.project import Project
 from harness.records import Turn, Usage
-from harness.runs.pricing import Pricing
 from harness.suites.suite import AssistantSpec
+
+if TYPE_CHECKING:
+    from harness.limits.bounds import Bound
 
 #: Under `request:`, what stands for `max_tokens`.
 _OUTPUTS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
@@ -28,6 +29,8 @@ def worst_of(project: Project, trials: Sequence[Trial]) -> Decimal | str:
     Returns:
         US dollars; or in words why there is no such amount.
     """
+    from harness.runs.pricing import Pricing
+
     prices = project.prices()
     attempts = project.settings.retry.attempts
     total = Decimal(0)
@@ -82,9 +85,10 @@ def priced(spec: AssistantSpec, prices: PriceTable) -> bool:
 
 def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
     """Yield the bound of each request of a trial, retries not counted."""
-    spec = trial.variant.assistant
     from harness.assistants.session import Limits
+    from harness.limits.bounds import FRAME, Bound
 
+    spec = trial.variant.assistant
     output = output_limit(spec)
     if output is None:
         return
@@ -93,7 +97,7 @@ def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
     size = FRAME + _size(spec.response_format)
     for turn in turns:
         whole = whole or turn.thread is not None or any(message.attachments for message in turn.messages)
-        size += _said(turn)
+        size += _said(turn, FRAME)
         steps = 1 if not spec.tools else Limits().steps if spec.max_steps is None else spec.max_steps
         # What a service's own tools read counts once for each time that they may be called.
         inner = _number(spec.request.get("max_tool_calls"), 0) + 1
@@ -105,9 +109,9 @@ def _bounds(project: Project, trial: Trial) -> Iterator[Bound]:
         size += output + FRAME
 
 
-def _said(turn: Turn) -> int:
+def _said(turn: Turn, frame: int) -> int:
     texts = [message.content for message in turn.messages] + [turn.instructions or ""]
-    return sum(_size(text) + FRAME for text in texts)
+    return sum(_size(text) + frame for text in texts)
 
 
 def _size(value: Any) -> int:
