@@ -178,9 +178,6 @@ class Recordings:
     async def _kept(self, held: Held, tape: RecordingTape, cost: Decimal | None) -> CassetteRef | None:
         trial, failure = held.trial, held.failure
         if not tape.interactions:
-            if held.transcript is not None and trial.cassette.is_file():
-                # An answer that needs no request needs no recording; the older one would be stale for ever.
-                trial.cassette.unlink()
             return None
         finished = tape.final and (failure is None or failure.kind not in UNFINISHED)
         # What broke in here says nothing of the service, and would be played as if it did.

@@ -121,24 +121,6 @@ async def answer(input, session):
     assert (project / "ran").read_text() == "..", "to see what is stale, and for the run"
 
 
-def test_a_function_that_needs_no_request_any_more_needs_no_recording(project: Path) -> None:
-    asking = """
-async def answer(input, session):
-    reply = await session.client.chat.completions.create(model="m", messages=[{"role": "user", "content": input}])
-    return reply.choices[0].message.content
-"""
-    yaml = "suite: s\nvariants: {v: {api: python, target: ./agent.py:answer, base_url: URL}}\ncases: [{id: a, input: Hi}]\n"
-    with ChatServer() as server:
-        write(project, {"suites/agent.py": asking, "suites/s.yaml": yaml.replace("URL", server.url)})
-        assert harness("record", "--yes", "--no-html").exit_code == 0
-        assert texts(project)
-        write(project, {"suites/agent.py": "def answer(input):\n    return input\n"})
-        assert harness("run", "--strict", "--no-html").exit_code == 3
-        assert harness("record", "--only-stale", "--yes", "--no-html").exit_code == 0
-    assert texts(project) == {}
-    assert harness("run", "--strict", "--no-html").exit_code == 0
-
-
 def _cut_at_boundary(content: bytes) -> bytes:
     start = content.rindex(b"- request:")
     return content[:start] + b"version: 1\n"
