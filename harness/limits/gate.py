@@ -123,11 +123,11 @@ class Gate:
         """
         with self._lock:
             now = self.clock.now()
+            if self._free:
+                return self._through(ticket, now)
             if self._shut is not None and not self._may_try(now):
                 self._remove(ticket)
                 raise ServiceError(self._shut.kind, self._shut.message)
-            if self._free:
-                return self._through(ticket, now)
             if ticket is not self._first():
                 ticket.waits()
                 return None
