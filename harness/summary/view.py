@@ -13,6 +13,18 @@ from harness.stats.intervals import Interval
 from harness.stats.latency import Ratio
 from harness.stats.paired import Difference, MeanDifference
 from harness.stats.verdicts import Verdict
+from harness.summary.facets import (
+    Change,
+    CostPart,
+    FailureGroup,
+    Flip,
+    FrontPoint,
+    Repeats,
+    Stopping,
+    TagContrast,
+    TimeParts,
+    ToolUse,
+)
 
 VariantRole = Literal["baseline", "candidate", "report_only"]
 
@@ -77,6 +89,16 @@ class VariantSummary:
     #: Trials that were compared with their recordings, and those that differ: id, and how.
     verified: int = 0
     differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: 95 percent, seconds; None: too few trials for one.
+    latency_p50_interval: Interval | None = None
+    latency_p95_interval: Interval | None = None
+    ttft_p95: float | None = None
+    #: None: not known of any trial.
+    time: TimeParts | None = None
+    costs: tuple[CostPart, ...] = ()
+    #: By the number of calls.
+    tools: tuple[ToolUse, ...] = ()
+    repeats: Repeats = field(default_factory=Repeats)
 
     @property
     def graded(self) -> int:
@@ -121,6 +143,41 @@ class Comparison:
     cost: MeanDifference | None = None
     latency_text: str = ""
     cost_text: str = ""
+    #: Difference of mean scores, where checks give more than 0 and 1; None: they do not.
+    score: Difference | None = None
+    #: Candidate's time to first token divided by the baseline's.
+    ttft: Ratio | None = None
+    #: Candidate's p50 and p95 minus the baseline's, seconds; None: too few trials.
+    latency_p50: MeanDifference | None = None
+    latency_p95: MeanDifference | None = None
+    #: Why nothing is said about latency although both arms have it: other days, hosts, concurrency. Empty: it is.
+    latency_withheld: str = ""
+    #: Candidate's cost divided by the baseline's in the typical case.
+    cost_ratio: Ratio | None = None
+    #: Tokens per trial, the candidate's minus the baseline's.
+    input_tokens: MeanDifference | None = None
+    output_tokens: MeanDifference | None = None
+    #: By tag, in alphabetical order.
+    tags: tuple[TagContrast, ...] = ()
+    #: Broken cases first, the largest change first.
+    flips: tuple[Flip, ...] = ()
+    #: Everything that differs between the arms.
+    changes: tuple[Change, ...] = ()
+    #: Why a difference cannot be put down to the prompt alone; empty: it can.
+    confounded: str = ""
+    #: The difference if every pair left out had gone against B, and for B; None: nothing was left out.
+    bounds: tuple[float, float] | None = None
+    #: Cases of which a pair was left out.
+    dropped_cases: tuple[str, ...] = ()
+    #: Groups of cases that belong together (`cluster:`); None: every case stands for itself.
+    clusters: int | None = None
+    #: What it means in money and time, a sentence each.
+    meaning: tuple[str, ...] = ()
+    #: What to do next, a sentence each.
+    advice: tuple[str, ...] = ()
+    #: How many cases change sides when nothing changes at all; empty: not known.
+    noise: str = ""
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +214,10 @@ class SuiteSummary:
     deciding_failures: tuple[str, ...]
     #: Ids of trials that ended in error and make the run end with 3.
     deciding_errors: tuple[str, ...]
+    #: The largest first, of each kind.
+    failures: tuple[FailureGroup, ...] = ()
+    #: For three or more variants with a price, by cost; else empty.
+    front: tuple[FrontPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
