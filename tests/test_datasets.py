@@ -30,10 +30,11 @@ def rows(path: Path, content: str | bytes, **settings: Any) -> list[Row]:
 def test_csv_with_every_standard_column(tmp_path: Path) -> None:
     (row,) = rows(
         tmp_path / "d.csv",
-        "id,input,expected,tags,required,must_pass,vars.days,metadata.lang,expect.contains,expect.one_of,topic\n"
-        'a,How long?,3 days,"fast, policy",true,2/3,3,en,days,"[""3 days"", ""4 days""]",shipping\n',
+        "id,input,expected,tags,cluster,required,must_pass,vars.days,metadata.lang,expect.contains,expect.one_of,topic\n"
+        'a,How long?,3 days,"fast, policy",handbook p. 3,true,2/3,3,en,days,"[""3 days"", ""4 days""]",shipping\n',
     )
     assert (row.id, row.input, row.expected, row.tags) == ("a", "How long?", "3 days", ("fast", "policy"))
+    assert row.cluster == "handbook p. 3"
     assert (row.required, row.must_pass, row.vars, row.metadata) == (True, "2/3", {"days": "3"}, {"lang": "en"})
     assert (row.expect, row.columns) == ({"contains": "days", "one_of": ["3 days", "4 days"]}, {"topic": "shipping"})
     assert str(row.where) == "d.csv:2:1"

@@ -54,6 +54,7 @@ expect: {not: {contains: as an AI}}
 cases:
   - id: a
     tags: [t]
+    cluster: handbook
     input: "How long?\\nReally?"
     expected: {days: 3}
     expect:

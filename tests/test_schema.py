@@ -211,6 +211,7 @@ VALID_CASES = [
     "[{input: 5}, {input: [a, 2.5], id: x, must_pass: 2/3}, {file: data/faq.csv, expect: {contains: a}}]",
     "[{turns: [{input: Hi, expect: {contains: a}}, {input: [a, b]}], history: [{user: a}, {assistant: b}], required: true}]",
     "[{turns: [{input: Hi}], input: null, must_pass: null, pass_score: null}]",
+    "[{input: Hi, cluster: handbook}, {input: Ho, cluster: 12}, {input: He, cluster: null}]",
     "[{input: Hi, turns: [], tags: t, must_pass: 0.5, pass_score: 0.5, expected: null, metadata: {a: [1]}, vars: {b: 1}}]",
 ]
 
@@ -350,6 +351,8 @@ MISTAKEN_CASES = [
     "[{id: a, input: Hi, required: yes}]",
     "[{id: a, input: Hi, must_pass: half}]",
     "[{id: a, input: Hi, must_pass: 0}]",
+    "[{id: a, input: Hi, cluster: [a, b]}]",
+    "[{id: a, input: Hi, cluster: true}]",
     "[{id: a, input: Hi, pass_score: 2}]",
     "[{id: a, input: Hi, history: [{bot: x}]}]",
     "[{id: a, input: Hi, history: [{user: x, assistant: y}]}]",

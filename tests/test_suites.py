@@ -393,6 +393,16 @@ def test_datasets_and_cases_stand_in_one_list(bench: Bench) -> None:
     assert row.checks[0].argument == "{{ topic }}"
 
 
+def test_cases_that_belong_together(bench: Bench) -> None:
+    bench.write("suites/data/more.csv", "id,input,source\nc,Bye,12\nd,Ciao,\n")
+    suite = bench.load(
+        "suite: s\nmodel: m\ncases:\n"
+        "  - {id: a, input: Hi, cluster: handbook}\n  - {id: b, input: Ho, cluster: 12}\n"
+        "  - {file: data/more.csv, map: {cluster: source}}\n"
+    )
+    assert suite.clusters == {"a": "handbook", "b": "12", "c": "12"}
+
+
 def test_the_hash_covers_the_datasets(bench: Bench) -> None:
     text = HEAD + "cases: data/faq.csv\n"
     before = bench.load(text).hash

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ from harness.summary import SuiteSummary
 class Outline:
     """A suite as far as a run is decided by it."""
 
-    #: Its cases are those that decide by themselves; it cannot be run.
+    #: Its cases are those that decide by themselves or belong together with others; it cannot be run.
     suite: Suite
     #: Trials of each variant before any selection.
     planned: Mapping[str, int]
@@ -52,6 +52,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
             }
             for variant in suite.variants
         ],
+        "clusters": dict(suite.clusters),
         "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
     }
 
@@ -125,7 +126,7 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
         baseline=entry["baseline"],
         gate_baseline=bool(entry["gate_baseline"]),
         repeats=int(entry["repeats"]),
-        cases=tuple(_case(one, where) for one in entry["deciding"]),
+        cases=tuple(_cases(entry, where)),
         gates=Gates.model_validate(entry["gates"]),
         margin=float(entry.get("margin", DEFAULT_MARGIN)),
         margin_given=bool(entry["margin_given"]),
@@ -140,12 +141,18 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
     )
 
 
-def _case(entry: Mapping[str, Any], where: SourceLocation) -> Case:
-    share = entry["must_pass"]
-    return Case(
-        id=str(entry["id"]),
-        required=bool(entry["required"]),
-        must_pass=Fraction(share) if isinstance(share, str) else share,
-        turns=(),
-        where=where,
-    )
+def _cases(entry: Mapping[str, Any], where: SourceLocation) -> Iterator[Case]:
+    # Runs from before cases could belong together have no clusters.
+    clusters = {str(case): str(label) for case, label in dict(entry.get("clusters", {})).items()}
+    for one in entry["deciding"]:
+        share = one["must_pass"]
+        yield Case(
+            id=str(one["id"]),
+            cluster=clusters.pop(str(one["id"]), None),
+            required=bool(one["required"]),
+            must_pass=Fraction(share) if isinstance(share, str) else share,
+            turns=(),
+            where=where,
+        )
+    for case, label in clusters.items():
+        yield Case(id=case, cluster=label, turns=(), where=where)

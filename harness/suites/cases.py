@@ -114,6 +114,7 @@ class CaseReader:
             id=found.id or derived_id(json.dumps(inputs) if len(inputs) > 1 else _flat(inputs[0])),
             unnamed=found.id is None,
             tags=found.tags,
+            cluster=found.cluster,
             metadata=dict(found.metadata),
             vars=dict(found.vars),
             expected=found.expected,
@@ -238,6 +239,7 @@ class CaseReader:
         try:
             spoken = said(row.input)
             check_name(row.id or "id")
+            check_name(row.cluster or "cluster")
             tags = check_tags((*dataset.tags, *row.tags))
             share = None if row.must_pass in (None, "") else must_pass(_number(row.must_pass))
         except ValueError as error:
@@ -247,6 +249,7 @@ class CaseReader:
             id=row.id or derived_id(_flat(spoken)),
             unnamed=row.id is None,
             tags=tags,
+            cluster=row.cluster,
             metadata=row.metadata,
             vars=row.vars,
             expected=row.expected,

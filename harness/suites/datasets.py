@@ -1,6 +1,6 @@
 """Cases from files: CSV, JSONL, and YAML lists.
 
-Columns are `input`, `expected`, `id`, `tags`, `required`, `must_pass`, `vars.<name>`, `metadata.<name>` and
+Columns are `input`, `expected`, `id`, `tags`, `cluster`, `required`, `must_pass`, `vars.<name>`, `metadata.<name>` and
 `expect.<scorer>`; any other can be named in templates. What stands in a file is data: a cell is never a template.
 """
 
@@ -22,7 +22,7 @@ from harness.records import JSON
 
 SUFFIXES = (".csv", ".jsonl", ".yaml", ".yml")
 #: Standard columns; those with a dot take any name after it.
-STANDARD = ("id", "input", "expected", "tags", "required", "must_pass")
+STANDARD = ("id", "input", "expected", "tags", "cluster", "required", "must_pass")
 PREFIXES = ("vars.", "metadata.", "expect.")
 #: Keys of a suite's cases that no row can have.
 _NOT_HERE = ("turns", "history")
@@ -45,6 +45,7 @@ class Row:
     input: JSON = None
     expected: JSON = None
     tags: tuple[str, ...] = ()
+    cluster: str | None = None
     vars: Mapping[str, JSON] = field(default_factory=dict)
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     #: Scorer name to argument.
@@ -219,6 +220,7 @@ def _row(where: SourceLocation, record: Mapping[str, JSON], problems: list[Probl
         input=record.get("input"),
         expected=record.get("expected"),
         tags=_tags(record.get("tags")),
+        cluster=None if record.get("cluster") in (None, "") else str(record["cluster"]),
         vars=groups.get("vars", {}),
         metadata=groups.get("metadata", {}),
         expect={name: _cell(value) for name, value in groups.get("expect", {}).items()},
@@ -233,6 +235,8 @@ def _complaints(record: Mapping[str, JSON], columns: Mapping[str, JSON]) -> Iter
         yield "this row has no input."
     if isinstance(record.get("id"), (dict, list, bool)):
         yield "an `id` is a text or a number."
+    if isinstance(record.get("cluster"), (dict, list, bool)):
+        yield "a `cluster` is a text or a number."
     if isinstance(record.get("tags"), (dict, bool, int, float)):
         yield "`tags` is a list of texts, or a text with commas."
     if str(record.get("required") or "").lower() not in _WORDS:

@@ -92,6 +92,11 @@ def must_pass(value: JSON) -> int | Fraction:
     return share
 
 
+def _label(value: JSON) -> JSON:
+    """A label of a cluster; a number is one, too."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
 def _one_message(value: Mapping[str, str]) -> Mapping[str, str]:
     if len(value) != 1 or next(iter(value)) not in ("user", "assistant"):
         raise ValueError("each message of `history:` is {user: ...} or {assistant: ...}")
@@ -116,6 +121,7 @@ def _positive(seconds: float) -> float:
 
 Positive: TypeAlias = Annotated[Duration, AfterValidator(_positive)]
 Name: TypeAlias = Annotated[str, AfterValidator(check_name)]
+Label: TypeAlias = Annotated[Name, BeforeValidator(_label, json_schema_input_type=str | int | float)]
 #: One tag, or a list of them.
 Tags: TypeAlias = Annotated[
     tuple[str, ...],
@@ -261,6 +267,11 @@ class CaseFields(_Strict):
 
     id: Name | None = Field(None, description="Stable id; pairs the case with itself across edits")
     tags: Tags = Field((), description="Tags: slices in reports, markers in pytest")
+    cluster: Label | None = Field(
+        None,
+        description="Cases of the same label belong together (one document, one template, one customer) and count as "
+        "one observation in intervals",
+    )
     metadata: Mapping[str, JSON] = Field(default_factory=dict, description="Facts about the case")
     vars: Mapping[str, JSON] = Field(default_factory=dict, description="Variables of prompt and templates")
     input: MaybeSaid = Field(None, description="What the user says: a text, or a list of messages")

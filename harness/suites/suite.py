@@ -174,6 +174,8 @@ class Case:
 
     id: str
     tags: tuple[str, ...] = ()
+    #: Cases of the same label belong together; None: it stands for itself.
+    cluster: str | None = None
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     vars: Mapping[str, JSON] = field(default_factory=dict)
     expected: JSON = None
@@ -260,6 +262,11 @@ class Suite:
     def by_name(self) -> Mapping[str, Variant]:
         """The variants by name."""
         return {variant.name: variant for variant in self.variants}
+
+    @cached_property
+    def clusters(self) -> Mapping[str, str]:
+        """The label of every case that belongs together with others, by its id."""
+        return {case.id: case.cluster for case in self.cases if case.cluster is not None}
 
 
 _SUITE_KEY = re.compile(rb"^(suite|\"suite\"|'suite')[ \t]*:", re.MULTILINE)
