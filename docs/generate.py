@@ -104,6 +104,14 @@ def model(name: str, without: str | None = None) -> str:
     return "\n".join(rows)
 
 
+def trend() -> str:
+    """A table of the columns of `harness.load_all().trend()`."""
+    from harness.library.frames import TREND
+
+    rows = [f"| `{name}` | {kind} | {_cell(what)} |" for name, (kind, what) in TREND.items()]
+    return "\n".join(["| column | type | what it is |", "| --- | --- | --- |", *rows])
+
+
 def defaults() -> str:
     """A table of what holds where nobody says anything, from the models and constants that it stands in."""
     from typing import get_args

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.library.handling import EventHandler
     from harness.library.marking import scorer
     from harness.library.models import Case, Suite, Variant
+    from harness.library.past import Runs
     from harness.library.printing import PrintHandler, print_messages
     from harness.library.reply import Reply
     from harness.library.results import Comparison, Run
@@ -56,6 +57,7 @@ __all__ = [
     "Reply",
     "Result",
     "Run",
+    "Runs",
     "Score",
     "StorageError",
     "Suite",
@@ -94,6 +96,7 @@ _HOMES = {
     "harness.library.handling": ("EventHandler",),
     "harness.library.marking": ("scorer",),
     "harness.library.models": ("Case", "Suite", "Variant"),
+    "harness.library.past": ("Runs",),
     "harness.library.printing": ("PrintHandler", "print_messages"),
     "harness.library.reply": ("Reply",),
     "harness.library.results": ("Comparison", "Run"),

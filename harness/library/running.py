@@ -12,6 +12,7 @@ from typing import TypeAlias
 from harness.clock import on_loop
 from harness.errors import UsageError
 from harness.library.models import Suite
+from harness.library.past import Runs
 from harness.library.results import Run
 from harness.library.tree import NO_FILE, plant
 from harness.modes import RecordMode
@@ -20,7 +21,7 @@ from harness.project.project import Project, adjusted, find_suites, open_project
 from harness.project.project import load as load_suites
 from harness.runs.job import Job
 from harness.runs.loaded import find_stored
-from harness.store import RunFolder, list_runs
+from harness.store import RunFolder
 from harness.suites.written import PlacedData, Written
 
 Source: TypeAlias = str | Path | Suite
@@ -165,14 +166,16 @@ def load(run: str | Path = "latest") -> Run:
     return Run(stored.folder, stored)
 
 
-def load_all(reports: str | Path | None = None) -> list[Run]:
-    """Return every stored run, oldest first. Each is read when it is first asked for something.
+def load_all(reports: str | Path | None = None) -> Runs:
+    """Return every stored run, oldest first, as a sequence with `.frame()` over all trials and `.trend()`.
+
+    Each is read when it is first asked for something.
 
     Args:
         reports: The folder of runs; default: the project's.
     """
     folder = open_project().settings.reports if reports is None else Path(reports)
-    return [Run(RunFolder(folder, name)) for name in list_runs(folder)]
+    return Runs(folder)
 
 
 def _sources(suites: Source | Sequence[Source]) -> list[Source]:

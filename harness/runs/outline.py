@@ -12,6 +12,7 @@ from harness.errors import SourceLocation
 from harness.records import JSON, Result
 from harness.suites.suite import DEFAULT_MARGIN, AssistantSpec, Case, Gates, Suite, Variant
 from harness.summary import SuiteSummary
+from harness.summary.history import kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Outline:
 def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
     """Return what of a suite decides a run, as plain data."""
     found = {variant.name: variant for variant in summary.variants} if summary else {}
+    compared = {one.candidate: one for one in summary.comparisons} if summary else {}
     whole = len(suite.cases) * suite.repeats
     return {
         "name": suite.name,
@@ -49,6 +51,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
                 "report_only": variant.report_only,
                 "planned": found[variant.name].planned if variant.name in found else whole,
                 "price_note": found[variant.name].price_note if variant.name in found else "",
+                "summary": kept(found[variant.name], compared.get(variant.name)) if variant.name in found else None,
             }
             for variant in suite.variants
         ],
