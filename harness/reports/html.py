@@ -5,18 +5,18 @@ All text of others is escaped by the template engine; the page forbids everythin
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 
 from harness import __version__
 from harness.records import Result
-from harness.reports import bars, clean, method, notes, page, tables, words
+from harness.reports import bars, clean, method, notes, page, tables, vendored, words
+from harness.reports.policy import policy
 from harness.summary import Comparison, RunSummary, phrases
 
 _STYLES = ("theme.css", "page.css", "cases.css", "narrow.css", "print.css")
-_SCRIPTS = ("report.js",)
+_SCRIPTS = ("loader.js", "report.js")
+_LIBRARIES = ("plot", "tabulator")
 
 
 def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: Mapping[str, str] | None = None) -> str:
@@ -38,6 +38,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    carried = vendored.libraries(_LIBRARIES)
     environment.filters |= {
         "line": clean.line,
         "percent": words.percent,
@@ -58,7 +59,8 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         # Ours, and checked by the browser against the hashes in the policy.
         style=Markup(style),  # noqa: S704 (our own file)
         script=Markup(script),  # noqa: S704 (our own file)
-        policy=policy(style, script),
+        policy=policy(styles=[style], scripts=[script], libraries=carried),
+        libraries=carried,
         summary=summary,
         title=_title(summary),
         ending=words.ending(summary.exit_code),
@@ -71,18 +73,6 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         method=method,
         lede=_lede,
     )
-
-
-def policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy that lets the page run this style and this script, and nothing else."""
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def _joined(names: Iterable[str]) -> str:
