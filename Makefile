@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install suites test coverage slow lint format types layers deps docs sample bench record check clean
+.PHONY: help install suites test coverage slow browser lint format types layers deps docs sample bench record check clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ coverage: ## Run the tests, but for the slow ones, and report what they cover
 
 slow: ## Run the slow tests: simulations behind the statistics, generated requests, hundreds of trials
 	$(BIN)/pytest -m slow
+
+browser: ## Run the tests of reports in a browser; needs Chromium and the extra `browser`
+	$(BIN)/pytest -m browser
 
 lint: ## Check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
