@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Columns of a table in a file or a pipe.
 _WIDE = 240
+#: Columns of sentences in a file or a pipe, and at most on a terminal.
+_LOG, _READABLE = 100, 140
 
 
 _REDACT = f"{__name__}.redact"
@@ -59,6 +61,11 @@ def show_rows(rows: Sequence[Mapping[str, JSON]]) -> None:
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
     show(tables.listing(rows, width=width))
+
+
+def columns() -> int:
+    """How wide a result may be: as the terminal, within reason; a log has no edge."""
+    return min(shutil.get_terminal_size().columns, _READABLE) if sys.stdout.isatty() else _LOG
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, budget_option, option, running, selecting, suite_arguments
-from harness.cli.output import colors, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
+from harness.cli.output import colors, columns, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
 from harness.modes import RECORD_MODES, modes_in_words
 
@@ -188,8 +188,8 @@ def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any])
     if options["as_json"]:
         show_json(job.plain(conclusion))
         return
-    color = colors()
-    show(text.render(conclusion.summary, conclusion.open_results, color=color, quiet=options["quiet"]))
+    quiet = options["quiet"]
+    show(text.render(conclusion.summary, conclusion.open_results, color=colors(), width=columns(), quiet=quiet))
     say(f"report: {job.project.shown(conclusion.report)}")
 
 

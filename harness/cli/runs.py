@@ -8,7 +8,7 @@ import click
 
 from harness.cli.commands import Command
 from harness.cli.options import as_json_option, output_option
-from harness.cli.output import colors, finish, keep_quiet_of, say, show, show_json
+from harness.cli.output import colors, columns, finish, keep_quiet_of, say, show, show_json
 
 
 @click.command(cls=Command)
@@ -68,7 +68,7 @@ def report(
     if as_json:
         show_json(reporting.plain())
     else:
-        show(reporting.text(color=colors()))
+        show(reporting.text(color=colors(), width=columns()))
     for remark in (*stored.remarks, *api.drift(project, stored)):
         say(remark)
     for path in written:

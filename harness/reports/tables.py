@@ -25,17 +25,18 @@ def variants(suite: SuiteSummary) -> Table:
     """One row per variant: how many trials, how good, how fast, how dear, and against the baseline."""
     troubled = any(variant.errors or variant.skipped for variant in suite.variants)
     compared = len(suite.variants) > 1
+    streamed = any(variant.ttft_p50 is not None for variant in suite.variants)
     headers = ["variant", "n", "passed", *(["errors"] if troubled else []), "accuracy [95% CI]"]
     accuracy = len(headers) - 1
-    headers += ["p50", "p95", "ttft", "cost", *(["vs baseline"] if compared else [])]
+    headers += ["p50", "p95", *(["ttft"] if streamed else []), "cost", *(["vs baseline"] if compared else [])]
     rows = [
-        _variant(variant, comparison(suite, variant), troubled=troubled, compared=compared)
+        _variant(variant, comparison(suite, variant), troubled=troubled, streamed=streamed, compared=compared)
         for variant in suite.variants
     ]
     return Table(
         headers=tuple(headers),
         rows=tuple(rows),
-        align=("left", *["right"] * (3 if troubled else 2), "left", *["right"] * 4, *["left"] * compared),
+        align=("left", *["right"] * (3 if troubled else 2), "left", *["right"] * (4 if streamed else 3), *["left"] * compared),
         flexible=(0, accuracy, len(headers) - 1) if compared else (0, accuracy),
     )
 
@@ -126,6 +127,7 @@ def _variant(
     comparison: Comparison | None,
     *,
     troubled: bool,
+    streamed: bool,
     compared: bool,
 ) -> tuple[str, ...]:
     row = [
@@ -139,7 +141,7 @@ def _variant(
         words.accuracy(variant.accuracy, variant.interval),
         words.seconds(variant.latency_p50),
         words.seconds(variant.latency_p95),
-        words.seconds(variant.ttft_p50),
+        *([words.seconds(variant.ttft_p50)] if streamed else []),
         words.cost(variant.cost, variant.unpriced),
     ]
     if compared:
@@ -156,10 +158,11 @@ def _widths(table: Table, cells: list[list[str]], width: int) -> list[int]:
     widths = [max(clean.cells(row[column]) for row in cells) for column in range(len(table.headers))]
     excess = sum(widths) + 2 * (len(widths) - 1) - width
     for _ in range(max(excess, 0)):
-        widest = max(table.flexible, key=lambda column: widths[column], default=None)
-        if widest is None or widths[widest] <= 8:
+        # Names can be broken anywhere, words in other columns should not be.
+        loose = [column for column in table.flexible if widths[column] > (8 if column else 6)]
+        if not loose:
             break
-        widths[widest] -= 1
+        widths[max(loose, key=lambda column: widths[column])] -= 1
     return widths
 
 

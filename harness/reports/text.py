@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.records import CheckResult, Outcome, Result
-from harness.reports import clean, notes, tables, words
+from harness.reports import clean, hints, notes, tables, telling, words
 from harness.reports.findings import ErrorGroup, Findings, gather
-from harness.reports.tables import Table
-from harness.summary import Comparison, RunSummary, SuiteSummary, phrases
+from harness.reports.pen import Pen
+from harness.summary import RunSummary, SuiteSummary, phrases
 
-_BOLD, _RED, _GREEN = "1", "31", "32"
 #: Lines of an answer, and different messages per kind of error, that are printed.
 _OUTPUT_LINES = 6
 _ERROR_LINES = 12
@@ -39,13 +38,15 @@ def render(
         failures: Failing trials to show per suite; 0 leaves them and the errors out.
         quiet: Whether to say nothing but the verdicts and what the run came to.
     """
-    pen = _Pen(color=color, width=width)
+    pen = Pen(color=color, width=width)
     if quiet:
-        verdicts = [line for suite in summary.suites for one in suite.comparisons for line in _comparison(one, pen)]
+        verdicts = [line for suite in summary.suites for one in suite.comparisons for line in telling.verdict(one, pen)]
         return _defused("\n".join([*verdicts, _end(summary, pen)])) + "\n"
     found = gather(summary, results, limit=failures) if failures else {}
     parts = [_suite(suite, found.get(suite.name, Findings()), pen) for suite in summary.suites]
-    parts.append(_end(summary, pen))
+    told = [group.message for one in found.values() for group in one.errors]
+    hint = hints.next_command(summary, told)
+    parts.append("\n".join([_end(summary, pen), *(pen.labelled("next", hint, "  ") if hint else [])]))
     return _defused("\n\n".join(part for part in parts if part)) + "\n"
 
 
@@ -58,36 +59,11 @@ def render_trial(result: Result, *, color: bool = False, width: int = 100, trans
         width: Columns to fit into.
         transcript: Whether to show the conversation before the answer.
     """
-    pen = _Pen(color=color, width=width)
+    pen = Pen(color=color, width=width)
     return _defused("\n".join(_trial(result, pen, transcript=transcript)))
 
 
-class _Pen:
-    """Colours where asked for, and the width to fit into."""
-
-    def __init__(self, *, color: bool, width: int) -> None:
-        self.color = color
-        self.width = max(width, 60)
-
-    def bold(self, text: str) -> str:
-        return self._set(_BOLD, text)
-
-    def red(self, text: str) -> str:
-        return self._set(_RED, text)
-
-    def green(self, text: str) -> str:
-        return self._set(_GREEN, text)
-
-    def _set(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
-
-    def paragraph(self, text: str, indent: str, first: str | None = None) -> list[str]:
-        """Cleaned text, wrapped; `first` stands before the first line in place of the indent."""
-        lines = clean.wrap(clean.line(text), self.width - len(indent))
-        return [(first if first is not None and not number else indent) + line for number, line in enumerate(lines)]
-
-
-def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
+def _suite(suite: SuiteSummary, found: Findings, pen: Pen) -> str:
     name = clean.line(suite.name, pen.width // 2)
     head = f"{pen.bold(name)}  {clean.line(suite.shown, pen.width - clean.cells(name) - 2)}".rstrip()
     only = _nothing_recorded(suite, found)
@@ -95,9 +71,9 @@ def _suite(suite: SuiteSummary, found: Findings, pen: _Pen) -> str:
         return "\n".join([head, *_message(only.message, pen, "  ")])
     blocks = [
         [head],
-        _table(tables.variants(suite), pen),
-        *(_comparison(comparison, pen) for comparison in suite.comparisons),
-        [pen.bold("  gates"), *_table(tables.gates(suite), pen, headers=False)] if suite.gates else [],
+        pen.table(tables.variants(suite)),
+        *(list(telling.comparison(one, pen)) for one in suite.comparisons),
+        [pen.bold("  gates"), *pen.table(tables.gates(suite), headers=False)] if suite.gates else [],
         list(_failures(found, pen)),
         list(_errors(found, pen)),
         [line for note in notes.of_suite(suite) for line in pen.paragraph(note, "  ")],
@@ -113,33 +89,7 @@ def _nothing_recorded(suite: SuiteSummary, found: Findings) -> ErrorGroup | None
     return None
 
 
-def _table(table: Table, pen: _Pen, *, headers: bool = True) -> list[str]:
-    lines = tables.drawn(table, width=pen.width - 2, headers=headers, paint=lambda cell: _painted(cell, pen))
-    return ["  " + line for line in lines]
-
-
-def _painted(cell: str, pen: _Pen) -> str:
-    if cell == "FAIL" or (cell.startswith("-") and cell.endswith("worse")):
-        return pen.red(cell)
-    if cell == "pass" or (cell.startswith("+") and cell.endswith("better")):
-        return pen.green(cell)
-    return cell
-
-
-def _comparison(comparison: Comparison, pen: _Pen) -> list[str]:
-    lines = pen.paragraph(comparison.text, "  ")
-    headline = clean.line(comparison.headline)
-    if lines and headline and lines[0].startswith("  " + headline):
-        kind = comparison.verdict.kind if comparison.verdict else None
-        painted = pen.green(headline) if kind == "better" else pen.red(headline) if kind == "worse" else headline
-        lines[0] = "  " + pen.bold(painted) + lines[0][2 + len(headline) :]
-    for text in (comparison.latency_text, comparison.cost_text):
-        if text:
-            lines += pen.paragraph(text, "  ")
-    return lines
-
-
-def _failures(found: Findings, pen: _Pen) -> Iterator[str]:
+def _failures(found: Findings, pen: Pen) -> Iterator[str]:
     sorts = (
         ("failing trials that decide", found.deciding, found.deciding_count),
         (
@@ -155,10 +105,10 @@ def _failures(found: Findings, pen: _Pen) -> Iterator[str]:
             yield ""
         yield pen.bold(f"  {title}") + (f" ({len(shown)} of {count} shown)" if len(shown) < count else f" ({count})")
         for result in shown:
-            yield from ("    " + line for line in _trial(result, _Pen(color=pen.color, width=pen.width - 4)))
+            yield from ("    " + line for line in _trial(result, pen.narrower(4)))
 
 
-def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
+def _errors(found: Findings, pen: Pen) -> Iterator[str]:
     kinds: dict[str, list[ErrorGroup]] = {}
     for group in found.errors:
         kinds.setdefault(group.kind, []).append(group)
@@ -180,7 +130,7 @@ def _errors(found: Findings, pen: _Pen) -> Iterator[str]:
             yield f"    and {phrases.count(rest, 'more trial')} with other messages of this kind"
 
 
-def _trial(result: Result, pen: _Pen, *, transcript: bool = False) -> Iterator[str]:
+def _trial(result: Result, pen: Pen, *, transcript: bool = False) -> Iterator[str]:
     yield from pen.paragraph(result.id, "")
     if transcript:
         yield from _transcript(result, pen)
@@ -198,7 +148,7 @@ def _trial(result: Result, pen: _Pen, *, transcript: bool = False) -> Iterator[s
         yield from _message(result.error.message, pen, "    ")
 
 
-def _check(check: CheckResult, pen: _Pen) -> Iterator[str]:
+def _check(check: CheckResult, pen: Pen) -> Iterator[str]:
     state = "unscored" if check.passed is None else "failed"
     name = clean.line(
         check.name if check.name == check.scorer else f"{check.name} ({check.scorer})",
@@ -210,7 +160,7 @@ def _check(check: CheckResult, pen: _Pen) -> Iterator[str]:
     yield from _message(check.reason, pen, "    ")
 
 
-def _transcript(result: Result, pen: _Pen) -> Iterator[str]:
+def _transcript(result: Result, pen: Pen) -> Iterator[str]:
     for message in result.messages:
         yield from _labelled(message.role, message.content, pen, lines=_OUTPUT_LINES)
         for call in message.tool_calls:
@@ -223,7 +173,7 @@ def _transcript(result: Result, pen: _Pen) -> Iterator[str]:
     yield from pen.paragraph(notes.of_trial(result), "  ")
 
 
-def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
+def _labelled(label: str, text: str, pen: Pen, *, lines: int) -> Iterator[str]:
     """Text of others, marked on every line as a quotation."""
     rows = [line.rstrip() for line in clean.block(text).expandtabs(4).split("\n") if line.strip()]
     wrapped = [piece for line in rows for piece in clean.wrap(line, pen.width - 14)]
@@ -234,7 +184,7 @@ def _labelled(label: str, text: str, pen: _Pen, *, lines: int) -> Iterator[str]:
         yield f"  {'':<9} | … ({phrases.count(len(wrapped) - len(shown), 'more line')})"
 
 
-def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
+def _message(text: str, pen: Pen, indent: str) -> Iterator[str]:
     """A message's own lines, wrapped, but for a command that somebody will want to copy."""
     lines = [line.rstrip() for line in clean.block(text).expandtabs(4).strip("\n").split("\n")]
     for line in lines[:_ERROR_LINES]:
@@ -247,7 +197,7 @@ def _message(text: str, pen: _Pen, indent: str) -> Iterator[str]:
         yield f"{indent}… ({phrases.count(len(lines) - _ERROR_LINES, 'more line')})"
 
 
-def _end(summary: RunSummary, pen: _Pen) -> str:
+def _end(summary: RunSummary, pen: Pen) -> str:
     outcomes = [
         (word, _total(summary, word)) for word in (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
     ]

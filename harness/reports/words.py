@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from harness.errors import ExitCode
 from harness.stats.intervals import Interval
+from harness.stats.paired import Difference
 from harness.stats.verdicts import VerdictKind
 from harness.summary import Comparison, VariantRole, VariantSummary, phrases
 
@@ -23,6 +24,11 @@ def accuracy(rate: float | None, interval: Interval | None) -> str:
     if rate is None or interval is None:
         return percent(rate)
     return f"{percent(rate)} [{interval.low * 100:.1f}, {interval.high * 100:.1f}]"
+
+
+def points(difference: Difference | None) -> str:
+    """A difference of pass rates: "+11.0 pp"."""
+    return NOTHING if difference is None else phrases.points(difference.estimate)
 
 
 def seconds(duration: float | None) -> str:

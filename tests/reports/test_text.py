@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from samples import HOSTILE, Sample, comparison, trial, with_suite
@@ -12,7 +13,9 @@ from harness.errors import ExitCode
 from harness.records import Failure, Outcome
 from harness.reports import clean
 from harness.reports.text import render, render_trial
+from harness.stats.verdicts import Verdict
 from harness.summary import RunSummary
+from harness.summary.facets import Change, Flip
 
 
 def test_a_run_is_summed_up_in_a_table_a_sentence_and_gates(sample: Sample) -> None:
@@ -28,7 +31,7 @@ def test_a_run_is_summed_up_in_a_table_a_sentence_and_gates(sample: Sample) -> N
     assert "prices: example rate" in text
     assert "unpriced: 30 trials called a model whose price is unknown" in text
     assert "errors (exit 3)" in text
-    assert text.endswith("faq: 1 trial failed\n")
+    assert text.endswith("faq: 1 trial failed\n  next  `harness report --open` shows every trial that did not pass.\n")
 
 
 def test_trials_that_decide_come_first_with_place_and_reason(sample: Sample) -> None:
@@ -41,7 +44,7 @@ def test_trials_that_decide_come_first_with_place_and_reason(sample: Sample) -> 
     assert "faq@1/1" not in text, "the baseline's failures are no news"
 
 
-@pytest.mark.parametrize("width", [100, 140])
+@pytest.mark.parametrize("width", [80, 100, 140])
 def test_lines_fit(sample: Sample, width: int) -> None:
     long = replace(sample.summary.suites[0].variants[1], name="support@2,a-model-with-a-long-name-2026-11-01,warm")
     suite = {"variants": (sample.summary.suites[0].variants[0], long), "shown": "suites/" + "x" * 200}
@@ -128,10 +131,84 @@ def test_quiet_says_the_verdicts_only(sample: Sample) -> None:
 
 def test_a_passing_run_says_so(sample: Sample) -> None:
     summary = replace(sample.summary, exit_code=ExitCode.PASSED, reasons=())
-    assert render(summary).splitlines()[-1] == "passed  71 passed, 18 failed, 1 error, run 20261121-143205-ab12"
+    assert render(summary).splitlines()[-2:] == [
+        "passed  71 passed, 18 failed, 1 error, run 20261121-143205-ab12",
+        "  next  `harness report --open` shows the cases behind the verdict.",
+    ]
     assert "no trials" in render(
         RunSummary(run="r", suites=(), exit_code=ExitCode.NOTHING, reasons=("nothing matched",))
     )
+
+
+def told(sample: Sample, **changes: object) -> str:
+    """What is printed of a comparison, its lines joined."""
+    summary = with_suite(sample.summary, comparisons=(replace(comparison(), **changes),))  # type: ignore[arg-type]
+    return " ".join(render(summary, width=80).split())
+
+
+def test_broken_cases_are_named_before_fixed_ones(sample: Sample) -> None:
+    flips = (
+        Flip(case="warranty", a=(3, 3), b=(0, 3), trials=()),
+        *(Flip(case=f"c{number}", a=(0, 1), b=(1, 1), trials=()) for number in range(14)),
+    )
+    text = told(sample, flips=flips, noise="A/A noise: expect ~8 fixed and ~8 broken per 100 cases with no change.")
+    assert "broken warranty (3/3 → 0/3) fixed c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, and 4 more A/A noise: exp" in text
+    assert "A/A noise" not in told(sample, noise="A/A noise: none"), "nothing flipped"
+
+
+def test_what_latency_cannot_say_is_said(sample: Sample) -> None:
+    text = told(sample, latency_withheld="the arms were recorded on different days", dropped_cases=("a", "b"))
+    assert "Latency is not compared: the arms were recorded on different days." in text
+    assert "times as long" not in text
+    assert "left out a, b" in text
+    assert "times as long" in told(sample)
+
+
+def test_what_differs_is_named_and_what_cannot_be_put_down_to_it(sample: Sample) -> None:
+    changes = (
+        Change(kind="prompt", name="prompt", a="faq@1", b="faq@2", tokens=12, money=Decimal("0.0012")),
+        Change(kind="setting", name="temperature", a="", b="0.7"),
+    )
+    text = told(sample, changes=changes, confounded="faq@2 also changes the temperature.")
+    assert "faq@2 also changes the temperature." in text
+    assert "differs prompt faq@1 → faq@2 (+12 tokens, +$0.00120 per 1,000 requests), temperature - → 0.7" in text, text
+
+
+def test_meaning_takes_two_lines_at_most_and_advice_replaces_the_hint(sample: Sample) -> None:
+    text = told(
+        sample,
+        meaning=("Per 1,000 requests faq@2 costs $0.0041 more.", "It answers as fast.", "x" * 100),
+        advice=("Read the broken cases.", "Choose `margin:`, then `harness plan --effect 0.05`."),
+    )
+    assert "Per 1,000 requests faq@2 costs $0.0041 more. It answers as fast." in text
+    assert "xxx" not in text
+    assert "costs $0.00000410 more" not in text, "once is enough"
+    assert "Choose `margin:`" in text
+    assert "next" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        (
+            {"verdict": Verdict(kind="not_enough_data", margin=0.05, required=849, detectable=0.2)},
+            "plan suites/faq.yaml",
+        ),
+        ({}, "report --open` shows the cases"),
+    ],
+)
+def test_one_hint_names_the_next_command(sample: Sample, changes: dict[str, object], hint: str) -> None:
+    passed = replace(sample, summary=replace(sample.summary, exit_code=ExitCode.PASSED, reasons=()))
+    text = told(passed, **changes)
+    assert f"next `harness {hint}" in text
+    assert text.count("`harness ") == 1
+
+
+def test_recordings_that_are_not_used_up_hint_at_the_command_that_mends_them(sample: Sample) -> None:
+    rows = sample.summary.suites[0].variants
+    stale = replace(rows[1], remarks=("2 trials did not make every recorded call, first a (an error with --strict)",))
+    text = render(with_suite(sample.summary, variants=(rows[0], stale)))
+    assert "next  `harness record --only-stale`" in text
 
 
 def test_one_trial_shows_its_conversation_and_what_failed() -> None:
