@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -83,26 +82,6 @@ def test_the_smallest_project_passes_at_once_and_holds_nothing_else(here: Path) 
     result = run(here / "demo", "pytest", "suites/")
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"v2 +3 +3 ", result.stdout)
-
-
-def test_the_workflow_needs_no_secret_and_its_test_command_passes(here: Path) -> None:
-    harness("init", "demo")
-    text = (here / "demo/.github/workflows/evals.yml").read_text(encoding="utf-8")
-    workflow = yaml.load(text, Loader=yaml.BaseLoader)
-    assert "pull_request" in workflow["on"]
-    assert "secrets." not in text
-    assert workflow["permissions"] == {"contents": "read"}
-    (job,) = workflow["jobs"].values()
-    commands = [step["run"] for step in job["steps"] if "run" in step]
-    uploads = [
-        step["with"]["path"] for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact")
-    ]
-    assert commands[0] == "pip install prompt-agent-harness"
-    (command,) = (shlex.split(command) for command in commands[1:])
-    result = run(here / "demo", *command)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert uploads == ["reports/"]
-    assert list((here / "demo/reports").glob("*/report.html"))
 
 
 def test_a_changed_prompt_names_its_stale_recordings_and_the_command(here: Path) -> None:

@@ -17,6 +17,7 @@ _PROJECT: Mapping[str, str] = {
     ".gitattributes": "files/gitattributes",
     ".pre-commit-config.yaml": "files/pre-commit-config.yaml",
     ".github/workflows/evals.yml": "files/github/workflows/evals.yml",
+    ".github/workflows/record.yml": "files/github/workflows/record.yml",
     "prompts/reply/1.j2": "files/prompts/reply/1.j2",
     "prompts/reply/2.j2": "files/prompts/reply/2.j2",
     "suites/reply.yaml": "files/suites/reply.yaml",
