@@ -2,36 +2,34 @@
 
 Binary outcomes, one repeat: Tango's score interval, which excludes 0 exactly when McNemar's test rejects. Several
 repeats: Student's t over the case means with one pseudo-case at +1/sqrt(R) and one at -1/sqrt(R), which is Bonett and
-Price's adjustment (2012) carried over to repeats. Never the single trials as if they were independent.
+Price's adjustment (2012) carried over to repeats. Graded scores: Student's t over the case means. Clusters of cases:
+Student's t with the cluster-robust error CR1. Never the single trials as if they were independent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
-from harness.stats.intervals import (
-    Interval,
-    normal_cdf,
-    normal_quantile,
-    student_cdf,
-    student_quantile,
-)
+from harness.stats.clusters import cluster_means, grouping
+from harness.stats.intervals import Interval, normal_cdf
+from harness.stats.sizing import Spread, variance_split
+from harness.stats.student import Student, of_cases, of_clusters
+from harness.stats.tango import mcnemar_mid_p, tango_interval, tango_score
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Student:
-    """What an interval by Student's t is made of."""
-
-    centre: float
-    error: float
-    degrees: int
-
-    def interval(self, level: float, method: str) -> Interval:
-        """Return centre -+ t * standard error."""
-        half = student_quantile((1 + level) / 2, self.degrees) * self.error
-        return Interval(low=self.centre - half, high=self.centre + half, method=method, level=level)
+__all__ = [
+    "Difference",
+    "MeanDifference",
+    "Student",
+    "difference",
+    "equivalence_p",
+    "mcnemar_mid_p",
+    "mean_difference",
+    "noninferiority_p",
+    "tango_interval",
+    "tango_score",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +38,12 @@ class Difference:
 
     #: Mean over cases of (mean of B's repeats - mean of A's repeats).
     estimate: float
-    #: 95 percent.
+    #: As asked for; 95 percent unless it was asked otherwise.
     interval: Interval
     #: 90 percent: what equivalence asks of.
     interval90: Interval
-    #: Standard deviation of the per-case differences; binary outcomes: with the two pseudo-cases.
+    #: Standard deviation of the per-case differences; binary outcomes: with the two pseudo-cases. Where cases form
+    #: clusters: the one that as many independent cases would need for the same standard error.
     sd: float
     #: Paired cases.
     cases: int
@@ -57,8 +56,12 @@ class Difference:
     method: str
     #: Variance of the per-case differences that more repeats cannot remove; None with one repeat.
     between: float | None = None
+    #: Variance of one pair of trials around its case's difference: R repeats leave 1/R of it; None with one repeat.
+    within: float | None = None
     #: What the interval is made of where it is Student's; None: Tango's, or too few cases for any.
     student: Student | None = None
+    #: Clusters of cases, of which there should be 10 or more; None: every case stands for itself.
+    clusters: int | None = None
 
     @property
     def repeats(self) -> float:
@@ -67,8 +70,32 @@ class Difference:
 
     @property
     def mcnemar(self) -> float | None:
-        """McNemar's mid-p value; None where cases have repeats or scores are graded."""
+        """McNemar's mid-p value; None where cases have repeats or clusters, or scores are graded."""
         return mcnemar_mid_p(self.fixed, self.broken) if self.method == "Tango" else None
+
+    @property
+    def spread(self) -> Spread | None:
+        """What more cases and what more repeats would change; None with one repeat."""
+        if self.between is None or self.within is None:
+            return None
+        return Spread(between=self.between, within=self.within)
+
+    @property
+    def p(self) -> float:
+        """Two-sided p value of no difference, of the interval's own method: below 1 - level where that excludes 0."""
+        if self.student is not None:
+            return self.student.p
+        if self.method != "Tango":
+            return 1.0
+        return min(2 * normal_cdf(-abs(tango_score(self.fixed, self.broken, self.cases, 0.0))), 1.0)
+
+    def at(self, level: float) -> Interval:
+        """The interval of the same method at another level, 0..1."""
+        if self.student is not None:
+            return _clipped(self.student.interval(level, self.method))
+        if self.method != "Tango":
+            return Interval(low=-1.0, high=1.0, method=self.method, level=level)
+        return tango_interval(self.fixed, self.broken, self.cases, level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,166 +105,139 @@ class MeanDifference:
     estimate: float
     interval: Interval
     cases: int
+    #: Two-sided p value of no difference; None: the method gives none.
+    p: float | None = None
+    #: Clusters of cases; None: every case stands for itself.
+    clusters: int | None = None
 
 
-def difference(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], binary: bool = True) -> Difference:
-    """Mean difference B - A over paired cases, with its 95 and 90 percent intervals.
+def difference(
+    a: Sequence[Sequence[float]],
+    b: Sequence[Sequence[float]],
+    binary: bool = True,
+    clusters: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> Difference:
+    """Mean difference B - A over paired cases, with its interval.
 
     Args:
         a: for each case the outcomes of arm A: 1 passed, 0 failed, or scores in 0..1 where `binary` is false.
         b: the same cases in the same order, with as many trials each as in `a`; cases may differ in that number.
         binary: whether outcomes are pass or fail; graded scores get a plain paired t.
+        clusters: for each case what it belongs to (a source document, a template); cases of one cluster are not
+            independent of each other.
+        level: coverage of `interval`, 0..1.
 
     Raises:
-        ValueError: no cases, or the arms differ in shape.
+        ValueError: no cases, the arms differ in shape, or not one label of clusters per case.
     """
     if not a or len(a) != len(b) or any(not x or len(x) != len(y) for x, y in zip(a, b, strict=False)):
         raise ValueError("both arms need the same cases, and in each case the same number of trials")
     cases, pairs = len(a), sum(len(x) for x in a)
     # Trial by trial, then divided: the same outcomes in another order must not differ by a rounding error.
     changes = [(math.fsum(y) - math.fsum(x)) / len(x) for x, y in zip(a, b, strict=True)]
-    estimate = math.fsum(changes) / cases
-    fixed, broken = sum(d > 0 for d in changes), sum(d < 0 for d in changes)
-    single = pairs == cases
-    pseudo = math.sqrt(cases / pairs) if binary else 0.0
-    student, sd = _student(changes, pseudo)
-    if binary and single:
-        method, student = "Tango", None
-        wide, narrow = (tango_interval(fixed, broken, cases, level) for level in (0.95, 0.90))
-    elif student is None:
-        method = "none: one case"
-        wide, narrow = (Interval(low=-1.0, high=1.0, method=method, level=level) for level in (0.95, 0.90))
-    else:
-        method = "paired t with two pseudo-cases" if binary else "paired t"
-        wide, narrow = (_clipped(student.interval(level, method)) for level in (0.95, 0.90))
-    return Difference(
-        estimate=estimate,
-        interval=wide,
-        interval90=narrow,
+    labels = grouping(clusters, cases)
+    method, student, sd = _method(changes, labels, binary=binary, repeats=pairs / cases)
+    spread = variance_split(a, b)
+    made = Difference(
+        estimate=math.fsum(changes) / cases,
+        interval=_UNKNOWN,
+        interval90=_UNKNOWN,
         sd=sd,
         cases=cases,
         pairs=pairs,
-        fixed=fixed,
-        broken=broken,
+        fixed=sum(d > 0 for d in changes),
+        broken=sum(d < 0 for d in changes),
         method=method,
-        between=None if single else _between(a, b, changes),
+        between=None if spread is None else spread.between,
+        within=None if spread is None else spread.within,
         student=student,
+        clusters=None if labels is None else len(set(labels)),
     )
+    return replace(made, interval=made.at(level), interval90=made.at(0.90))
 
 
-def mean_difference(a: Sequence[float], b: Sequence[float]) -> MeanDifference | None:
-    """Mean of b - a over paired cases by a plain paired t; None for fewer than two cases.
+def mean_difference(
+    a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable] | None = None
+) -> MeanDifference | None:
+    """Mean of b - a over paired cases by a paired t; None for fewer than two cases or clusters.
 
     Args:
         a, b: one value per case (mean over its repeats), in any one unit, the same cases in the same order.
+        clusters: as in `difference`.
     """
     changes = [y - x for x, y in zip(a, b, strict=True)]
-    student = _student(changes, 0.0)[0] if changes else None
+    labels = grouping(clusters, len(changes))
+    if not changes:
+        return None
+    student = of_cases(changes)[0] if labels is None else of_clusters(changes, labels)
     if student is None:
         return None
     return MeanDifference(
-        estimate=math.fsum(changes) / len(changes), interval=student.interval(0.95, "paired t"), cases=len(changes)
+        estimate=math.fsum(changes) / len(changes),
+        interval=student.interval(0.95, "paired t" if labels is None else _CLUSTERED),
+        cases=len(changes),
+        p=student.p,
+        clusters=None if labels is None else len(set(labels)),
     )
-
-
-def tango_score(fixed: int, broken: int, cases: int, delta: float) -> float:
-    """Score statistic for a true difference of `delta` between paired proportions (Tango 1998, eq. 5 to 8).
-
-    Args:
-        fixed: cases that only arm B passes.
-        broken: cases that only arm A passes.
-        cases: all cases.
-        delta: hypothesised pass rate of B minus that of A, -1..1.
-    """
-    linear = (2 * cases - fixed + broken) * delta - fixed - broken
-    constant = -broken * delta * (1 - delta)
-    root = math.sqrt(max(linear * linear - 8 * cases * constant, 0.0))
-    nuisance = (root - linear) / (4 * cases)
-    variance = cases * (2 * nuisance + delta * (1 - delta))
-    distance = fixed - broken - cases * delta
-    if variance > 1e-12:
-        return distance / math.sqrt(variance)
-    return 0.0 if abs(distance) < 1e-9 else math.copysign(math.inf, distance)
-
-
-def tango_interval(fixed: int, broken: int, cases: int, level: float = 0.95) -> Interval:
-    """Score interval for the difference of paired proportions (Tango 1998); arguments as in `tango_score`."""
-    critical = normal_quantile((1 + level) / 2)
-    estimate = (fixed - broken) / cases
-    low = _bisect(-1.0, estimate, lambda delta: tango_score(fixed, broken, cases, delta) > critical)
-    high = _bisect(estimate, 1.0, lambda delta: tango_score(fixed, broken, cases, delta) > -critical)
-    return Interval(low=low, high=high, method="Tango", level=level)
-
-
-def mcnemar_mid_p(fixed: int, broken: int) -> float:
-    """Two-sided mid-p value of McNemar's test on `fixed` and `broken` cases (Fagerland et al. 2013)."""
-    discordant, smaller = fixed + broken, min(fixed, broken)
-    if discordant == 0:
-        return 1.0
-    whole = 1 << discordant
-    point = math.comb(discordant, smaller)
-    if fixed == broken:
-        return (whole - point) / whole
-    tail = sum(math.comb(discordant, k) for k in range(smaller + 1))
-    return min((2 * tail - point) / whole, 1.0)
 
 
 def equivalence_p(found: Difference, margin: float) -> float:
     """Larger of the two one-sided p values against differences of -margin and +margin (TOST, Schuirmann 1987)."""
     if found.student is not None:
-        error = found.student.error
-        if error == 0:
-            return 0.0 if abs(found.student.centre) < margin else 1.0
-        below, above = ((found.student.centre + side) / error for side in (margin, -margin))
-        return max(student_cdf(-below, found.student.degrees), student_cdf(above, found.student.degrees))
+        return max(found.student.above(-margin), found.student.below(margin))
     if found.method != "Tango":
         return 1.0
     below, above = (tango_score(found.fixed, found.broken, found.cases, side) for side in (-margin, margin))
     return max(normal_cdf(-below), normal_cdf(above))
 
 
-def _student(changes: Sequence[float], pseudo: float) -> tuple[Student | None, float]:
-    """Student's pieces and the standard deviation, with pseudo-cases at -+`pseudo` unless that is 0."""
-    cases = len(changes)
-    size = cases + (2 if pseudo else 0)
-    centre = math.fsum(changes) / size
-    squares = math.fsum((change - centre) ** 2 for change in changes)
-    if pseudo:
-        squares += (pseudo - centre) ** 2 + (pseudo + centre) ** 2
-    divisor = size if pseudo else cases - 1
-    sd = math.sqrt(squares / divisor) if divisor else 0.0
-    if cases < 2:
-        return None, sd
-    return Student(centre=centre, error=sd / math.sqrt(size), degrees=cases - 1), sd
+def noninferiority_p(found: Difference, margin: float) -> float:
+    """One-sided p value against B being worse than A by `margin` or more; below 0.025 where 95 percent says "not worse".
+
+    Binary outcomes with one repeat: Tango's score at -margin. The margin is chosen before the run.
+    """
+    if found.student is not None:
+        return found.student.above(-margin)
+    if found.method != "Tango":
+        return 1.0
+    return normal_cdf(-tango_score(found.fixed, found.broken, found.cases, -margin))
 
 
-def _between(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], changes: Sequence[float]) -> float | None:
-    """Variance of the case differences less what the repeats inside cases explain of it; None if that is not known."""
-    repeated = [(x, y) for x, y in zip(a, b, strict=True) if len(x) > 1]
-    if not repeated or len(changes) < 2:
-        return None
-    within = math.fsum(_variance(x) + _variance(y) for x, y in repeated) / len(repeated)
-    per_case = math.fsum(within / len(x) for x in a) / len(a)
-    return max(_variance(changes) - per_case, 0.0)
+_CLUSTERED = "cluster-robust t"
+_UNKNOWN = Interval(low=-1.0, high=1.0, method="none")
 
 
-def _variance(values: Sequence[float]) -> float:
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+def _method(
+    changes: Sequence[float], labels: Sequence[Hashable] | None, *, binary: bool, repeats: float
+) -> tuple[str, Student | None, float]:
+    """Name of the method, what Student's interval is made of, and the standard deviation to plan with."""
+    pseudo = 1 / math.sqrt(repeats)
+    # Scores that never differ give a standard deviation of 0, and with it a certainty that nobody has.
+    plain = not binary and len(set(changes)) > 1
+    if labels is not None:
+        return _clustered(changes, labels, pseudo)
+    student, sd = of_cases(changes, 0.0 if plain else pseudo)
+    if binary and repeats == 1:
+        return "Tango", None, sd
+    if student is None:
+        return "none: one case", None, sd
+    return "paired t" if plain else "paired t with two pseudo-cases", student, sd
+
+
+def _clustered(
+    changes: Sequence[float], labels: Sequence[Hashable], pseudo: float
+) -> tuple[str, Student | None, float]:
+    student = of_clusters(changes, labels)
+    if student is None:
+        return "none: one cluster", None, of_cases(changes, pseudo)[1]
+    if student.error < 1e-12:
+        # Nothing varies between clusters: then every cluster counts as one case, like repeats that always agree.
+        student = of_cases(cluster_means(changes, labels), pseudo)[0] or student
+    return _CLUSTERED, student, student.error * math.sqrt(len(changes))
 
 
 def _clipped(interval: Interval) -> Interval:
     return Interval(
         low=max(interval.low, -1.0), high=min(interval.high, 1.0), method=interval.method, level=interval.level
     )
-
-
-def _bisect(low: float, high: float, beyond: Callable[[float], bool]) -> float:
-    """The point of [low, high] where `beyond` turns from true to false."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        if beyond(middle):
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.stats.intervals import normal_quantile
 from harness.stats.paired import Difference
+from harness.stats.sizing import detectable, required_cases
+
+__all__ = ["Verdict", "VerdictKind", "required_cases", "verdict"]
 
 VerdictKind = Literal["better", "worse", "equivalent", "not_worse", "no_evidence", "not_enough_data"]
 
@@ -30,18 +32,6 @@ class Verdict:
     floor: float | None = None
 
 
-def required_cases(sd: float, effect: float, *, power: float = 0.8, level: float = 0.95) -> float:
-    """Cases that show a difference of `effect` (Miller 2024, eq. 9, repeats being part of `sd`).
-
-    Args:
-        sd: standard deviation of the per-case differences, never with the observed difference in the effect's place.
-        effect: difference to be seen, > 0, in the unit of `sd`.
-        power: probability of seeing it.
-        level: coverage of the interval that must exclude 0.
-    """
-    return (_reach(power, level) * sd / effect) ** 2
-
-
 def verdict(difference: Difference, *, margin: float) -> Verdict:
     """Put a difference into words; `margin` is the smallest difference that matters, chosen before the run, > 0.
 
@@ -53,15 +43,14 @@ def verdict(difference: Difference, *, margin: float) -> Verdict:
     low, high = difference.interval.low, difference.interval.high
     required = math.ceil(required_cases(difference.sd, margin))
     kind = _kind(difference, margin=margin, required=required)
-    reach = _reach(0.8, 0.95) / math.sqrt(difference.cases)
     return Verdict(
         kind=kind,
         margin=margin,
         required=required,
-        detectable=reach * difference.sd,
+        detectable=detectable(difference.sd, difference.cases),
         needed=max(required - difference.cases, 1) if kind == "not_enough_data" else None,
         within_margin=(kind == "better" and high < margin) or (kind == "worse" and low > -margin),
-        floor=None if difference.between is None else reach * math.sqrt(difference.between),
+        floor=None if difference.between is None else detectable(math.sqrt(difference.between), difference.cases),
     )
 
 
@@ -78,7 +67,3 @@ def _kind(difference: Difference, *, margin: float, required: int) -> VerdictKin
     # With one repeated case there is no interval at all, whatever its standard deviation says.
     informed = difference.interval.low > -1.0 or difference.interval.high < 1.0
     return "no_evidence" if required <= difference.cases and informed else "not_enough_data"
-
-
-def _reach(power: float, level: float) -> float:
-    return normal_quantile((1 + level) / 2) + normal_quantile(power)
