@@ -36,7 +36,7 @@ def variants(suite: SuiteSummary) -> Table:
     return Table(
         headers=tuple(headers),
         rows=tuple(rows),
-        align=("left", *["right"] * (3 if troubled else 2), "left", *["right"] * (4 if streamed else 3), *["left"] * compared),
+        align=("left", *["right"] * (2 + troubled), "left", *["right"] * (3 + streamed), *["left"] * compared),
         flexible=(0, accuracy, len(headers) - 1) if compared else (0, accuracy),
     )
 
