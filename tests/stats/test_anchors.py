@@ -120,8 +120,8 @@ def test_interval_of_a_quantile_lies_near_the_ranks_of_the_binomial(
 ) -> None:
     interval = quantile_interval([[float(rank)] for rank in range(1, calls + 1)], q)
     assert interval is not None
-    # Ranks are whole and rounded outwards; the interval here is read off between them, so that it is up to a rank shorter.
-    assert ranks[0] - 1 < interval.low < ranks[0] + 1 and ranks[1] - 1.2 < interval.high <= ranks[1]
+    # Ranks are whole; the interval is read off between them.
+    assert ends(interval) == pytest.approx(ranks, abs=1.2)
 
 
 def test_equivalence_and_non_inferiority() -> None:
