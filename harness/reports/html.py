@@ -10,12 +10,12 @@ from importlib import resources
 
 from harness import __version__
 from harness.records import Result
-from harness.reports import bars, clean, method, notes, page, tables, vendored, words
+from harness.reports import anchors, bars, clean, evidence, method, notes, page, sections, tables, vendored, words
 from harness.reports.policy import policy
 from harness.summary import Comparison, RunSummary, phrases
 
-_STYLES = ("theme.css", "page.css", "cases.css", "narrow.css", "print.css")
-_SCRIPTS = ("loader.js", "report.js")
+_STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "narrow.css", "print.css")
+_SCRIPTS = ("loader.js", "report.js", "charts.js")
 _LIBRARIES = ("plot", "tabulator")
 
 
@@ -45,9 +45,12 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         "seconds": words.seconds,
         "money": words.money,
     }
-    views, room = page.suites(summary.suites, read)
+    seen = evidence.gathered(summary.suites)
+    views, room = page.suites(summary.suites, read, seen=seen)
     environment.globals |= {
+        "anchors": anchors,
         "bars": bars,
+        "sections": sections,
         "page": page,
         "tables": tables,
         "words": words,
@@ -69,6 +72,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
         views=views,
         facts={"harness": __version__, **(facts or {})},
+        found=sections.sections(summary.suites, seen, {name: view.anchor for name, view in views.items()}),
         sources={suite.name: notes.answers(suite) for suite in summary.suites},
         method=method,
         lede=_lede,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.records import Outcome, Result
 from harness.reports import anchors, clean, notes, openings, room, trials
 from harness.reports.cutting import Cut, cut
+from harness.reports.evidence import Evidence
 from harness.reports.trials import TrialView
 from harness.summary import Comparison, SuiteSummary, phrases
 
@@ -65,17 +66,18 @@ class _Open:
 
 
 def suites(
-    summaries: Sequence[SuiteSummary], read: Callable[[], Iterable[Result]]
+    summaries: Sequence[SuiteSummary], read: Callable[[], Iterable[Result]], *, seen: Mapping[str, Evidence]
 ) -> tuple[dict[str, SuiteView], room.Room]:
     """Return each suite's cases, those that need a look first, and the room that each text has.
 
     Args:
         summaries: The suites of the run.
         read: Gives the results; called twice.
+        seen: What the sections above the cases need of trials is added to these.
     """
     baselines = {suite.name: baseline(suite) for suite in summaries}
     prompts = {suite.name: openings.Gathering(suite, suites=len(summaries)) for suite in summaries}
-    space = room.measured(_watched(read(), prompts), baselines)
+    space = room.measured(_watched(read(), prompts, seen), baselines)
     known = {suite.name: (suite, frozenset(suite.deciding_failures + suite.deciding_errors)) for suite in summaries}
     found: dict[str, dict[str, _Open]] = {suite.name: {} for suite in summaries}
     taken = anchors.Taken()
@@ -121,11 +123,14 @@ def outcome_counts(arm: Sequence[TrialView]) -> str:
     return f"{passed} of {phrases.count(len(arm), 'trial')} passed" if arm else "no trial"
 
 
-def _watched(rows: Iterable[Result], prompts: dict[str, openings.Gathering]) -> Iterable[Result]:
-    """Pass results on, and note their openings: reading them is the dear part, so it happens once."""
+def _watched(
+    rows: Iterable[Result], prompts: dict[str, openings.Gathering], seen: Mapping[str, Evidence]
+) -> Iterable[Result]:
+    """Pass results on, and note what else is told of them: reading them is the dear part, so it happens once."""
     for result in rows:
         if result.suite in prompts:
             prompts[result.suite].add(result)
+            seen[result.suite].add(result)
         yield result
 
 

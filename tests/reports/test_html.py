@@ -98,12 +98,6 @@ def test_a_case_shows_input_outputs_checks_and_errors(html: str) -> None:
     assert re.search(r"[\d,]+ more characters are in results\.jsonl", html)
 
 
-def test_gates_say_what_was_asked_for_and_found(html: str) -> None:
-    assert '<strong>accuracy</strong> <span class="quiet">faq@2</span> <span class="state">FAIL</span>' in html
-    assert "<p>93.1% (at least 95.0%)</p>" in html
-    assert '<span class="state">not evaluated</span><p>(12 of 120)</p>' in html
-
-
 def test_it_says_how_the_numbers_were_made(html: str) -> None:
     footer = html[html.index("<footer>") :]
     for text in (
