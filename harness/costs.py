@@ -90,6 +90,10 @@ class PriceTable:
             return None
         return _plain(found.total_price)
 
+    def input_rate(self, model: str) -> Decimal | None:
+        """Return what a million input tokens cost in USD; None where nobody knows."""
+        return self.cost(model, Usage(input=1_000_000, output=0))
+
     def context(self, model: str) -> int | None:
         """Return how many tokens fit into a model's context window; None where nobody knows."""
         price = self._overlay.get(model)

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import SourceLocation
 from harness.records import JSON, Result
+from harness.suites.definition import Definition
 from harness.suites.suite import DEFAULT_MARGIN, AssistantSpec, Case, Gates, Suite, Variant
 from harness.summary import SuiteSummary
 from harness.summary.history import kept
@@ -52,6 +53,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
                 "planned": found[variant.name].planned if variant.name in found else whole,
                 "price_note": found[variant.name].price_note if variant.name in found else "",
                 "summary": kept(found[variant.name], compared.get(variant.name)) if variant.name in found else None,
+                "definition": None if variant.definition is None else variant.definition.plain(),
             }
             for variant in suite.variants
         ],
@@ -115,6 +117,8 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
                 prompt=one.get("prompt"),
                 assistant=AssistantSpec(model=one.get("model")),
                 report_only=bool(one["report_only"]),
+                # Runs from before definitions were kept have none.
+                definition=Definition.read(one["definition"]) if one.get("definition") else None,
                 where=where,
             ),
             one,

@@ -10,7 +10,7 @@ from harness.functions import Functions, Place, ReferenceProblem
 from harness.located import Document
 from harness.records import JSON
 from harness.suites.suite import AssistantSpec
-from harness.tools import ToolSpec, load_tools, read_tools
+from harness.tools import Tool, ToolSpec, load_tools, read_tools
 from harness.validation import sentence
 
 Path_: TypeAlias = tuple[str | int, ...]
@@ -65,13 +65,16 @@ class EquipmentReader:
 
     def offered(self, spec: AssistantSpec) -> tuple[Mapping[str, JSON], ...]:
         """Return name and description of every tool that is known before a run, for `self_.tools`."""
-        world = None if spec.env is None else self._functions.load(spec.env, place=self._place)
-        loaded = load_tools(spec.tools, functions=self._functions, place=self._place, world_class=world)
-        named = {one.name: {"name": one.name, "description": one.description or ""} for one in loaded}
+        named = {one.name: {"name": one.name, "description": one.description or ""} for one in self.loaded(spec)}
         for one in spec.tools:
             if one.name and one.kind != "mcp":
                 named.setdefault(one.name, {"name": one.name, "description": one.description or ""})
         return tuple(named.values())
+
+    def loaded(self, spec: AssistantSpec) -> tuple[Tool, ...]:
+        """Return those tools of an assistant that are Python code, and those that are only declared."""
+        world = None if spec.env is None else self._functions.load(spec.env, place=self._place)
+        return load_tools(spec.tools, functions=self._functions, place=self._place, world_class=world)
 
     def _world(self, spec: AssistantSpec, at: Path_) -> object | None:
         if spec.env is None:

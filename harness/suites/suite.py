@@ -18,6 +18,7 @@ from harness.errors import SourceLocation
 from harness.records import JSON, Attachment, Message
 from harness.settings import Retry
 from harness.suites.checks import CheckSpec
+from harness.suites.definition import Definition
 from harness.suites.gates import Gates
 from harness.suites.names import slug
 from harness.tools.mocks import Mocks
@@ -147,6 +148,8 @@ class Variant:
     answers: Mapping[str, int] | None = field(default=None, compare=False)
     #: What `self_.tools` is in prompts: name and description of each tool that is known before a run.
     offered: tuple[Mapping[str, JSON], ...] = ()
+    #: What tells it apart from others; None: not known, as of runs that did not keep it.
+    definition: Definition | None = field(default=None, compare=False)
     where: SourceLocation
     #: Where each setting was written; those that are not here have their defaults.
     origins: Mapping[str, SourceLocation] = field(default_factory=dict, compare=False)

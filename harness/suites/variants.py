@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
 from harness.errors import ConfigError, SourceLocation, did_you_mean
-from harness.functions import Place, ReferenceProblem
+from harness.functions import Function, Place, ReferenceProblem
 from harness.jsontext import JSONTooLarge, NotJSON, parse_json
 from harness.located import Document
 from harness.plugins import Registry
 from harness.prompts.library import PromptLibrary
 from harness.records import JSON
 from harness.suites.apis import LACKING, PRESETS, TAKEN, TAKES
+from harness.suites.definition import define
 from harness.suites.deployed import DeployedReader
 from harness.suites.equipment import EquipmentReader
 from harness.suites.fields import AssistantFields, SuiteFields, VariantFields, check_name
@@ -163,6 +164,7 @@ class VariantReader:
             self._document.complain(place, "there is `prompt:` and `system:`; choose one.", key=key)
             return None
         said: Any = ("system", system)
+        found = None
         if prompt is not None:
             place, _ = self._at(entry, "prompt")
             where = self._document.where(place)
@@ -187,6 +189,14 @@ class VariantReader:
             report_only=own.report_only,
             vars=dict(own.vars),
             offered=self._equipment.offered(spec),
+            definition=define(
+                spec,
+                prompt=found,
+                source=(system or "") if found is None else self._prompts.source(found),
+                variables={**suite.vars, **own.vars},
+                tools=self._equipment.loaded(spec),
+                target=self._target(spec),
+            ),
             where=self._document.where(entry.loc, key=True),
             origins=origins,
         )
@@ -298,6 +308,9 @@ class VariantReader:
             self._document.complain(self._at(entry, "target")[0], sentence(error))
             return False
         return True
+
+    def _target(self, spec: AssistantSpec) -> Function | None:
+        return None if spec.target is None else self._registry.functions.load(spec.target, place=self._place)
 
     def _with_format(self, spec: AssistantSpec, entry: _Entry) -> AssistantSpec | None:
         """Turn `json` and `{schema: ...}` into what Chat Completions takes."""

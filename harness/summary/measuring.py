@@ -23,6 +23,8 @@ class Prices(Protocol):
 
     def note(self, model: str) -> str | None: ...
 
+    def input_rate(self, model: str) -> Decimal | None: ...
+
 
 def role(suite: Suite, variant: str) -> VariantRole:
     """What a variant is for; a suite's only variant is its candidate."""
