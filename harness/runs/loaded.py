@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
+
+from pydantic import ValidationError
 
 from harness.compare import Compared, compare
 from harness.errors import ConfigError, ExitCode, HarnessError, NothingSelected, StorageError, UsageError
@@ -15,6 +18,7 @@ from harness.runs.budgets import read_spend
 from harness.runs.job import slim
 from harness.runs.manifest import Origin
 from harness.runs.outline import Outline, outline_as_is, outline_of, read_outline
+from harness.settings import Price
 from harness.store import RunFolder, find_run, list_runs
 from harness.suites.suite import Suite
 from harness.summary import RunSummary, SuiteSummary, summarise
@@ -53,12 +57,23 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class _Quoted:
-    """The price table's name, as the run noted it; its remarks come with the outlines."""
+    """The price table, as the run noted it; its remarks come with the outlines."""
 
     id: str
+    #: The project's own prices.
+    own: Mapping[str, Any]
 
     def note(self, model: str) -> str | None:
         return None
+
+    def input_rate(self, model: str) -> Decimal | None:
+        from harness.costs import PriceTable
+
+        try:
+            own = {name: Price.model_validate(one) for name, one in self.own.items()}
+        except ValidationError:
+            return None
+        return PriceTable(own).input_rate(model)
 
 
 def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = dict) -> StoredRun:
@@ -81,7 +96,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         [one.suite for one in outlines],
         results,
         planned={(one.suite.name, name): count for one in outlines for name, count in one.planned.items()},
-        prices=_Quoted(_text(manifest, "prices")),
+        prices=_Quoted(_text(manifest, "prices"), _own_prices(manifest)),
         interrupted=not manifest or manifest.get("exit_code") == int(ExitCode.INTERRUPTED),
         unstored=_unstored(manifest),
         started=_text(manifest, "started"),
@@ -231,6 +246,12 @@ def _unstored(manifest: Mapping[str, Any]) -> str:
 def _mode(manifest: Mapping[str, Any]) -> str:
     settings = manifest.get("settings")
     return str(settings.get("record_mode", "")) if isinstance(settings, dict) else ""
+
+
+def _own_prices(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    settings = manifest.get("settings")
+    found = settings.get("prices") if isinstance(settings, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _max_age(manifest: Mapping[str, Any]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from typing import TypeAlias
 from harness.records import JSON, Result
 from harness.suites.definition import Definition
 from harness.summary.facets import Change, ChangeKind
+from harness.summary.view import Comparison
 
 #: Gives USD per million input tokens of a model; None: no price.
 Rate: TypeAlias = Callable[[str], Decimal | None]
@@ -127,6 +128,12 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
     if prompt:
         return f"{names[1]} also changes {told}: the difference cannot be put down to the prompt alone."
     return f"{names[1]} changes {told}: the difference cannot be put down to one of them alone."
+
+
+def with_changes(found: Comparison, a: ArmFacts, b: ArmFacts, *, rate: Rate | None = None) -> Comparison:
+    """Return a comparison that says what differs between its arms; arguments as of `changes`."""
+    told = changes(a, b, rate=rate)
+    return replace(found, changes=told, confounded=confounded(told, (found.baseline, found.candidate)))
 
 
 @cache

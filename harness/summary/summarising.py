@@ -9,6 +9,7 @@ from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Suite
 from harness.summary import gates, phrases
+from harness.summary.changes import ArmFacts, arm_facts, with_changes
 from harness.summary.comparing import compare_arms
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
 from harness.summary.measuring import Prices, measure
@@ -95,7 +96,7 @@ class _Concluding:
             )
             for name, results in self.arms.items()
         }
-        comparisons = {found.candidate: found for found in self._comparisons()}
+        comparisons = {found.candidate: found for found in self._comparisons(prices)}
         failures, errors = self._deciding(variants)
         return SuiteSummary(
             name=source.name,
@@ -107,14 +108,14 @@ class _Concluding:
             deciding_errors=tuple(errors),
         )
 
-    def _comparisons(self) -> Iterator[Comparison]:
+    def _comparisons(self, prices: Prices) -> Iterator[Comparison]:
         source = self.source
         baseline = source.baseline
         if baseline is None or baseline not in self.arms:
             return
         for name, results in self.arms.items():
             if name != baseline:
-                yield compare_arms(
+                found = compare_arms(
                     self.arms[baseline],
                     results,
                     suite=source.name,
@@ -122,6 +123,10 @@ class _Concluding:
                     margin=source.margin,
                     margin_given=source.margin_given,
                 )
+                yield with_changes(found, self._facts(baseline), self._facts(name), rate=prices.input_rate)
+
+    def _facts(self, name: str) -> ArmFacts:
+        return arm_facts(self.source.by_name[name].definition, self.arms[name])
 
     def _gates(
         self, variants: Mapping[str, VariantSummary], comparisons: Mapping[str, Comparison]
