@@ -178,7 +178,9 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
         say(note)
     _print_conclusion(job, conclusion, options)
     if outputs:
-        Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name))).write((), outputs)
+        Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name), counted=True)).write(
+            (), outputs
+        )
     return int(conclusion.summary.exit_code)
 
 

@@ -205,6 +205,7 @@ class Job:
             max_age=settings.cassette_max_age,
             prices=self.project.prices(),
             spend=spend_of(self.project, results, suites=self.plan.suites, ledger=self.ledger),
+            counted=self.html,
         )
         folder.touch()
         made = origin(settings.root)

@@ -76,12 +76,13 @@ class _Quoted:
         return PriceTable(own).input_rate(model)
 
 
-def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = dict) -> StoredRun:
+def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = dict, counted: bool = False) -> StoredRun:
     """Read a run and decide it again from what its folder holds.
 
     Args:
         folder: The run's folder.
         today: Gives suites by name, for runs that did not keep what decides them.
+        counted: Whether to count the tokens by which prompts differ.
 
     Raises:
         StorageError: The manifest or a row is damaged; the message names the file and the line.
@@ -103,6 +104,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         mode=_mode(manifest),
         spend=read_spend(manifest.get("spend")),
         max_age=_max_age(manifest),
+        counted=counted,
     )
     return StoredRun(
         folder=folder,
@@ -158,7 +160,7 @@ def find_stored(project: Project, name: str | None = None) -> StoredRun:
     reports = project.settings.reports
     if name is None and not list_runs(reports):
         raise UsageError(f"there is no run under {project.shown(reports)}: `harness run` makes one")
-    return read_run(find_run(reports, name or "latest"), today=lambda: _today(project))
+    return read_run(find_run(reports, name or "latest"), today=lambda: _today(project), counted=True)
 
 
 def _today(project: Project) -> dict[str, Suite]:

@@ -103,7 +103,7 @@ def changes(a: ArmFacts, b: ArmFacts, *, rate: Rate | None = None) -> tuple[Chan
     Args:
         a: The arm compared with.
         b: The other one.
-        rate: What a prompt's tokens cost; None: nobody knows.
+        rate: What a prompt's tokens cost; None: they are not even counted, which takes its time at first.
     """
     return tuple(_changes(a, b, rate))
 
@@ -173,7 +173,7 @@ def _changes(a: ArmFacts, b: ArmFacts, rate: Rate | None) -> Iterator[Change]:
 
 def _prompt(a: Definition, b: Definition, rate: Rate | None) -> Iterator[Change]:
     if a.text != b.text:
-        counts = [tokens(one.text, one.encoding or "o200k_base") for one in (a, b)]
+        counts = [None if rate is None else tokens(one.text, one.encoding or "o200k_base") for one in (a, b)]
         delta = counts[1] - counts[0] if counts[0] is not None and counts[1] is not None else None
         yield Change(
             kind="prompt",
@@ -263,6 +263,8 @@ def _value(values: Mapping[str, JSON], name: str) -> str:
 
 
 def _written(value: JSON) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 

@@ -9,7 +9,7 @@ from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Suite
 from harness.summary import gates, phrases
-from harness.summary.changes import ArmFacts, arm_facts, with_changes
+from harness.summary.changes import ArmFacts, Rate, arm_facts, with_changes
 from harness.summary.comparing import compare_arms
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
 from harness.summary.measuring import Prices, measure
@@ -32,6 +32,7 @@ def summarise(
     mode: str = "",
     spend: RunSpend | None = None,
     max_age: float | None = None,
+    counted: bool = False,
 ) -> RunSummary:
     """Sum up a run and decide it.
 
@@ -47,6 +48,7 @@ def summarise(
         mode: Its record mode.
         spend: What it spent; None: not known.
         max_age: Seconds after which a recording is pointed out as old; None: none is.
+        counted: Whether to count the tokens by which prompts differ, which takes a third of a second.
     """
     arms: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -54,7 +56,7 @@ def summarise(
     found = tuple(
         _Concluding(
             suite, {name: arms[suite.name, name] for name in suite.by_name if (suite.name, name) in arms}
-        ).suite(planned=planned, prices=prices, started=started, max_age=max_age)
+        ).suite(planned=planned, prices=prices, started=started, max_age=max_age, counted=counted)
         for suite in suites
         if any((suite.name, name) in arms for name in suite.by_name)
     )
@@ -80,7 +82,13 @@ class _Concluding:
     arms: Mapping[str, Sequence[Result]]
 
     def suite(
-        self, *, planned: Mapping[tuple[str, str], int], prices: Prices, started: str, max_age: float | None
+        self,
+        *,
+        planned: Mapping[tuple[str, str], int],
+        prices: Prices,
+        started: str,
+        max_age: float | None,
+        counted: bool,
     ) -> SuiteSummary:
         source = self.source
         whole_size = len(source.cases) * source.repeats
@@ -96,7 +104,7 @@ class _Concluding:
             )
             for name, results in self.arms.items()
         }
-        comparisons = {found.candidate: found for found in self._comparisons(prices)}
+        comparisons = {found.candidate: found for found in self._comparisons(prices.input_rate if counted else None)}
         failures, errors = self._deciding(variants)
         return SuiteSummary(
             name=source.name,
@@ -108,7 +116,7 @@ class _Concluding:
             deciding_errors=tuple(errors),
         )
 
-    def _comparisons(self, prices: Prices) -> Iterator[Comparison]:
+    def _comparisons(self, rate: Rate | None) -> Iterator[Comparison]:
         source = self.source
         baseline = source.baseline
         if baseline is None or baseline not in self.arms:
@@ -123,7 +131,7 @@ class _Concluding:
                     margin=source.margin,
                     margin_given=source.margin_given,
                 )
-                yield with_changes(found, self._facts(baseline), self._facts(name), rate=prices.input_rate)
+                yield with_changes(found, self._facts(baseline), self._facts(name), rate=rate)
 
     def _facts(self, name: str) -> ArmFacts:
         return arm_facts(self.source.by_name[name].definition, self.arms[name])

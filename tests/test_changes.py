@@ -1,0 +1,102 @@
+"""What differs between two arms is said, and what of it keeps a difference from being put down to the prompt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness as harness_api
+from tests.projects import harness, write
+
+ROWS = "".join(json.dumps({"id": name, "output": "yes"}) + "\n" for name in "ab")
+SUITE = """\
+suite: s
+model: gpt-4.1-mini
+temperature: 0
+variants:
+{variants}
+expect: {{contains: yes}}
+cases: [{{id: a, input: One}}, {{id: b, input: Two}}]
+"""
+PROMPTS = {
+    "prompts/p/1.j2": "---\nvariables: {tone: {type: string, default: plain}}\n---\nAnswer in a {{ tone }} tone.",
+    "prompts/p/2.j2": "Answer in one word.",
+}
+TOOLS = {
+    "suites/t.py": 'def look(key: str) -> str:\n    """Look."""\n    return key\n',
+    "suites/u.py": 'def look(key: str) -> str:\n    """Look."""\n    return key * 2\n',
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def compared(root: Path, a: str, b: str) -> dict[str, Any]:
+    """The comparison of two variants as a run that replays nothing has it, read back from its folder."""
+    variants = f"  v1: {a}\n  v2: {b}"
+    write(root, {"suites/s.yaml": SUITE.format(variants=variants), **PROMPTS, **TOOLS})
+    assert harness("run", "-q").exit_code == 3
+    folder = next((root / "reports").iterdir())
+    plain = json.loads((folder / "run.json").read_text())
+    assert plain["suites"][0]["variants"][0]["definition"] is not None
+    (found,) = harness_api.load().plain()["suites"][0]["comparisons"]
+    told: dict[str, Any] = found
+    return told
+
+
+def names(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(one["name"], one["a"], one["b"]) for one in found["changes"]]
+
+
+def test_a_prompt_is_told_with_its_text_its_tokens_and_what_they_cost(project: Path) -> None:
+    found = compared(project, "{prompt: p@1}", "{prompt: p@2}")
+    (told,) = found["changes"]
+    assert (told["kind"], told["a"], told["b"]) == ("prompt", "p@1", "p@2")
+    assert told["texts"] == ["Answer in a {{ tone }} tone.", "Answer in one word."]
+    assert told["tokens"] == -3
+    assert told["money"] == "-0.0012"
+    assert found["confounded"] == ""
+
+
+def test_what_changes_with_the_prompt_is_said(project: Path) -> None:
+    found = compared(project, "{prompt: p@1}", "{prompt: p@2, model: gpt-4.1-nano, temperature: 0.7, stream: true}")
+    assert names(found)[1:] == [
+        ("model", "gpt-4.1-mini", "gpt-4.1-nano"),
+        ("stream", "", "true"),
+        ("temperature", "0", "0.7"),
+    ]
+    assert found["confounded"] == (
+        "v2 also changes the model (gpt-4.1-mini -> gpt-4.1-nano) and temperature (0 -> 0.7): the difference cannot be "
+        "put down to the prompt alone."
+    )
+
+
+def test_one_thing_alone_confounds_nothing_and_two_do(project: Path) -> None:
+    assert compared(project, "{prompt: p@1}", "{prompt: p@1, model: gpt-4.1-nano}")["confounded"] == ""
+
+
+def test_two_things_without_a_prompt(project: Path) -> None:
+    found = compared(project, "{prompt: p@1}", "{prompt: p@1, model: gpt-4.1-nano, max_tokens: 5, api: chat}")
+    assert found["confounded"] == (
+        "v2 changes the api (responses -> chat), the model (gpt-4.1-mini -> gpt-4.1-nano) and max_tokens "
+        "(not set -> 5): the difference cannot be put down to one of them alone."
+    )
+
+
+def test_tools_are_told_by_their_code_and_by_what_the_model_is_told(project: Path) -> None:
+    a, b = "{tools: [./t.py:look]}", "{tools: [./u.py:look, {name: ask, description: Ask, parameters: {type: object}}]}"
+    found = compared(project, a, b)
+    assert [one[0] for one in names(found)] == ["code of tool look", "tool ask"]
+    assert found["confounded"].startswith("v2 changes code of tool look (changed) and tool ask (new)")
+
+
+def test_variables_of_the_suite_are_part_of_the_prompt(project: Path) -> None:
+    found = compared(project, "{prompt: p@1}", "{prompt: p@1, vars: {tone: warm}}")
+    assert names(found) == [("variable tone", "plain", "warm")]
+    assert found["confounded"] == ""
