@@ -6,7 +6,7 @@ from harness.project.inventory import listing, notes, readiness, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.budgets import check_budgets
 from harness.runs.estimates import estimate, over_budget, plan_rows
-from harness.runs.job import Conclusion, Job, unkept
+from harness.runs.job import Conclusion, Job, published, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.staleness import elsewhere, plan_notes, stale
@@ -33,6 +33,7 @@ __all__ = [
     "plan",
     "plan_notes",
     "plan_rows",
+    "published",
     "readiness",
     "stale",
     "suite_count",

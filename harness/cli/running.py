@@ -174,7 +174,7 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
             say(note)
         with _stopping() as stop:
             conclusion = job.execute(stop=stop)
-    for note in api.unkept(conclusion):
+    for note in (*api.unkept(conclusion), *api.published(conclusion)):
         say(note)
     _print_conclusion(job, conclusion, options)
     if outputs:

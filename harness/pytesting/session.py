@@ -24,7 +24,7 @@ from harness.pytesting.endings import Ending, endings
 from harness.pytesting.failures import FailedTrialError, reason, shown
 from harness.records import Outcome, Result
 from harness.runs.engine import Engine
-from harness.runs.job import Conclusion, Job, unkept
+from harness.runs.job import Conclusion, Job, published, unkept
 from harness.store import decode, encode
 from harness.suites.suite import Suite
 from harness.summary import fails_alone, missed
@@ -322,6 +322,7 @@ class SuiteSession:
             return
         try:
             self._conclusion = self._written(interrupted=interrupted)
+            self._engine.notes.extend(published(self._conclusion))
             if self._conclusion.trouble is not None:
                 self._trouble = self._conclusion.summary.reasons[0]
         except HarnessError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -188,7 +189,7 @@ class Job:
     def _concluded(
         self, folder: RunFolder, results: Sequence[Result], interrupted: bool, trouble: StorageError | None
     ) -> Conclusion:
-        from harness.reports import html, junit, markdown
+        from harness.reports import github, html, junit, markdown
         from harness.summary import summarise
 
         trouble = trouble or self.keeping.trouble
@@ -213,7 +214,7 @@ class Job:
         calls, trials = map(sum, zip((0, 0), *(one.maybe_paid for one in self.sendings), strict=True))
         told.update(maybe_paid={"calls": calls, "trials": trials}, notes=list(self.notes))
         folder.write_manifest(told)
-        report = folder.write("summary.md", markdown.render(summary, results))
+        report = folder.write("summary.md", markdown.render(summary, results, link=github.artifacts(os.environ)))
         folder.write("junit.xml", junit.render(summary, results))
         if self.html:
             report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()))
@@ -238,6 +239,14 @@ class Job:
         found["report"] = self.project.shown(conclusion.report)
         found["exit_code"] = int(summary.exit_code)
         return found
+
+
+def published(conclusion: Conclusion) -> list[str]:
+    """Add the run to the summary of a CI job's step, where there is one; say why where that fails."""
+    from harness.reports import github
+
+    trouble = github.publish(conclusion.folder / "summary.md", os.environ)
+    return [trouble] if trouble else []
 
 
 def unkept(conclusion: Conclusion) -> list[str]:

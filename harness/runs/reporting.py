@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,12 +91,12 @@ class Reporting:
         return [write_file(path, made[name]) for name, path in wanted]
 
     def _made(self, name: str) -> str:
-        from harness.reports import html, junit, markdown
+        from harness.reports import github, html, junit, markdown
 
-        summary = self.run.summary
+        summary, shown = self.run.summary, self._shown(self.run.results)
         makers: dict[str, Callable[[], str]] = {
             "html": lambda: html.render(summary, self._read, facts=self.run.facts()),
-            "md": lambda: markdown.render(summary, self._shown(self.run.results)) + self._markdown(),
+            "md": lambda: markdown.render(summary, shown, link=github.artifacts(os.environ)) + self._markdown(),
             "junit": lambda: junit.render(summary, self._read()),
             "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
             "jsonl": lambda: "".join(f"{encode(result)}\n" for result in self._read()),
@@ -106,13 +107,13 @@ class Reporting:
     def _markdown(self) -> str:
         if not self.by:
             return ""
-        from harness.reports import markdown
+        from harness.reports import markup
 
         rows = export.breakdown_table(self.slices(), self.by)
         cells = [list(rows[0]) if rows else [], *(list(row.values()) for row in rows)]
-        head, *body = [[markdown.escaped(str(cell)) for cell in row] for row in cells]
+        head, *body = [[markup.escaped(str(cell)) for cell in row] for row in cells]
         lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
-        return f"\n### By {markdown.escaped(', '.join(self.by))}\n\n" + "\n".join(lines) + "\n"
+        return f"\n### By {markup.escaped(', '.join(self.by))}\n\n" + "\n".join(lines) + "\n"
 
     def _read(self) -> Iterator[Result]:
         return iter(self._shown(self.run.read()))
