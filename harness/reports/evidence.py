@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.records import Outcome, Result
 from harness.reports import clean, notes
 from harness.reports.cutting import Cut, cut
+from harness.reports.figures.figure import listed
 from harness.summary import Comparison, SuiteSummary
 from harness.summary.facets import Flip
 
@@ -21,12 +22,14 @@ _ERRORS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A check that failed, with the repeats in which it said so."""
+    """A check that failed, or an error, and the trials in which it said so."""
 
     name: str
     text: Cut
     where: str
-    repeats: tuple[int, ...]
+    #: "v2", "v2, repeats 1 and 3; v1"
+    trials: str
+    error: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,6 @@ class Arm:
     variant: str
     #: Repeat and outcome.
     outcomes: tuple[tuple[int, str], ...]
-    reasons: tuple[Reason, ...]
     #: What the first trial answered that did not pass.
     answer: Cut | None
 
@@ -53,6 +55,7 @@ class Shown:
     case: str
     tags: tuple[str, ...]
     arms: tuple[Arm, ...]
+    reasons: tuple[Reason, ...]
     #: Its input is not the same in both arms.
     changed: bool = False
     decides: bool = False
@@ -64,6 +67,11 @@ class Listed:
 
     cases: tuple[Shown, ...] = ()
     total: int = 0
+
+    @property
+    def decides(self) -> bool:
+        """Whether any of them makes the run fail."""
+        return any(one.decides for one in self.cases)
 
     @property
     def more(self) -> int:
@@ -144,10 +152,14 @@ class Evidence:
 
     def _shown(self, case: str, arms: Iterable[str], flip: Flip | None = None) -> Shown:
         outcomes, telling = self._outcomes.get(case, {}), self._telling.get(case, {})
+        found = tuple(_arm(name, outcomes[name], telling.get(name, [])) for name in arms if name in outcomes)
         return Shown(
             case=case,
             tags=self._tags.get(case, ()),
-            arms=tuple(_arm(name, outcomes[name], telling.get(name, [])) for name in arms if name in outcomes),
+            arms=found,
+            reasons=_reasons(
+                {arm.variant: telling[arm.variant] for arm in found[::-1] if arm.variant in telling}, outcomes
+            ),
             changed=flip is not None and flip.changed,
             decides=self._failing.get(case, False),
         )
@@ -182,22 +194,42 @@ def _arm(variant: str, outcomes: list[tuple[int, str]], telling: list[Result]) -
     return Arm(
         variant=variant,
         outcomes=tuple(sorted(outcomes)),
-        reasons=_reasons(sorted(telling, key=lambda one: one.repeat)),
         answer=cut(text, _ANSWER) if text else None,
     )
 
 
-def _reasons(trials: Iterable[Result]) -> tuple[Reason, ...]:
-    """What failed, the same reason of several repeats once."""
-    found: dict[tuple[str, str], tuple[str, list[int]]] = {}
-    for trial in trials:
-        if trial.outcome is Outcome.ERROR and trial.error is not None:
-            told = [(trial.error.kind, trial.error.message, trial.error.where)]
-        else:
-            told = [(one.name, one.reason, one.where) for one in trial.checks if one.passed is False and not one.soft]
-        for name, reason, where in told:
-            found.setdefault((name, reason), (where or "", []))[1].append(trial.repeat)
+def _reasons(telling: Mapping[str, list[Result]], outcomes: Mapping[str, list[tuple[int, str]]]) -> tuple[Reason, ...]:
+    """What failed, the same reason of several trials once."""
+    #: By check and reason: where it stands, whether it is an error, and the repeats by variant.
+    found: dict[tuple[str, str], tuple[str, bool, dict[str, list[int]]]] = {}
+    for variant, trials in telling.items():
+        for trial in sorted(trials, key=lambda one: one.repeat):
+            for name, reason, where, error in _told(trial):
+                known = found.setdefault((name, reason), (where or "", error, {}))
+                known[2].setdefault(variant, []).append(trial.repeat)
     return tuple(
-        Reason(name=clean.line(name), text=cut(reason, _REASON), where=clean.line(where), repeats=tuple(repeats))
-        for (name, reason), (where, repeats) in list(found.items())[:_CHECKS]
+        Reason(
+            name=clean.line(name),
+            text=cut(reason, _REASON),
+            where=clean.line(where),
+            trials="; ".join(_in(name, repeats, len(outcomes[name])) for name, repeats in variants.items()),
+            error=error,
+        )
+        for (name, reason), (where, error, variants) in list(found.items())[:_CHECKS]
     )
+
+
+def _told(trial: Result) -> list[tuple[str, str, str | None, bool]]:
+    if trial.outcome is Outcome.ERROR:
+        return [(trial.error.kind, trial.error.message, trial.error.where, True)] if trial.error else []
+    return [(one.name, one.reason, one.where, False) for one in trial.checks if one.passed is False and not one.soft]
+
+
+def _in(variant: str, repeats: list[int], of: int) -> str:
+    """In which repeats of a variant: all of them go without saying where there is one."""
+    name, numbers = clean.line(variant), sorted(set(repeats))
+    if of == 1:
+        return name
+    if len(numbers) == of:
+        return f"{name}, all repeats"
+    return f"{name}, repeat{'s' if len(numbers) > 1 else ''} {listed([str(number) for number in numbers])}"

@@ -60,10 +60,10 @@ def filled_comparison(one: Comparison) -> Comparison:
     old = "Answer from the policy. Thank the customer, then answer the question at length."
     new = "Answer from the policy only. Answer the question in one sentence."
     flips = (
-        Flip(case="express-cost-1", a=(1, 1), b=(0, 1), trials=("faq/express-cost-1/faq@1/1",)),
+        Flip(case="order-change-1", a=(1, 1), b=(0, 1), trials=("faq/order-change-1/faq@1/1",)),
         *(
             Flip(case=case, a=(0, 1), b=(1, 1), trials=())
-            for case in ("shipping-time", "gift-wrap", "business-hours", "return-window-1")
+            for case in ("shipping-time", "refund-method", "business-hours", "return-window-1")
         ),
     )
     return replace(
@@ -88,9 +88,9 @@ def filled_comparison(one: Comparison) -> Comparison:
         ),
         confounded="Temperature differs too, so the difference cannot be put down to the prompt alone.",
         bounds=(0.24, 0.38),
-        dropped_cases=("order-change-1",),
+        dropped_cases=("express-cost-1",),
         meaning=("Of 1,000 answers about 310 more are right.", "1,000 answers cost $0.0041 more and take as long."),
-        advice=("Look at the one broken case, express-cost-1, before you switch.", "harness record --only-stale faq"),
+        advice=("Look at the one broken case, order-change-1, before you switch.", "harness record --only-stale faq"),
         latency_withheld="the arms were recorded on different days (2026-11-20, 2026-11-21)",
         stopping=Stopping(
             planned=30,

@@ -24,10 +24,11 @@
       const item = document.createElement("li");
       const ns = "http://www.w3.org/2000/svg";
       const svg = document.createElementNS(ns, "svg");
-      svg.setAttribute("viewBox", "0 0 26 12");
+      svg.setAttribute("viewBox", form === "block" ? "0 0 12 12" : "0 0 26 12");
+      svg.setAttribute("width", form === "block" ? 12 : 26);
       const mark = document.createElementNS(ns, form === "block" ? "rect" : "line");
       const set = (given) => Object.entries(given).forEach(([key, value]) => mark.setAttribute(key, value));
-      if (form === "block") set({ x: 7, y: 0, width: 12, height: 12, rx: 2, fill: colour });
+      if (form === "block") set({ x: 0, y: 0, width: 12, height: 12, rx: 2, fill: colour });
       else set({ x1: 1, x2: 25, y1: 6, y2: 6, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash || "none" });
       svg.append(mark);
       item.append(svg, name);
@@ -73,10 +74,10 @@
           x: domain[1], y: "y", text: (row) => (wide ? row.shown : points(row.at)), textAnchor: "start", dx: 10,
           fontSize: 12, fontVariant: "tabular-nums", fill: ink,
         }),
-        wide && Plot.text(shown, {
+        wide ? Plot.text(shown, {
           x: domain[1], y: "y", text: (row) => `n ${row.n}`, textAnchor: "end", dx: right - 2, fontSize: 12, fill: quiet,
           fontVariant: "tabular-nums",
-        }),
+        }) : null,
       ],
     });
   };
@@ -132,12 +133,30 @@
       { name: "fixed (+)", colour: good, form: "block" },
     ]);
 
+  // Round numbers on a logarithmic axis, no more of them than there is room for.
+  const roundly = (low, high, width) => {
+    const steps = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.5, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9]];
+    const most = Math.max(Math.floor(width / 72), 2);
+    let found = [];
+    for (const step of steps) {
+      const all = [];
+      for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1)
+        all.push(...step.map((one) => +(one * 10 ** power).toPrecision(3)));
+      const inside = all.filter((one) => one >= low && one <= high);
+      if (inside.length > most) break;
+      found = inside;
+    }
+    return found;
+  };
+
   const latency = (Plot, { series }, width) => {
     const steps = series.flatMap((one, at) => [[one.points[0][0], 0], ...one.points].map(([x, y]) => ({ x, y, at })));
     const dots = series.flatMap((one, at) => [
       { x: one.p50, y: 0.5, at, symbol: "circle" },
       { x: one.p95, y: 0.95, at, symbol: "square" },
     ]).filter((one) => one.x > 0);
+    const times = steps.map((step) => step.x);
+    const ticks = roundly(Math.min(...times), Math.max(...times, ...dots.map((dot) => dot.x)), width);
     return Plot.plot({
       width,
       height: 300,
@@ -145,11 +164,11 @@
       marginRight: 14,
       marginTop: 12,
       marginBottom: 28,
-      x: { type: "log", tickFormat: seconds, ticks: width < 480 ? 4 : 8, label: null, nice: false },
+      x: { type: "log", label: null },
       y: { domain: [0, 1], tickFormat: percent, ticks: 5, label: null },
       marks: [
         Plot.gridY([0, 0.25, 0.5, 0.75, 0.95, 1], { stroke: "var(--rule)", strokeOpacity: 1 }),
-        Plot.axisX({ tickFormat: seconds, ticks: width < 480 ? 4 : 8, tickSize: 4, color: quiet, label: null }),
+        Plot.axisX(ticks, { tickFormat: seconds, tickSize: 4, color: quiet, label: null }),
         Plot.axisY([0, 0.25, 0.5, 0.75, 0.95], { tickFormat: percent, tickSize: 0, color: quiet, label: null }),
         ...series.map((one, at) =>
           Plot.line(steps.filter((step) => step.at === at), {
@@ -168,7 +187,7 @@
     legend(series.map((one, at) => ({ name: `${one.name}, ${one.n}`, colour: hue(at), dash: dashes[at % 6] })));
 
   // Bars of parts, one below the other: what they mean stands in the legend and, where it fits, in the bar.
-  const stacked = (format) => (Plot, { rows }, width) => {
+  const stacked = (Plot, { rows, totals }, width) => {
     const all = [...new Set(rows.map((row) => row.name))];
     const names = all.map((name) => short(name, width));
     const kinds = [...new Set(rows.map((row) => row.kind))];
@@ -193,7 +212,7 @@
         fontVariant: "tabular-nums", dy: judges.length ? -7 : 0,
       }),
     ];
-    const totals = all.map((name, y) => ({ y, x: ends.get(name) ?? 0 }));
+    const sums = all.map((name, y) => ({ y, x: ends.get(name) ?? 0, shown: totals[name] ?? "" }));
     return Plot.plot({
       width,
       height: 12 + all.length * (judges.length ? 44 : 34),
@@ -206,8 +225,8 @@
       marks: [
         ...bars(pieces, true),
         ...bars(judges, false),
-        Plot.text(totals, {
-          x: "x", y: "y", text: (one) => format(one.x), textAnchor: "start", dx: 7, fontSize: 12.5, fontWeight: 600,
+        Plot.text(sums, {
+          x: "x", y: "y", text: "shown", textAnchor: "start", dx: 7, fontSize: 12.5, fontWeight: 600,
           fill: ink, fontVariant: "tabular-nums", dy: judges.length ? -7 : 0,
         }),
         Plot.axisY({
@@ -216,19 +235,14 @@
       ],
     });
   };
-  const kinds = ({ rows }) =>
+  stacked.legend = ({ rows }) =>
     legend([...new Set(rows.map((row) => row.kind))].map((name, at) => ({ name, colour: hue(at), form: "block" })));
-  const parts = Object.assign(stacked(seconds), { legend: kinds });
-  const cost = Object.assign(
-    (Plot, data, width) =>
-      stacked(data.unit === "$" ? dollars : (value) => Math.round(value).toLocaleString("en"))(Plot, data, width),
-    { legend: kinds },
-  );
 
   const front = (Plot, { rows }, width) => {
     const best = rows.filter((row) => !row.dominated).sort((a, b) => a.x - b.x);
     const colour = (row) => (row.dominated ? quiet : "var(--accent)");
     const ends = rows.flatMap((row) => [row.low, row.high]);
+    const most = Math.max(...rows.map((row) => row.x));
     return Plot.plot({
       width,
       height: 340,
@@ -236,7 +250,7 @@
       marginRight: 24,
       marginTop: 24,
       marginBottom: 36,
-      x: { label: null, nice: true, domain: [0, Math.max(...rows.map((row) => row.x)) * 1.12 || 1] },
+      x: { label: null, nice: true, domain: [0, most * 1.12 || 1] },
       y: { label: null, domain: [Math.max(Math.min(...ends) - 0.03, 0), Math.min(Math.max(...ends) + 0.03, 1)] },
       marks: [
         Plot.gridY({ stroke: "var(--rule)", strokeOpacity: 1, ticks: 5 }),
@@ -248,11 +262,12 @@
         Plot.dot(rows, {
           x: "x", y: "y", r: 5.5, stroke: colour, strokeWidth: 2, fill: (row) => (row.dominated ? paper : "var(--accent)"),
         }),
-        Plot.text(rows, {
-          x: "x", y: "y", text: "name", dx: 10, dy: -9, fontSize: 12, fill: (row) => (row.dominated ? quiet : ink),
-          stroke: paper, strokeWidth: 4,
-          textAnchor: (row) => (row.x > Math.max(...rows.map((one) => one.x)) * 0.75 ? "end" : "start"),
-        }),
+        ...[true, false].map((start) =>
+          Plot.text(rows.filter((row) => (row.x <= most * 0.75) === start), {
+            x: "x", y: "y", text: "name", dx: start ? 10 : -10, dy: -9, fontSize: 12,
+            textAnchor: start ? "start" : "end", fill: (row) => (row.dominated ? quiet : ink), stroke: paper, strokeWidth: 4,
+          }),
+        ),
       ],
     });
   };
@@ -287,7 +302,7 @@
     });
   };
 
-  const drawings = { forest, flips, latency, parts, cost, front, looks };
+  const drawings = { forest, flips, latency, parts: stacked, cost: stacked, front, looks };
 
   const draw = (Plot, figure) => {
     const drawing = drawings[figure.dataset.chart];
@@ -304,7 +319,15 @@
     const figures = [...document.querySelectorAll("figure[data-chart]")];
     if (!figures.length || typeof harness === "undefined" || !harness.able) return;
     let loaded = null;
-    const all = () => loaded && figures.forEach((figure) => draw(loaded, figure));
+    // One that cannot be drawn takes no other with it.
+    const attempt = (figure) => {
+      try {
+        draw(loaded, figure);
+      } catch (error) {
+        reportError(error);
+      }
+    };
+    const all = () => loaded && figures.forEach(attempt);
     const start = async () => {
       loaded ??= await harness.plot();
       all();

@@ -28,6 +28,8 @@ class Figure:
     data: Mapping[str, JSON]
     #: What else has to be known to read it.
     note: str = ""
+    #: What must not be read from it; a sentence each.
+    cautions: tuple[str, ...] = ()
 
 
 def label(name: str) -> str:

@@ -48,7 +48,7 @@ def cost(suite: SuiteSummary) -> Figure | None:
         title="Cost per 1,000 requests" if priced else "Tokens per 1,000 requests",
         says=_says(known, priced, judged="judge" in kinds),
         table=_table(known, priced),
-        data={"unit": "$" if priced else "tokens", "kinds": [_KINDS[kind] for kind in kinds], "rows": rows},
+        data={"rows": rows, "totals": {label(one.name): _amount(_total(one, priced), priced) for one in known}},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.records import JSON
 from harness.reports import clean, words
@@ -55,7 +55,16 @@ def latency(suite: SuiteSummary, values: Mapping[str, Sequence[float]]) -> Figur
         ),
         data={"series": series[:_CURVES]},
         note=f"{more} more variants in the table below." if more > 0 else "",
+        cautions=tuple(_withheld(suite)),
     )
+
+
+def _withheld(suite: SuiteSummary) -> Iterator[str]:
+    """Why it is not said which variant is faster."""
+    for one in suite.comparisons:
+        if one.latency_withheld:
+            which = f" of {label(one.candidate)} and {label(one.baseline)}" if len(suite.comparisons) > 1 else ""
+            yield f"It is not said which{which} is faster: {clean.line(one.latency_withheld)}"
 
 
 def _curve(variant: VariantSummary, values: Sequence[float]) -> dict[str, JSON]:
@@ -97,7 +106,7 @@ def parts(suite: SuiteSummary) -> Figure | None:
             align=("left", *["right"] * 5),
         ),
         data={
-            "unit": "s",
+            "totals": {label(one.name): words.seconds(time.model + time.tools + time.retries) for one, time in known},
             "rows": [
                 {"name": label(one.name), "kind": kind, "value": _short(value), "shown": words.seconds(value)}
                 for one, time in known
