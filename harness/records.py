@@ -64,6 +64,8 @@ class ToolCall:
     attachments: tuple[Attachment, ...] = ()
     #: How the result differs from the recorded one, where that was compared.
     drift: str | None = None
+    #: How long it took when it was recorded; None: not known, or nothing ran. Two calls are the same whatever they took.
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from harness.recording.playing import ReplayTape
 from harness.recording.read import read_cassette
 from harness.recording.redact import Redactor
 from harness.recording.seal import sealed
+from harness.recording.spans import time_parts
 from harness.recording.tape import RecordingTape
 from harness.recording.transport import AsyncRecordingTransport, RecordingTransport
 from harness.recording.writer import Writer
@@ -46,6 +47,7 @@ __all__ = [
     "emit",
     "read_cassette",
     "sealed",
+    "time_parts",
     "use_conversation",
     "use_tape",
 ]

@@ -105,6 +105,11 @@ class Facts:
     definitions: Mapping[str, JSON] = field(default_factory=dict)
     #: Hashes of the code of the tools whose results are here, by name.
     sources: Mapping[str, str] = field(default_factory=dict)
+    #: What the recording was made with: `concurrency`, `machine` (a hash); empty in early recordings.
+    conditions: Mapping[str, JSON] = field(default_factory=dict)
+    #: How long calls of tools took, by their number: `2`, or `2.1` for the first one that an assistant asked for that the
+    #: second call asked.
+    seconds: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

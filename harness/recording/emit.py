@@ -74,7 +74,7 @@ def _extras(one: Interaction) -> str:
 
 
 def _facts(facts: Facts) -> dict[str, JSON]:
-    return {
+    told: dict[str, JSON] = {
         "format": facts.format,
         "count": facts.count,
         "end": facts.end,
@@ -88,6 +88,7 @@ def _facts(facts: Facts) -> dict[str, JSON]:
         "prices": facts.prices,
         "cost": None if facts.cost is None else format(facts.cost, "f"),
     }
+    return {**told, "conditions": dict(facts.conditions)} if facts.conditions else told
 
 
 def _of_tools(facts: Facts) -> str:
@@ -101,6 +102,8 @@ def _of_tools(facts: Facts) -> str:
         text += ", definitions: {" + ",".join(pairs) + "}"
     if facts.sources:
         text += f",{indent}sources: {_flow(dict(facts.sources))}"
+    if facts.seconds:
+        text += f",{indent}seconds: {_flow(dict(facts.seconds))}"
     return text
 
 

@@ -165,6 +165,8 @@ def _facts(mark: Mapping[str, Any]) -> Facts:
         tools=tuple(_call(one) for one in mark.get("tools") or ()),
         definitions=dict(mark.get("definitions") or {}),
         sources={str(name): str(one) for name, one in dict(mark.get("sources") or {}).items()},
+        conditions=dict(mark.get("conditions") or {}),
+        seconds={str(number): float(one) for number, one in dict(mark.get("seconds") or {}).items()},
     )
 
 

@@ -189,8 +189,10 @@ class _Trial:
         """What tools gave when the trial was recorded; None where it is being recorded now."""
         if not isinstance(self._tape, ReplayTape):
             return None
-        kept = self._tape.cassette.facts.tools if self._tape.cassette is not None else ()
-        return Recording([RecordedCall.read(one, shown=self._tape.shown) for one in kept])
+        if self._tape.cassette is None:
+            return Recording([])
+        facts = self._tape.cassette.facts
+        return Recording([RecordedCall.read(one, shown=self._tape.shown) for one in facts.tools], seconds=facts.seconds)
 
     def _render(self, value: Any) -> Any:
         """Fill in the templates of mocks, with all that was saved when they are needed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -95,6 +97,39 @@ def _source(tape: RecordingTape, *, model: str | None) -> dict[str, JSON]:
     if model:
         found["model"] = model
     return {**found, **tape.noted, **provenance(tape)}
+
+
+def conditions(concurrency: int) -> dict[str, JSON]:
+    """Return what a recording that is made now is made with.
+
+    Args:
+        concurrency: Trials at the same time.
+    """
+    return {"concurrency": concurrency, "machine": _machine()}
+
+
+@cache
+def _machine() -> str:
+    """Which machine this is, without its name."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def circumstances(tape: Tape, *, concurrency: int) -> dict[str, JSON]:
+    """Return what may make the times of two trials differ: service, trials at the same time, machine, as recorded.
+
+    What an early recording does not say is left out.
+    """
+    from harness.recording import ReplayTape
+
+    if not tape.interactions:
+        return {}
+    if not isinstance(tape, ReplayTape):
+        return {"host": urlsplit(tape.interactions[-1].request.uri).netloc, **conditions(concurrency)}
+    if tape.cassette is None:
+        return {}
+    facts = tape.cassette.facts
+    host = facts.source.get("host")
+    return {**({"host": host} if host else {}), **facts.conditions}
 
 
 def last_model(interactions: Sequence[Interaction]) -> str | None:

@@ -105,6 +105,7 @@ async def opened(
                 unrecorded=unrecorded(project, trials) if mode == "none" else {},
                 mode=mode,
                 rewrite=rewrite,
+                concurrency=concurrency(settings),
                 normaliser=Normaliser(settings.normalise),
                 strict=settings.strict,
                 timeout=settings.timeout,

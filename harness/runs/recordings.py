@@ -16,7 +16,7 @@ from harness.recording.matching import Call, Shelf
 from harness.recording.read import LARGE, LARGEST
 from harness.records import CassetteRef
 from harness.runs.ageing import case_hash, changes, definition_hash
-from harness.runs.facts import UNRENEWABLE, facts_of, last_model, renewable
+from harness.runs.facts import UNRENEWABLE, conditions, facts_of, last_model, renewable
 from harness.runs.held import Held
 from harness.runs.renamed import Strays, mending
 from harness.runs.workshop import Workshop
@@ -228,6 +228,8 @@ class Recordings:
             case_hash=case_hash(turns),
             assistant_hash=self._assistant_hash(trial.variant),
             sources={name: one for name, one in sources.items() if one is not None},
+            conditions=conditions(self._workshop.concurrency),
+            seconds={place: one for toolbox in held.toolboxes for place, one in toolbox.seconds().items()},
         )
 
     def changes(self, held: Held) -> tuple[str, ...]:

@@ -20,15 +20,17 @@ from harness.recording import (
     RecordingTape,
     ReplayTape,
     Tape,
+    time_parts,
     use_tape,
 )
 from harness.records import (
+    JSON,
     Result,
     Transcript,
     Usage,
 )
 from harness.runs.equipped import Equipped
-from harness.runs.facts import provenance
+from harness.runs.facts import circumstances, provenance
 from harness.runs.held import Held
 from harness.runs.pricing import Cost, cost_today, recorded_cost
 from harness.runs.recordings import Recordings, left_over
@@ -219,11 +221,20 @@ class Runner:
         if basis is not None and isinstance(tape, RecordingTape):
             tape.noted["cost_basis"] = basis
         held.facts = provenance(tape) | ({} if basis is None else {"cost_basis": basis})
+        held.facts |= self._times(held, tape)
         if held.unused:
             held.facts["unused"] = len(held.unused)
         if changed := self._recordings.changes(held):
             held.facts["stale"] = list(changed)
         held.cassette = await self._recordings.keep(held, tape, held.cost)
+
+    def _times(self, held: Held, tape: Tape) -> dict[str, JSON]:
+        """Say where the time of a trial went, and what else than the assistant may have had a part in it."""
+        latency = held.transcript.latency if held.transcript is not None else None
+        if latency is None or not tape.interactions:
+            return {}
+        said = circumstances(tape, concurrency=self._workshop.concurrency)
+        return {"time": time_parts(tape.interactions, latency), "recorded": said}
 
     def _cost_today(self, held: Held, tape: Tape) -> Cost | None:
         spec, prices = held.trial.variant.assistant, self._workshop.prices

@@ -36,6 +36,8 @@ class Workshop:
     mode: RecordMode
     #: Ids of trials to record anew, whatever the mode.
     rewrite: frozenset[str] = frozenset()
+    #: Trials at the same time.
+    concurrency: int = 1
     #: A recorded request that a trial does not make is an error.
     strict: bool = False
     #: Suites without any recording, and the one line that says what to do about it.

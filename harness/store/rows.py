@@ -150,7 +150,7 @@ def _tool_call(call: ToolCall) -> dict[str, JSON]:
         "output": call.output,
         "error": call.error,
     }
-    told = {"failure": call.failure, "source": call.source, "drift": call.drift}
+    told = {"failure": call.failure, "source": call.source, "drift": call.drift, "seconds": _seconds(call.seconds)}
     row |= {name: value for name, value in told.items() if value is not None}
     if call.attachments:
         row["attachments"] = [_attachment(one) for one in call.attachments]
@@ -314,6 +314,7 @@ def _read_tool_call(row: dict[str, Any]) -> ToolCall:
         source=row.get("source"),
         attachments=_read_attachments(row),
         drift=row.get("drift"),
+        seconds=row.get("seconds"),
     )
 
 

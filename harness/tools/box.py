@@ -16,12 +16,14 @@ from harness.tools.calls import distinct, failed, without_result
 from harness.tools.drift import drift
 from harness.tools.endrun import EndRun
 from harness.tools.mocks import Mock, MockPlayer, Mocks, Render
-from harness.tools.recorded import RecordedCall, Recording
+from harness.tools.recorded import RecordedCall, Recording, place_of
 from harness.tools.results import Given, read_result, told_to_model
 from harness.tools.timing import TooLate, side_by_side, within
 from harness.tools.tool import Definition, Tool, ToolError, called_twice
 from harness.tools.world import snapshot
 
+#: Recordings hold microseconds.
+_DIGITS = 6
 #: Who gave a result, by the kind of the tool, where it was no function.
 _SOURCES: dict[str, ToolSource] = {"mcp": "mcp", "assistant": "assistant"}
 
@@ -47,6 +49,8 @@ class _Job:
     mock: int | None = None
     #: Why the trial cannot go on.
     failure: TrialError | None = None
+    #: How long its code ran, where that is time.
+    seconds: float | None = None
 
 
 class Toolbox:
@@ -106,6 +110,7 @@ class Toolbox:
         self._redact = redact
         self._asked = 0
         self._kept: list[RecordedCall] = []
+        self._seconds: dict[str, float] = {}
         #: What a tool said when it ended the run; None while it goes on.
         self.ended: EndRun | None = None
         #: Steps in a row in which no call had arguments that its tool takes.
@@ -167,6 +172,10 @@ class Toolbox:
         """Return the calls that a recording of this trial needs to be replayed, in their order."""
         return tuple(self._kept)
 
+    def seconds(self) -> Mapping[str, float]:
+        """Return how long the code of calls ran, by their places; on replay nothing, since no time goes by there."""
+        return self._seconds
+
     def _planned(self, call: ToolCall) -> _Job:
         """Decide where a call's result comes from. What the order of calls decides is decided here, one by one."""
         self._asked += 1
@@ -182,7 +191,7 @@ class Toolbox:
             job.answer = failed(call, f"invalid arguments for {call.name}: {error}", "arguments")
             return job
         if job.tool.kind == "assistant":
-            job.values["conversation"] = f"{self._conversation}.{job.number}".removeprefix(".")
+            job.values["conversation"] = place_of(self._conversation, job.number)
         found = None
         if self._recording is not None:
             found = self._recording.at(call, conversation=self._conversation, number=job.number)
@@ -264,6 +273,7 @@ class Toolbox:
         assert job.tool is not None
         assert job.values is not None
         source = _SOURCES.get(job.tool.kind, "function")
+        begun = self._clock.now()
         try:
             value = await within(self._timeout, job.tool.call(job.values, world=self._world, session=self._session))
             given = read_result(value)
@@ -283,6 +293,7 @@ class Toolbox:
             job.answer = failed(job.call, told_to_model(error), "raised", source=source)
         else:
             self._settle(job, given, source)
+        job.seconds = round(self._clock.now() - begun, _DIGITS)
         if job.compared is not None:
             answer = cast("ToolCall", job.answer)
             self._play(job, job.compared, drifted=self._drift(job.compared, answer))
@@ -301,6 +312,7 @@ class Toolbox:
 
     def _note(self, job: _Job) -> None:
         self.ended = self.ended or job.ended
+        self._time(job)
         if job.kept and self._recording is None:
             exactly = job.mock is not None or (job.tool is not None and _runs_again(job.tool))
             self._kept.append(
@@ -313,6 +325,16 @@ class Toolbox:
                     mock=job.mock,
                 )
             )
+
+    def _time(self, job: _Job) -> None:
+        """Say of an answer how long it took: as recorded where it is replayed, whether or not its code runs again."""
+        place = place_of(self._conversation, job.number)
+        if self._recording is not None:
+            job.seconds = self._recording.seconds(place)
+        elif job.seconds is not None:
+            self._seconds[place] = job.seconds
+        if job.seconds is not None and job.answer is not None:
+            job.answer = replace(job.answer, seconds=job.seconds)
 
 
 def _runs_again(tool: Tool) -> bool:

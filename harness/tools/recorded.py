@@ -159,8 +159,14 @@ class RecordedCall:
 class Recording:
     """The calls of a recording that were not played yet; all conversations of a trial share one."""
 
-    def __init__(self, calls: Sequence[RecordedCall]) -> None:
+    def __init__(self, calls: Sequence[RecordedCall], *, seconds: Mapping[str, float] | None = None) -> None:
+        """
+        Args:
+            calls: In the order in which they were made.
+            seconds: How long calls took, by their place; see `place_of`.
+        """
         self._waiting = list(calls)
+        self._seconds = seconds or {}
         # Recordings made before calls were kept with their conversations say nothing of them.
         self._told = any(one.conversation for one in calls)
 
@@ -168,6 +174,10 @@ class Recording:
     def left(self) -> tuple[RecordedCall, ...]:
         """The calls that were not played."""
         return tuple(self._waiting)
+
+    def seconds(self, place: str) -> float | None:
+        """Return how long the call in a place took; None where that was not recorded."""
+        return self._seconds.get(place)
 
     def at(self, call: ToolCall, *, conversation: str, number: int) -> RecordedCall | None:
         """Return, once, what was recorded for this very call and for no other like it; None where nothing was.
@@ -203,6 +213,11 @@ class Recording:
     def _taken(self, found: RecordedCall) -> RecordedCall:
         self._waiting = [one for one in self._waiting if one is not found]
         return found
+
+
+def place_of(conversation: str, number: int) -> str:
+    """Return the place of a call in a trial: `2` in the assistant's own conversation, `2.1` in one that this call began."""
+    return f"{conversation}.{number}" if conversation else str(number)
 
 
 def _counted(value: JSON) -> int | None:
