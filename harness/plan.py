@@ -1,11 +1,13 @@
 """What will run: suites and a selection become an ordered list of trials, known before anything is sent.
 
 The order is case by case, repeat by repeat, and inside a repeat the variants next to each other: the arms of one case
-run at about the same time, so that a slow minute of the service hits both.
+run at about the same time, so that a slow minute of the service hits both. Cases come as the suite has them; where a run
+may stop early they are shuffled, since what comes first has to stand for all.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,7 +95,8 @@ def build_plan(suites: Sequence[Suite], *, selection: Selection, cassettes: Path
         cases = [case for case in suite.cases if _case_selected(case, selection)]
         found = list(_trials(suite, cases, selection, wanted, cassettes))
         first = list(dict.fromkeys(trial.case.id for trial in found))[: selection.limit]
-        trials.extend(found if selection.limit is None else [one for one in found if one.case.id in first])
+        found = found if selection.limit is None else [one for one in found if one.case.id in first]
+        trials.extend(shuffled(suite, found) if suite.stop_early else found)
     if not trials:
         raise NothingSelected("the selection matches no trial: `harness plan` without it shows what there is")
     return Plan(suites=tuple(suites), trials=tuple(trials), planned=planned)
@@ -103,6 +106,29 @@ def whole_variants(trials: Iterable[Trial], planned: Mapping[tuple[str, str], in
     """Return the (suite, variant) of which every planned trial is among `trials`."""
     counts = Counter((trial.suite.name, trial.variant.name) for trial in trials)
     return frozenset(key for key, count in counts.items() if count == planned.get(key))
+
+
+def shuffled(suite: Suite, trials: Sequence[Trial]) -> list[Trial]:
+    """Return trials of a suite with its cases in an order that only its name and theirs decide, and chance does not.
+
+    Cases with the same first tag are spread evenly, so that the first ones are a sample of all. A new case gets its place
+    and leaves the others in theirs, but for those around it.
+    """
+    strata: dict[str, list[str]] = {}
+    for case in {trial.case.id: trial.case for trial in trials}.values():
+        strata.setdefault(case.tags[0] if case.tags else "", []).append(case.id)
+    places: dict[str, float] = {}
+    for tag, cases in strata.items():
+        cases.sort(key=lambda case: _chance(suite.name, "case", case))
+        offset = _chance(suite.name, "tag", tag)
+        places.update((case, (number + offset) / len(cases)) for number, case in enumerate(cases))
+    return sorted(trials, key=lambda trial: places[trial.case.id])
+
+
+def _chance(*words: str) -> float:
+    """A number from 0 to 1 that looks random and is always the same for the same words."""
+    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def cassette_path(folder: Path, *, suite: str, variant: str, case: str, repeat: int) -> Path:

@@ -51,6 +51,7 @@ def running(command: F) -> F:
             budget_option(),
             option("--strict", is_flag=True, help="A recorded request that a trial does not make is an error."),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
+            stop_early_option(),
             output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
             as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
@@ -61,6 +62,15 @@ def running(command: F) -> F:
     ):
         command = add(command)
     return command
+
+
+def stop_early_option() -> Callable[[F], F]:
+    """`--stop-early`."""
+    return option(
+        "--stop-early",
+        is_flag=True,
+        help="Shuffle the cases, look at every tenth of them, and stop a suite once its comparisons are decided.",
+    )
 
 
 def suite_arguments(command: F) -> F:

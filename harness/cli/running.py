@@ -139,7 +139,12 @@ def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: s
         limit=options.pop("limit"),
     )
     loaded = api.load(project, api.find_suites(project, suites))
-    loaded = api.adjusted(loaded, repeats=options.pop("repeats"), baseline=options.pop("baseline"))
+    loaded = api.adjusted(
+        loaded,
+        repeats=options.pop("repeats"),
+        baseline=options.pop("baseline"),
+        stop_early=options.pop("stop_early", False),
+    )
     laid_out = api.plan(project, loaded, selection)
     keep_quiet_of(redactor_of(project.settings, assistants_of(laid_out.trials)).text)
     return project, laid_out

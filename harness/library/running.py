@@ -48,6 +48,7 @@ def run(
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
+    stop_early: bool = False,
     html: bool = True,
     root: str | Path | None = None,
 ) -> Run:
@@ -74,6 +75,7 @@ def run(
         strict: A recorded request that a trial does not make is an error; default: as the settings say.
         retries: Further attempts after a passing failure.
         exit_first: Start nothing new after the first failure that decides.
+        stop_early: Shuffle the cases, look at every tenth of them, and stop a suite once its comparisons are decided.
         html: Write report.html.
         root: A folder in the project; default: found from the first file of `suites`, else from the working folder.
 
@@ -114,6 +116,7 @@ async def arun(
     strict: bool | None = None,
     retries: int | None = None,
     exit_first: bool = False,
+    stop_early: bool = False,
     html: bool = True,
     root: str | Path | None = None,
 ) -> Run:
@@ -137,7 +140,9 @@ async def arun(
         strict=strict,
         attempts=None if retries is None else retries + 1,
     )
-    loaded = adjusted(load_suites(project, _written(project, sources)), repeats=repeats, baseline=baseline)
+    loaded = adjusted(
+        load_suites(project, _written(project, sources)), repeats=repeats, baseline=baseline, stop_early=stop_early
+    )
     selection = Selection(
         expression=expression, tags=_words(tags), variants=_words(variants), cases=_words(cases), limit=limit
     )

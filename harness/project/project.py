@@ -155,8 +155,16 @@ def plan(project: Project, suites: Sequence[Suite], selection: Selection | None 
     return build_plan(suites, selection=selection or Selection(), cassettes=project.settings.cassettes)
 
 
-def adjusted(suites: Sequence[Suite], *, repeats: int | None, baseline: str | None) -> list[Suite]:
+def adjusted(
+    suites: Sequence[Suite], *, repeats: int | None, baseline: str | None, stop_early: bool = False
+) -> list[Suite]:
     """Return suites with the number of repeats and the baseline that the command line asks for.
+
+    Args:
+        suites: As they were loaded.
+        repeats: Of every case; None: as the suites say.
+        baseline: Variant to compare with; None: as the suites say.
+        stop_early: Whether a suite ends as soon as its comparisons are decided.
 
     Raises:
         UsageError: No suite has a variant of that name, or that many repeats are not possible.
@@ -173,5 +181,5 @@ def adjusted(suites: Sequence[Suite], *, repeats: int | None, baseline: str | No
             suite = replace(suite, repeats=repeats)
         if baseline in suite.by_name and len(suite.variants) > 1:
             suite = replace(suite, baseline=baseline)
-        changed.append(suite)
+        changed.append(replace(suite, stop_early=True) if stop_early else suite)
     return changed

@@ -57,6 +57,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
             }
             for variant in suite.variants
         ],
+        **({"stop_early": True, "stopping": _stopping(summary)} if suite.stop_early else {}),
         "clusters": dict(suite.clusters),
         "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
     }
@@ -99,6 +100,21 @@ def outline_as_is(suite: Suite) -> Outline:
     return Outline(suite=suite, planned={variant.name: whole for variant in suite.variants}, price_notes={})
 
 
+def _stopping(summary: SuiteSummary | None) -> list[JSON]:
+    """What looks at a suite while it ran came to: whoever runs the rest later should know that they were taken."""
+    return [
+        {
+            "candidate": one.candidate,
+            "planned": one.stopping.planned,
+            "used": one.stopping.used,
+            "looks": [look.cases for look in one.stopping.looks],
+            "reason": one.stopping.reason,
+        }
+        for one in (summary.comparisons if summary is not None else ())
+        if one.stopping is not None
+    ]
+
+
 def _deciding(case: Case) -> dict[str, JSON]:
     share = case.must_pass
     return {
@@ -137,6 +153,7 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
         gates=Gates.model_validate(entry["gates"]),
         margin=float(entry.get("margin", DEFAULT_MARGIN)),
         margin_given=bool(entry["margin_given"]),
+        stop_early=bool(entry.get("stop_early", False)),
         hash=str(entry["hash"]),
     )
     if suite.baseline is not None and suite.baseline not in suite.by_name:

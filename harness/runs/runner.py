@@ -30,12 +30,14 @@ from harness.records import (
     Usage,
 )
 from harness.runs.equipped import Equipped
+from harness.runs.estimates import live_trials
 from harness.runs.facts import circumstances, provenance
 from harness.runs.held import Held
 from harness.runs.pricing import Cost, cost_today, recorded_cost
 from harness.runs.recordings import Recordings, left_over
 from harness.runs.results import Results
 from harness.runs.schedule import Course
+from harness.runs.sparing import Sparing
 from harness.runs.stop import Stop
 from harness.runs.workshop import Workshop
 from harness.suites.rendering import Dialogue
@@ -90,7 +92,14 @@ class Runner:
         self._deadline = RunDeadline(self._workshop.run_timeout)
         emit(RunStarted(run=self._run, trials=len(trials)))
         course = Course(
-            self, self._results, on_result, stop=stop, emit=emit, exit_first=exit_first, most=4 * concurrency
+            self,
+            self._results,
+            on_result,
+            stop=stop,
+            emit=emit,
+            exit_first=exit_first,
+            most=4 * concurrency,
+            sparing=Sparing(trials, self._only_replays),
         )
         waiting = iter(enumerate(trials))
         gathered = False
@@ -105,6 +114,9 @@ class Runner:
         if course.failures:
             raise course.failures[0]
         return course.all_started
+
+    def _only_replays(self, trial: Trial) -> bool:
+        return not live_trials((trial,), self._workshop.mode, rewrite=self._workshop.rewrite)
 
     def may_start(self, stop: Stop) -> bool:
         """Whether another trial may begin."""

@@ -11,6 +11,7 @@ from harness.events import Event, TrialFinished, TrialStarted
 from harness.plan import Trial
 from harness.records import Result
 from harness.runs.held import Held
+from harness.runs.sparing import Sparing
 from harness.runs.stop import Stop
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ class Course:
         emit: Callable[[Event], None],
         exit_first: Callable[[Result], bool],
         most: int,
+        sparing: Sparing,
     ) -> None:
         self._runner = runner
         self._results = results
-        self._ordered = _Ordered(on_result)
+        self._sparing = sparing
+        self._ordered = _Ordered(on_result, sparing.add)
         self._stop = stop
         self._emit = emit
         self._exit_first = exit_first
@@ -54,9 +57,13 @@ class Course:
     async def work(self, waiting: Iterator[tuple[int, Trial]]) -> None:
         """Take trials, one after the other, until there are no more."""
         for position, trial in waiting:
-            if self.failures or not self._runner.may_start(self._stop):
+            spared = await self._sparing.turn(trial, self._over)
+            if self._over():
                 self.all_started = False
                 self._ordered.put(position, self._results.skipped(trial, self._stop.refusal))
+                continue
+            if spared is not None:
+                self._ordered.put(position, self._results.skipped(trial, spared))
                 continue
             self._emit(TrialStarted(trial=trial.id, api=trial.variant.assistant.api))
             try:
@@ -78,6 +85,10 @@ class Course:
             await kept.wait()
             while len(self._finishing) > self._most:
                 await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
+
+    def _over(self) -> bool:
+        """Whether nothing more is started."""
+        return bool(self.failures) or not self._runner.may_start(self._stop)
 
     async def finish(self, trials: Sequence[Trial]) -> None:
         """Wait for what is being kept and scored; what has no result by then is skipped."""
@@ -107,6 +118,7 @@ class Course:
 
     def _fail(self, position: int, trial: Trial, error: Exception) -> None:
         self.failures.append(error)
+        self._sparing.wake()
         kind = next((word for known, word in _KINDS.items() if isinstance(error, known)), "internal")
         self._stop.halt(kind, str(error))
         if not self._ordered.has(position):
@@ -116,15 +128,17 @@ class Course:
 class _Ordered:
     """Hands results on in plan order, whatever the order of their arrival."""
 
-    def __init__(self, on_result: Callable[[Result], None]) -> None:
-        self._on_result = on_result
+    def __init__(self, *listeners: Callable[[Result], None]) -> None:
+        self._listeners = listeners
         self._waiting: dict[int, Result] = {}
         self._next = 0
 
     def put(self, position: int, result: Result) -> None:
         self._waiting[position] = result
         while self._next in self._waiting:
-            self._on_result(self._waiting.pop(self._next))
+            result = self._waiting.pop(self._next)
+            for hand_on in self._listeners:
+                hand_on(result)
             self._next += 1
 
     def has(self, position: int) -> bool:

@@ -234,6 +234,8 @@ class Suite:
     margin: float = DEFAULT_MARGIN
     #: False: nobody chose the margin.
     margin_given: bool = False
+    #: Whether a run of it ends as soon as its comparisons are decided.
+    stop_early: bool = False
     #: US dollars that it may spend in one run; None: no limit of its own.
     budget: Decimal | None = None
     vars: Mapping[str, JSON] = field(default_factory=dict)

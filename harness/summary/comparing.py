@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.records import Outcome, Result
 from harness.stats.latency import Ratio, geometric_ratio
-from harness.stats.paired import MeanDifference, difference, mean_difference
+from harness.stats.paired import Difference, MeanDifference, difference, mean_difference
 from harness.stats.verdicts import verdict
 from harness.summary import phrases
 from harness.summary.view import Comparison
+
+if TYPE_CHECKING:
+    from harness.summary.stopping import Watch
 
 _GRADED = (Outcome.PASSED, Outcome.FAILED)
 
@@ -69,6 +73,7 @@ def compare_arms(
     names: tuple[str, str],
     margin: float,
     margin_given: bool,
+    watch: Watch | None = None,
 ) -> Comparison:
     """Compare two arms case by case.
 
@@ -79,19 +84,22 @@ def compare_arms(
         names: What to call the two arms, A's first.
         margin: The smallest difference in accuracy that matters, a fraction > 0.
         margin_given: Whether somebody chose it.
+        watch: What looked at the arms while they ran; None: nobody did.
     """
     pairing = pair(a, b)
     left_out = _left_out(pairing)
     latency, cost = _latency(pairing), _cost(pairing)
     found = said = None
     if pairing.cases:
-        found = difference(
-            [[float(x.outcome is Outcome.PASSED) for x, _ in pairs] for pairs in pairing.cases],
-            [[float(y.outcome is Outcome.PASSED) for _, y in pairs] for pairs in pairing.cases],
-        )
-        said = verdict(found, margin=margin)
+        found = contrast(pairing)
+        if watch is None:
+            said = verdict(found, margin=margin)
+        else:
+            found, said = watch.judged(names[1], found)
         headline = phrases.headline(said, a=names[0], b=names[1])
         text = phrases.sentence(found, said, a=names[0], b=names[1], given=margin_given)
+        if watch is not None:
+            text = watch.told(names[1], headline, text)
     else:
         headline = f"Nothing to compare {names[1]} with {names[0]} by"
         text = f"{headline}: no case has a graded trial in both."
@@ -113,6 +121,15 @@ def compare_arms(
         cost=cost,
         latency_text=phrases.latency_ratio(latency, a=names[0], b=names[1]) if latency else "",
         cost_text=phrases.cost_difference(cost, a=names[0], b=names[1]) if cost else "",
+        stopping=watch.stopping(names[1]) if watch is not None else None,
+    )
+
+
+def contrast(pairing: Pairing) -> Difference:
+    """Return the difference in accuracy over paired cases, of which there are some."""
+    return difference(
+        [[float(x.outcome is Outcome.PASSED) for x, _ in pairs] for pairs in pairing.cases],
+        [[float(y.outcome is Outcome.PASSED) for _, y in pairs] for pairs in pairing.cases],
     )
 
 

@@ -10,6 +10,9 @@ from typing import Literal
 from harness.stats.intervals import Interval
 from harness.stats.paired import Difference
 
+#: What ended a run early: the arms differ; a gate that asks for no more is passed; going on was hopeless.
+StopReason = Literal["difference", "not_worse", "futility"]
+
 ChangeKind = Literal[
     "prompt", "model", "api", "setting", "tool", "check", "recording", "service", "cases", "code", "prices", "harness"
 ]
@@ -86,11 +89,12 @@ class Look:
 class Stopping:
     """How a comparison was stopped early, or could have been."""
 
+    #: Cases.
     planned: int
     used: int
     looks: tuple[Look, ...]
     #: None: it went on to the end.
-    reason: Literal["difference", "futility"] | None
+    reason: StopReason | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

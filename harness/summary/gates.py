@@ -39,20 +39,23 @@ class Subject:
     suite: Suite
     variant: str
     results: Sequence[Result]
-    #: Why its gates cannot be evaluated: "12 of 120"; empty: all of its trials have an outcome.
+    #: Why its gates cannot be evaluated: "12 of 120"; empty: all of its trials have an outcome, or were spared.
     partial: str = ""
+    #: What was measured, where an early stop left trials out: "64 of 100 cases".
+    part: str = ""
 
     def result(self, metric: str, target: str, reading: Reading, *, case: str | None = None) -> GateResult:
         """Put a reading beside its gate."""
         what = f"{metric} of {case}" if case else metric
-        found = reading.value if reading.value is not None else "not measured"
+        value = reading.value if reading.value is None or case or not self.part else f"{reading.value} ({self.part})"
+        found = value if value is not None else "not measured"
         remark = f": {reading.remark}" if reading.remark else ""
         return GateResult(
             suite=self.suite.name,
             variant=self.variant,
             metric=metric,
             target=target,
-            value=reading.value,
+            value=value,
             passed=reading.passed,
             text=f"{self.variant}: {what} {found} ({target}){remark}",
             case=case,

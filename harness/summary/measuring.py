@@ -12,6 +12,7 @@ from harness.stats.intervals import Interval, pass_rate
 from harness.stats.latency import quantile
 from harness.suites.suite import Suite
 from harness.summary.remarks import differing, remarks
+from harness.summary.sparing import spared
 from harness.summary.view import VariantRole, VariantSummary
 
 
@@ -120,6 +121,7 @@ def measure(
         failed=_count(results, Outcome.FAILED),
         errors=_count(results, Outcome.ERROR),
         skipped=_count(results, Outcome.SKIPPED),
+        stopped=sum(spared(result) for result in results),
         accuracy=found[0] if found else None,
         interval=found[1] if found else None,
         score=mean_score(results),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from harness.stats.intervals import Interval
 from harness.stats.latency import Ratio
 from harness.stats.paired import Difference, MeanDifference, equivalence_p
+from harness.stats.sequential import REPEATED
 from harness.stats.verdicts import Verdict
 
 #: McNemar's mid-p stands beside the interval below this number of discordant cases.
@@ -111,8 +112,10 @@ def sentence(difference: Difference, verdict: Verdict, *, a: str, b: str, given:
 def evidence(difference: Difference, verdict: Verdict | None = None) -> str:
     """The difference, its interval, and the cases behind it: "+11.0 pp (95% CI +3.9…+18.2), 38 fixed, ... of 200"."""
     equivalent = verdict is not None and verdict.kind == "equivalent"
+    # Looks on the way have an interval of their own, and no p value.
+    repeated = difference.interval.method.endswith(REPEATED)
     inside = [interval(difference.interval90 if equivalent else difference.interval)]
-    if equivalent and verdict is not None:
+    if equivalent and verdict is not None and not repeated:
         inside.append(f"TOST p {_p(equivalence_p(difference, verdict.margin))}")
     mid_p = difference.mcnemar
     if mid_p is not None and 0 < difference.fixed + difference.broken < _FEW_DISCORDANT:

@@ -13,6 +13,8 @@ from harness.summary.changes import ArmFacts, Rate, arm_facts, with_changes
 from harness.summary.comparing import compare_arms
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
 from harness.summary.measuring import Prices, measure
+from harness.summary.sparing import part_of_cases
+from harness.summary.stopping import watch_results
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
 #: Trials that a reason names.
@@ -121,15 +123,18 @@ class _Concluding:
         baseline = source.baseline
         if baseline is None or baseline not in self.arms:
             return
-        for name, results in self.arms.items():
+        watch = watch_results(source, self.arms)
+        arms = self.arms if watch is None else {name: watch.kept(found) for name, found in self.arms.items()}
+        for name, results in arms.items():
             if name != baseline:
                 found = compare_arms(
-                    self.arms[baseline],
+                    arms[baseline],
                     results,
                     suite=source.name,
                     names=(baseline, name),
                     margin=source.margin,
                     margin_given=source.margin_given,
+                    watch=watch,
                 )
                 yield with_changes(found, self._facts(baseline), self._facts(name), rate=rate)
 
@@ -143,7 +148,13 @@ class _Concluding:
         baseline_partial = self._baseline_partial(variants)
         for name, variant in variants.items():
             partial = _partial(variant)
-            subject = gates.Subject(suite=source, variant=name, results=self.arms[name], partial=partial)
+            subject = gates.Subject(
+                suite=source,
+                variant=name,
+                results=self.arms[name],
+                partial=partial,
+                part=part_of_cases(self.arms[name]),
+            )
             if not variant_decides(source, name):
                 # Errors of every variant count, so their gate does too.
                 yield from gates.error_rate_alone(subject)

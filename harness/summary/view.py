@@ -45,6 +45,8 @@ class VariantSummary:
     failed: int
     errors: int
     skipped: int
+    #: The skipped trials that were not started because all comparisons of the suite were decided (`--stop-early`).
+    stopped: int = 0
     #: Share of passes, averaged over cases; errors and skipped trials are not in it. None: nothing was graded.
     accuracy: float | None
     #: 95 percent, of the accuracy.
@@ -107,8 +109,8 @@ class VariantSummary:
 
     @property
     def complete(self) -> bool:
-        """Every trial of the variant has an outcome of its own."""
-        return self.graded + self.errors >= self.planned
+        """Every trial of the variant has an outcome of its own, but for those that an early stop spared."""
+        return self.graded + self.errors + self.stopped >= self.planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
