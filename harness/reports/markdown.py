@@ -23,6 +23,8 @@ _MESSAGE = 2_000
 _PROMPT = 6_000
 #: Cells of a line that tells of a check, a gate or a setting.
 _LINE = 600
+#: The same of a verdict, and of what it means.
+_SENTENCES = 2_000
 
 
 def render(summary: RunSummary, results: Iterable[Result] = (), *, link: str = "") -> str:
@@ -69,8 +71,9 @@ def _head(summary: RunSummary) -> Iterator[str]:
 
 def _numbers(suite: SuiteSummary) -> Iterator[tuple[int, str]]:
     """Yield what is said of a suite as blocks, each with its place in the order in which they are kept."""
-    verdicts = "\n".join(line for one in suite.comparisons for line in _comparison(one))
-    yield 0, f"### Results of {escaped(suite.name, 100)}\n\n{verdicts}"
+    yield 0, f"### Results of {escaped(suite.name, 100)}\n"
+    for one in suite.comparisons:
+        yield 0, "\n".join(_comparison(one))
     yield 1, f"{table(tables.variants(suite))}\n"
     if suite.gates:
         yield 1, f"{table(tables.gates(suite))}\n"
@@ -83,18 +86,18 @@ def _numbers(suite: SuiteSummary) -> Iterator[tuple[int, str]]:
 
 
 def _comparison(one: Comparison) -> Iterator[str]:
-    text, headline = escaped(one.text), escaped(one.headline)
+    text, headline = escaped(one.text, _SENTENCES), escaped(one.headline, _SENTENCES)
     if headline and text.startswith(headline):
         text = f"**{headline}**{text[len(headline) :]}"
     meant = contrast.meaning(one)
     if one.latency_withheld or not one.meaning:
         meant = f"{contrast.speed(one)} {meant}".strip()
-    yield " ".join(part for part in (text, escaped(meant)) if part)
+    yield " ".join(part for part in (text, escaped(meant, _SENTENCES)) if part)
     yield ""
-    advice = [escaped(one.confounded), escaped(hints.advice(one)), escaped(one.noise if one.flips else "")]
+    advice = [one.confounded, hints.advice(one), one.noise if one.flips else ""]
     cases = [f"**{label}:** {escaped(named)}" for label, named in contrast.flips(one)]
     left = contrast.left_out(one)
-    lines = [*cases, f"**left out:** {escaped(left)}" if left else "", *advice]
+    lines = [*cases, f"**left out:** {escaped(left)}" if left else "", *(escaped(text, _LINE) for text in advice)]
     yield "".join(f"- {line}\n" for line in lines if line)
 
 

@@ -21,7 +21,7 @@ _ADDRESS = re.compile(
 #: Keeps the reader's service from making a mention or a link: it has no width.
 _BREAK = "\u200b"
 #: What the log of a job would take for a command, where somebody prints this file there.
-_COMMAND = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 
 
 def escaped(text: str, limit: int | None = None) -> str:

@@ -16,7 +16,7 @@ _OUTPUT_LINES = 6
 _ERROR_LINES = 12
 _MESSAGES_PER_KIND = 3
 #: What a CI log would take for a command, even after spaces.
-_COMMAND = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 
 
 def render(
