@@ -3,7 +3,8 @@
 Binary outcomes, one repeat: Tango's score interval, which excludes 0 exactly when McNemar's test rejects. Several
 repeats: Student's t over the case means with one pseudo-case at +1/sqrt(R) and one at -1/sqrt(R), which is Bonett and
 Price's adjustment (2012) carried over to repeats. Graded scores: Student's t over the case means. Clusters of cases:
-Student's t with the cluster-robust error CR1. Never the single trials as if they were independent.
+the same with the cluster-robust error CR1 and clusters - 1 degrees of freedom. Never the single trials as if they were
+independent.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ def _method(
     # Scores that never differ give a standard deviation of 0, and with it a certainty that nobody has.
     plain = not binary and len(set(changes)) > 1
     if labels is not None:
-        return _clustered(changes, labels, pseudo)
+        return _clustered(changes, labels, pseudo, plain=plain)
     student, sd = of_cases(changes, 0.0 if plain else pseudo)
     if binary and repeats == 1:
         return "Tango", None, sd
@@ -226,15 +227,19 @@ def _method(
 
 
 def _clustered(
-    changes: Sequence[float], labels: Sequence[Hashable], pseudo: float
+    changes: Sequence[float], labels: Sequence[Hashable], pseudo: float, *, plain: bool
 ) -> tuple[str, Student | None, float]:
+    """As `_method`; the same two pseudo-cases, because a few discordant clusters understate the error as few cases do."""
     student = of_clusters(changes, labels)
     if student is None:
         return "none: one cluster", None, of_cases(changes, pseudo)[1]
     if student.error < 1e-12:
         # Nothing varies between clusters: then every cluster counts as one case, like repeats that always agree.
         student = of_cases(cluster_means(changes, labels), pseudo)[0] or student
-    return _CLUSTERED, student, student.error * math.sqrt(len(changes))
+    elif not plain:
+        student = of_clusters(changes, labels, pseudo) or student
+    method = _CLUSTERED if plain else f"{_CLUSTERED} with two pseudo-cases"
+    return method, student, student.error * math.sqrt(len(changes))
 
 
 def _clipped(interval: Interval) -> Interval:

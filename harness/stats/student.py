@@ -61,9 +61,19 @@ def of_cases(values: Sequence[float], pseudo: float = 0.0) -> tuple[Student | No
     return Student(centre=centre, error=sd / math.sqrt(size), degrees=cases - 1), sd
 
 
-def of_clusters(values: Sequence[float], clusters: Sequence[Hashable]) -> Student | None:
-    """Student's pieces with the cluster-robust error CR1 and clusters - 1 degrees; None for fewer than two clusters."""
-    error, groups = cluster_error(values, clusters)
+def of_clusters(values: Sequence[float], clusters: Sequence[Hashable], pseudo: float = 0.0) -> Student | None:
+    """Student's pieces with the cluster-robust error CR1 and clusters - 1 degrees; None for fewer than two clusters.
+
+    Args:
+        values: one per case.
+        clusters: one label per case.
+        pseudo: as in `of_cases`; each of the two cases is a cluster of its own.
+    """
+    groups = len(set(clusters))
     if groups < 2:
         return None
+    if pseudo:
+        values = [*values, pseudo, -pseudo]
+        clusters = [*((label,) for label in clusters), "above", "below"]
+    error, _ = cluster_error(values, clusters)
     return Student(centre=math.fsum(values) / len(values), error=error, degrees=groups - 1)
