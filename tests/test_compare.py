@@ -87,7 +87,7 @@ def test_two_runs_are_compared_variant_by_variant_and_case_by_case(tmp_path: Pat
     assert (one.baseline, one.candidate) == (f"v1 of {FIRST}", f"v1 of {SECOND}")
     assert (one.cases, one.unpaired) == (3, 2)
     assert one.difference is not None and (one.difference.fixed, one.difference.broken) == (1, 0)
-    assert "Left out: 2 trials that have no counterpart." in one.text
+    assert "2 trials left out that have no counterpart (c0, c4)." in one.text
     assert found.unmatched == (f"faq:gone is only in run {FIRST}.", f"faq:new is only in run {SECOND}.")
     assert found.text.endswith(found.unmatched[1])
 

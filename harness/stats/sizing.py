@@ -26,13 +26,13 @@ class Spread:
         """Cases that show `effect` with so many repeats each."""
         return required_cases(self.sd(repeats), effect, power)
 
-    def detectable(self, cases: float, *, repeats: float, power: float = 0.8) -> float:
+    def detectable(self, cases: float, *, repeats: float, power: float = 0.8, level: float = 0.95) -> float:
         """Smallest difference that so many cases with so many repeats show; infinite repeats give the floor."""
-        return detectable(self.sd(repeats), cases, power)
+        return detectable(self.sd(repeats), cases, power, level=level)
 
-    def repeats_for(self, effect: float, *, cases: float, power: float = 0.8) -> int | None:
+    def repeats_for(self, effect: float, *, cases: float, power: float = 0.8, level: float = 0.95) -> int | None:
         """Repeats with which so many cases show `effect`; None: no number of repeats is enough."""
-        room = cases * (effect / reach(power)) ** 2 - self.between
+        room = cases * (effect / reach(power, level)) ** 2 - self.between
         return max(math.ceil(self.within / room - 1e-9), 1) if room > 0 else None
 
 

@@ -35,22 +35,26 @@ class Verdict:
 def verdict(difference: Difference, *, margin: float) -> Verdict:
     """Put a difference into words; `margin` is the smallest difference that matters, chosen before the run, > 0.
 
+    What it would take to see the margin is asked of an interval of the level that the difference has.
+
     Raises:
         ValueError: the margin is not positive.
     """
     if margin <= 0:
         raise ValueError("the margin must be positive")
-    low, high = difference.interval.low, difference.interval.high
-    required = math.ceil(required_cases(difference.sd, margin))
+    low, high, level = difference.interval.low, difference.interval.high, difference.interval.level
+    required = math.ceil(required_cases(difference.sd, margin, level=level))
     kind = _kind(difference, margin=margin, required=required)
     return Verdict(
         kind=kind,
         margin=margin,
         required=required,
-        detectable=detectable(difference.sd, difference.cases),
+        detectable=detectable(difference.sd, difference.cases, level=level),
         needed=max(required - difference.cases, 1) if kind == "not_enough_data" else None,
         within_margin=(kind == "better" and high < margin) or (kind == "worse" and low > -margin),
-        floor=None if difference.between is None else detectable(math.sqrt(difference.between), difference.cases),
+        floor=None
+        if difference.between is None
+        else detectable(math.sqrt(difference.between), difference.cases, level=level),
     )
 
 

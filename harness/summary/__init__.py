@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.summary.comparing import Pairing, compare_arms, pair
+from harness.summary.comparing import Ground, compare_arms, compare_candidates
 from harness.summary.deciding import fails_alone, missed
+from harness.summary.pairing import Pairing, pair
 from harness.summary.remarks import differences_of
 from harness.summary.summarising import summarise
 from harness.summary.view import (
@@ -20,6 +21,7 @@ from harness.summary.view import (
 __all__ = [
     "Comparison",
     "GateResult",
+    "Ground",
     "Pairing",
     "RunSpend",
     "RunSummary",
@@ -28,6 +30,7 @@ __all__ = [
     "VariantRole",
     "VariantSummary",
     "compare_arms",
+    "compare_candidates",
     "differences_of",
     "fails_alone",
     "missed",

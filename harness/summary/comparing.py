@@ -1,68 +1,45 @@
-"""One arm against another: trials paired by case and repeat, and what their difference means."""
+"""One arm against another, or several candidates against a baseline: what their difference is and means."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from harness.records import Outcome, Result
-from harness.stats.latency import Ratio, geometric_ratio
-from harness.stats.paired import Difference, MeanDifference, difference, mean_difference
-from harness.stats.verdicts import verdict
-from harness.summary import phrases
+from harness.records import Result
+from harness.stats.paired import Difference, difference
+from harness.stats.verdicts import Verdict, verdict
+from harness.summary import sentences
+from harness.summary.advising import Advising
+from harness.summary.bill import Bill, compare_bill, cost_text
+from harness.summary.facets import TagContrast
+from harness.summary.meaning import meaning, noise
+from harness.summary.pairing import Pairing, bounds, pair, values
+from harness.summary.slices import broken_most, case_difference, flips, tag_contrasts
+from harness.summary.speed import compare_speed, latency_text
+from harness.summary.stopping import Watch
 from harness.summary.view import Comparison
 
-if TYPE_CHECKING:
-    from harness.summary.stopping import Watch
+__all__ = ["Pairing", "compare_arms", "compare_candidates", "pair", "step_levels"]
 
-_GRADED = (Outcome.PASSED, Outcome.FAILED)
-
-#: (A's trial, B's trial)
-Pair = tuple[Result, Result]
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
-    """Trials of two arms that are about the same case and repeat."""
+class Ground:
+    """What comparisons of one suite have in common."""
 
-    #: For each case with a graded pair its pairs, in plan order.
-    cases: tuple[tuple[Pair, ...], ...]
-    #: Pairs of which either trial has no grade.
-    dropped: int
-    #: Trials without a counterpart.
-    unpaired: int
-    #: Cases whose input is not the same in both arms.
-    changed: int
-
-
-def pair(a: Sequence[Result], b: Sequence[Result]) -> Pairing:
-    """Pair the trials of two arms by case id and repeat.
-
-    An ungraded trial takes its counterpart with it: what one arm was spared, the other is spared too.
-    """
-    there = {(result.case, result.repeat): result for result in b}
-    cases: dict[str, list[Pair]] = {}
-    dropped = matched = 0
-    changed: set[str] = set()
-    for one in a:
-        other = there.get((one.case, one.repeat))
-        if other is None:
-            continue
-        matched += 1
-        if one.outcome not in _GRADED or other.outcome not in _GRADED:
-            dropped += 1
-            continue
-        cases.setdefault(one.case, []).append((one, other))
-        if one.input != other.input:
-            changed.add(one.case)
-    return Pairing(
-        cases=tuple(tuple(pairs) for pairs in cases.values()),
-        dropped=dropped,
-        unpaired=len(a) + len(b) - 2 * matched,
-        changed=len(changed),
-    )
+    suite: str
+    #: The smallest difference in accuracy that matters, a fraction > 0.
+    margin: float
+    #: Whether somebody chose it before the run.
+    margin_given: bool
+    #: Label of each case that belongs together with others, by its id.
+    clusters: Mapping[str, str] | None = None
+    #: Path of the suite's file, for commands.
+    shown: str = ""
+    #: What looked at the arms while they ran; None: nobody did.
+    watch: Watch | None = None
 
 
 def compare_arms(
@@ -73,7 +50,8 @@ def compare_arms(
     names: tuple[str, str],
     margin: float,
     margin_given: bool,
-    watch: Watch | None = None,
+    clusters: Mapping[str, str] | None = None,
+    shown: str = "",
 ) -> Comparison:
     """Compare two arms case by case.
 
@@ -84,84 +62,183 @@ def compare_arms(
         names: What to call the two arms, A's first.
         margin: The smallest difference in accuracy that matters, a fraction > 0.
         margin_given: Whether somebody chose it.
-        watch: What looked at the arms while they ran; None: nobody did.
+        clusters: Label of each case that belongs together with others, by its id.
+        shown: Path of the suite's file, for commands.
     """
-    pairing = pair(a, b)
-    left_out = _left_out(pairing)
-    latency, cost = _latency(pairing), _cost(pairing)
-    found = said = None
-    if pairing.cases:
-        found = contrast(pairing)
-        if watch is None:
-            said = verdict(found, margin=margin)
+    ground = Ground(suite=suite, margin=margin, margin_given=margin_given, clusters=clusters, shown=shown)
+    return _Arms(ground=ground, a=a, b=b, names=names).compared()
+
+
+def compare_candidates(
+    ground: Ground,
+    baseline: tuple[str, Sequence[Result]],
+    arms: Mapping[str, Sequence[Result]],
+    *,
+    deciding: Collection[str],
+) -> Iterator[Comparison]:
+    """Yield the comparison of every other variant of a suite with its baseline, adjusted for their number (Holm 1979).
+
+    Each interval is at the level of its step in Holm's procedure, so that it leaves 0 out exactly where the adjusted p
+    value is below 0.05: sentence, interval and gate agree. Candidates are adjusted for the number of candidates; variants
+    that only are reported, for the number of all. Where looks were taken on the way, their intervals allow for all of it.
+
+    Args:
+        ground: What the comparisons have in common.
+        baseline: Its name and trials.
+        arms: Trials of each other variant, by name.
+        deciding: The candidates' names.
+    """
+    name, ours = baseline
+    found = {other: _Arms(ground=ground, a=ours, b=theirs, names=(name, other)) for other, theirs in arms.items()}
+    candidates = [other for other in found if other in deciding]
+    among_all = _adjusted(found, list(found))
+    among_candidates = _adjusted(found, candidates)
+    for other, arm in found.items():
+        level, number = (among_candidates if other in deciding else among_all).get(other, (1 - _ALPHA, 1))
+        yield arm.compared(level=level, candidates=number)
+
+
+def step_levels(ps: Sequence[float]) -> list[float]:
+    """Levels of intervals, each of which leaves 0 out exactly where Holm's adjusted p value is below 0.05.
+
+    From the smallest p on, the level is 1 - 0.05 / (tests that are left), until one is not below it: the rest is held at
+    that level.
+    """
+    levels = [0.0] * len(ps)
+    left = len(ps)
+    for index in sorted(range(len(ps)), key=ps.__getitem__):
+        levels[index] = 1 - _ALPHA / left
+        if ps[index] < _ALPHA / left:
+            left = max(left - 1, 1)
         else:
-            found, said = watch.judged(names[1], found)
-        headline = phrases.headline(said, a=names[0], b=names[1])
-        text = phrases.sentence(found, said, a=names[0], b=names[1], given=margin_given)
-        if watch is not None:
-            text = watch.told(names[1], headline, text)
-    else:
-        headline = f"Nothing to compare {names[1]} with {names[0]} by"
-        text = f"{headline}: no case has a graded trial in both."
-    return Comparison(
-        suite=suite,
-        baseline=names[0],
-        candidate=names[1],
-        difference=found,
-        verdict=said,
-        headline=headline,
-        text=text + left_out,
-        margin=margin,
-        margin_given=margin_given,
-        cases=len(pairing.cases),
-        dropped=pairing.dropped,
-        unpaired=pairing.unpaired,
-        changed=pairing.changed,
-        latency=latency,
-        cost=cost,
-        latency_text=phrases.latency_ratio(latency, a=names[0], b=names[1]) if latency else "",
-        cost_text=phrases.cost_difference(cost, a=names[0], b=names[1]) if cost else "",
-        stopping=watch.stopping(names[1]) if watch is not None else None,
-    )
+            # Larger p values are not below a smaller bound either, so the rest stays at this level.
+            for other in (one for one in range(len(ps)) if not levels[one]):
+                levels[other] = levels[index]
+            break
+    return levels
 
 
-def contrast(pairing: Pairing) -> Difference:
-    """Return the difference in accuracy over paired cases, of which there are some."""
-    return difference(
-        [[float(x.outcome is Outcome.PASSED) for x, _ in pairs] for pairs in pairing.cases],
-        [[float(y.outcome is Outcome.PASSED) for _, y in pairs] for pairs in pairing.cases],
-    )
+def _adjusted(arms: Mapping[str, _Arms], family: Sequence[str]) -> dict[str, tuple[float, int]]:
+    """Level of the interval of each of a family that can be tested, and how many these are."""
+    found = {name: one.p for name, arm in arms.items() if name in family and (one := arm.found) is not None}
+    levels = step_levels(list(found.values()))
+    return {name: (level, len(found)) for name, level in zip(found, levels, strict=True)}
 
 
-def _left_out(pairing: Pairing) -> str:
-    told = []
-    if pairing.dropped:
-        told.append(f"Left out: {phrases.count(pairing.dropped, 'pair')} of trials, an error or a skip in either arm.")
-    if pairing.unpaired:
-        verb = "has" if pairing.unpaired == 1 else "have"
-        told.append(f"Left out: {phrases.count(pairing.unpaired, 'trial')} that {verb} no counterpart.")
-    if pairing.changed:
-        verb = "has" if pairing.changed == 1 else "have"
-        told.append(f"{phrases.count(pairing.changed, 'case')} {verb} different inputs in the two arms.")
-    return "".join(f" {sentence}" for sentence in told)
+@dataclass(frozen=True, kw_only=True)
+class _Arms:
+    """Two arms of a suite."""
+
+    ground: Ground
+    a: Sequence[Result]
+    b: Sequence[Result]
+    names: tuple[str, str]
+
+    @cached_property
+    def pairing(self) -> Pairing:
+        return pair(self.a, self.b)
+
+    @cached_property
+    def found(self) -> Difference | None:
+        """At the level of a comparison that stands alone."""
+        return case_difference(self.pairing.cases, self.ground.clusters)
+
+    def compared(self, *, level: float = 1 - _ALPHA, candidates: int = 1) -> Comparison:
+        """Return the comparison, its interval at `level`, which allows for as many candidates."""
+        ground, pairing, (a, b) = self.ground, self.pairing, self.names
+        candidates = candidates if ground.watch is None else 1
+        found, said = self._judged(level)
+        speed = compare_speed(pairing.cases, ground.clusters)
+        bill = compare_bill(pairing.cases, ground.clusters)
+        tags = tag_contrasts(pairing.cases, ground.clusters)
+        flipped = flips(pairing.cases, self.a, self.b)
+        score = self._score()
+        headline, text = self._told(found, said, bill, tags, candidates)
+        more = [sentences.score(score) if score else "", sentences.clusters(found) if found else ""]
+        left_out = sentences.left_out(pairing, b=b)
+        advice = Advising(
+            shown=ground.shown, b=b, verdict=said, margin_given=ground.margin_given, pairing=pairing, flips=flipped,
+            withheld=speed.withheld, trials=(*self.a, *self.b),
+        )  # fmt: skip
+        return Comparison(
+            suite=ground.suite,
+            baseline=a,
+            candidate=b,
+            difference=found,
+            verdict=said,
+            headline=headline,
+            text=" ".join(part for part in (text, *more, *left_out) if part),
+            margin=ground.margin,
+            margin_given=ground.margin_given,
+            candidates=candidates,
+            cases=len(pairing.cases),
+            dropped=len(pairing.dropped),
+            unpaired=pairing.unpaired,
+            changed=pairing.changed,
+            latency=speed.latency,
+            cost=bill.cost,
+            latency_text=latency_text(speed, a=a, b=b),
+            cost_text=cost_text(bill, a=a, b=b),
+            score=score,
+            ttft=speed.ttft,
+            latency_p50=speed.p50,
+            latency_p95=speed.p95,
+            latency_withheld=speed.withheld,
+            cost_ratio=bill.typical,
+            input_tokens=bill.input_tokens,
+            output_tokens=bill.output_tokens,
+            tags=tags,
+            flips=flipped,
+            bounds=bounds(pairing),
+            dropped_cases=pairing.dropped_cases,
+            clusters=found.clusters if found else None,
+            meaning=tuple(meaning(found, said, speed=speed, bill=bill, a=a, b=b)),
+            advice=tuple(advice.sentences()),
+            noise=noise(self.a, self.b),
+            stopping=ground.watch.stopping(b) if ground.watch is not None else None,
+        )
+
+    def _judged(self, level: float) -> tuple[Difference, Verdict] | tuple[None, None]:
+        if self.found is None:
+            return None, None
+        if self.ground.watch is not None:
+            return self.ground.watch.judged(self.names[1], self.found)
+        found = _at(self.found, level)
+        return found, verdict(found, margin=self.ground.margin)
+
+    def _told(
+        self,
+        found: Difference | None,
+        said: Verdict | None,
+        bill: Bill,
+        tags: Sequence[TagContrast],
+        candidates: int,
+    ) -> tuple[str, str]:
+        """The verdict's first words, and its sentence."""
+        a, b = self.names
+        if found is None or said is None:
+            headline = f"Nothing to compare {b} with {a} by"
+            return headline, f"{headline}: no case has a graded trial in both."
+        told = sentences.Told(
+            difference=found, verdict=said, a=a, b=b, given=self.ground.margin_given, candidates=candidates,
+            cheaper=bill.cheaper,
+        )  # fmt: skip
+        headline, text = sentences.headline(told), sentences.sentence(told)
+        if self.ground.watch is not None:
+            text = self.ground.watch.told(b, headline, text)
+        worst = broken_most(tags) if said.kind == "worse" else None
+        return headline, f"{text} {sentences.worst(worst, len(tags))}" if worst else text
+
+    def _score(self) -> Difference | None:
+        """The difference of mean scores, where there are others than 0 and 1."""
+        scores = values(self.pairing.cases, lambda result: result.score, self.ground.clusters)
+        if all(value in (0.0, 1.0) for arm in (scores.a, scores.b) for one in arm for value in one):
+            return None
+        return difference(scores.a, scores.b, binary=False, clusters=scores.clusters)
 
 
-def _latency(pairing: Pairing) -> Ratio | None:
-    timed = [
-        [(x.latency, y.latency) for x, y in pairs if x.latency and y.latency and x.latency > 0 and y.latency > 0]
-        for pairs in pairing.cases
-    ]
-    return geometric_ratio(
-        [[x for x, _ in pairs] for pairs in timed if pairs], [[y for _, y in pairs] for pairs in timed if pairs]
-    )
-
-
-def _cost(pairing: Pairing) -> MeanDifference | None:
-    priced = [
-        [(float(x.cost), float(y.cost)) for x, y in pairs if x.cost is not None and y.cost is not None]
-        for pairs in pairing.cases
-    ]
-    return mean_difference(
-        [math.fsum(x for x, _ in pairs) / len(pairs) for pairs in priced if pairs],
-        [math.fsum(y for _, y in pairs) / len(pairs) for pairs in priced if pairs],
-    )
+def _at(found: Difference, level: float) -> Difference:
+    """The same difference with its intervals at the level of a step among several tests."""
+    if level == found.interval.level:
+        return found
+    return replace(found, interval=found.at(level), interval90=found.at(2 * level - 1))

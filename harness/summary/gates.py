@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from harness.records import Outcome, Result
+from harness.stats.intervals import Interval
 from harness.stats.latency import quantile
 from harness.stats.repeats import pass_power
 from harness.suites.gates import TagGates
 from harness.suites.suite import Case, Suite
-from harness.summary import phrases
+from harness.summary import phrases, sentences
 from harness.summary.measuring import accuracy, graded, mean_score, outcomes_by_case, times, total_cost, unpriced
 from harness.summary.view import Comparison, GateResult
 
 #: What a rounding error may make of a number that is exactly the threshold.
 _SLACK = 1e-9
+#: From here on a gate is about safety: its interval is Clopper and Pearson's, which never covers less than it says.
+_SAFETY = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +80,11 @@ class Subject:
 
 def evaluate(subject: Subject) -> Iterator[GateResult]:
     """Evaluate every gate of a suite on one variant, but for those on its difference to the baseline."""
-    gates = subject.suite.gates
-    yield from _evaluate(subject, thresholds(gates), subject.results, prefix="")
+    gates, clusters = subject.suite.gates, subject.suite.clusters
+    yield from _evaluate(subject, thresholds(gates, clusters), subject.results, prefix="")
     for tag, tagged in gates.tags.items():
         chosen = [result for result in subject.results if tag in result.tags]
-        yield from _evaluate(subject, thresholds(tagged), chosen, prefix=f"{tag}: ")
+        yield from _evaluate(subject, thresholds(tagged, clusters), chosen, prefix=f"{tag}: ")
 
 
 def error_rate_alone(subject: Subject) -> Iterator[GateResult]:
@@ -128,12 +131,17 @@ def must_pass(subject: Subject, cases: Sequence[Case]) -> Iterator[GateResult]:
         yield subject.result("must_pass", f"at least {needed} of {len(repeats)}", reading, case=case.id)
 
 
-def thresholds(gates: TagGates) -> Iterator[Gate]:
-    """Return the gates that are set, each with its target in words and what reads it."""
+def thresholds(gates: TagGates, clusters: Mapping[str, str] | None = None) -> Iterator[Gate]:
+    """Return the gates that are set, each with its target in words and what reads it.
+
+    Args:
+        gates: What is asked for.
+        clusters: Label of each case that belongs together with others, by id.
+    """
     if gates.accuracy is not None:
-        yield "accuracy", _at_least(gates.accuracy), _accuracy(gates.accuracy)
+        yield "accuracy", _at_least(gates.accuracy), _accuracy(gates.accuracy, clusters)
     if gates.accuracy_ci is not None:
-        yield "accuracy_ci", _at_least(gates.accuracy_ci), _accuracy_ci(gates.accuracy_ci)
+        yield "accuracy_ci", _at_least(gates.accuracy_ci), _accuracy_ci(gates.accuracy_ci, clusters)
     if gates.score is not None:
         yield "score", f"at least {gates.score:.3f}", _score(gates.score)
     for k, share in sorted(gates.pass_k.items()):
@@ -170,26 +178,32 @@ def _at_least(share: float) -> str:
     return f"at least {phrases.percent(share)}"
 
 
-def _accuracy(share: float) -> Callable[[Sequence[Result]], Reading]:
+def _accuracy(share: float, clusters: Mapping[str, str] | None) -> Callable[[Sequence[Result]], Reading]:
     def read(results: Sequence[Result]) -> Reading:
-        found = accuracy(results)
+        found = accuracy(results, clusters, exact=share >= _SAFETY)
         if found is None:
             return _nothing(results)
-        return Reading(value=phrases.percent(found[0]), passed=found[0] >= share - _SLACK)
+        rate, interval = found
+        return Reading(value=phrases.percent(rate), passed=rate >= share - _SLACK, remark=_at_worst(share, interval))
 
     return read
 
 
-def _accuracy_ci(share: float) -> Callable[[Sequence[Result]], Reading]:
+def _accuracy_ci(share: float, clusters: Mapping[str, str] | None) -> Callable[[Sequence[Result]], Reading]:
     def read(results: Sequence[Result]) -> Reading:
-        found = accuracy(results)
+        found = accuracy(results, clusters, exact=share >= _SAFETY)
         if found is None:
             return _nothing(results)
         rate, interval = found
         shown = f"{phrases.percent(interval.low)}, lower end of {phrases.percent(rate)}"
-        return Reading(value=shown, passed=interval.low >= share - _SLACK)
+        return Reading(value=shown, passed=interval.low >= share - _SLACK, remark=_at_worst(share, interval))
 
     return read
+
+
+def _at_worst(share: float, interval: Interval) -> str:
+    """What a gate on safety must not let anybody forget."""
+    return f"failure rate could still be {phrases.percent(1 - interval.low)}" if share >= _SAFETY else ""
 
 
 def _score(share: float) -> Callable[[Sequence[Result]], Reading]:
@@ -287,7 +301,7 @@ def _compared(metric: str, comparison: Comparison | None) -> Reading:
     remark = ""
     if not passed:
         shown = "it is worse" if said.kind == "worse" else "not shown"
-        remark = f"{shown}; {phrases.missing(found, said, given=comparison.margin_given)}"
+        remark = f"{shown}; {sentences.missing(found, said, given=comparison.margin_given)}"
     return Reading(
         value=f"{phrases.points(found.estimate)} ({phrases.interval(found.interval)})", passed=passed, remark=remark
     )

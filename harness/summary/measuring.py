@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from harness.records import Outcome, Result, Usage
 from harness.stats.intervals import Interval, pass_rate
 from harness.stats.latency import quantile
 from harness.suites.suite import Suite
+from harness.summary.pairing import labels
 from harness.summary.remarks import differing, remarks
 from harness.summary.sparing import spared
 from harness.summary.view import VariantRole, VariantSummary
@@ -49,10 +50,20 @@ def outcomes_by_case(results: Iterable[Result]) -> dict[str, list[float]]:
     return cases
 
 
-def accuracy(results: Iterable[Result]) -> tuple[float, Interval] | None:
-    """Pass rate averaged over cases, and its 95 percent interval; None: nothing was graded."""
+def accuracy(
+    results: Iterable[Result], clusters: Mapping[str, str] | None = None, *, exact: bool = False
+) -> tuple[float, Interval] | None:
+    """Pass rate averaged over cases, and its 95 percent interval; None: nothing was graded.
+
+    Args:
+        results: Trials of one variant.
+        clusters: Label of each case that belongs together with others, by id.
+        exact: Ask for Clopper and Pearson's interval, which never covers less than it says.
+    """
     outcomes = outcomes_by_case(results)
-    return pass_rate(list(outcomes.values())) if outcomes else None
+    if not outcomes:
+        return None
+    return pass_rate(list(outcomes.values()), clusters=labels(list(outcomes), clusters), exact=exact)
 
 
 def mean_score(results: Iterable[Result]) -> float | None:
@@ -104,11 +115,11 @@ def measure(
         max_age: Seconds after which a recording is pointed out as old; None: none is.
     """
     verified, differ = differing(results)
-    found = accuracy(results)
+    found = accuracy(results, suite.clusters)
     latencies = times(results, lambda result: result.latency)
     ttfts = times(results, lambda result: result.ttft)
     cost = total_cost(results)
-    recorded = sorted(moment for one in results if (moment := _recorded_at(one)) is not None)
+    recorded = sorted(moment for one in results if (moment := recorded_at(one)) is not None)
     models = tuple(dict.fromkeys(result.model for result in results if result.model))
     return VariantSummary(
         suite=suite.name,
@@ -150,7 +161,7 @@ def measure(
     )
 
 
-def _recorded_at(result: Result) -> str | None:
+def recorded_at(result: Result) -> str | None:
     """When an answer was given: as its recording says, or the file of answers that it stands in."""
     if result.cassette is not None:
         return result.cassette.recorded_at

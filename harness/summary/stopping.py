@@ -17,8 +17,9 @@ from harness.stats.sequential import conditional_power, critical_values, planned
 from harness.stats.verdicts import Verdict, verdict
 from harness.suites.suite import Suite
 from harness.summary import phrases
-from harness.summary.comparing import contrast, pair
 from harness.summary.facets import Look, Stopping, StopReason
+from harness.summary.pairing import pair
+from harness.summary.slices import case_difference
 
 #: From which look on a run may end because going on is hopeless, and below which conditional power it is.
 _FUTILE_FROM, _HOPELESS = 3, 0.20
@@ -136,9 +137,9 @@ class Watch:
     def _look_at(self, arm: _Arm) -> None:
         pairing = pair(self._arms[self.baseline].results, arm.results)
         arm.reason = None
-        if len(pairing.cases) < 2:
+        found = case_difference(pairing.cases, self.suite.clusters)
+        if found is None or found.cases < 2:
             return
-        found = contrast(pairing)
         wide = repeated_interval(found, self._critical[0][self._taken])
         arm.looks.append(Look(cases=self._complete, estimate=found.estimate, interval=wide))
         if self._complete < self.planned:

@@ -49,7 +49,7 @@ class VariantSummary:
     stopped: int = 0
     #: Share of passes, averaged over cases; errors and skipped trials are not in it. None: nothing was graded.
     accuracy: float | None
-    #: 95 percent, of the accuracy.
+    #: 95 percent, of the accuracy; allows for repeats and clusters.
     interval: Interval | None
     #: Mean score of graded trials, 0..1.
     score: float | None
@@ -120,7 +120,7 @@ class Comparison:
     suite: str
     baseline: str
     candidate: str
-    #: None: no case has a graded pair of trials.
+    #: At 95 percent; several candidates: at the level of its step in Holm's procedure. None: no graded pair of trials.
     difference: Difference | None
     verdict: Verdict | None
     #: The start of `text` that reports set in bold: "v2 is better".
@@ -131,6 +131,8 @@ class Comparison:
     margin: float
     #: False: nobody chose it, it is the default.
     margin_given: bool
+    #: Candidates of the suite that interval and verdict are adjusted for (Holm 1979); 1: none, it stands alone.
+    candidates: int = 1
     #: Cases with at least one graded pair.
     cases: int
     #: Pairs of trials left out because either ended in error or was skipped.
@@ -167,7 +169,7 @@ class Comparison:
     changes: tuple[Change, ...] = ()
     #: Why a difference cannot be put down to the prompt alone; empty: it can.
     confounded: str = ""
-    #: The difference if every pair left out had gone against B, and for B; None: nothing was left out.
+    #: The difference if every pair left out had gone as far as it can against B, and for B; None: nothing was left out.
     bounds: tuple[float, float] | None = None
     #: Cases of which a pair was left out.
     dropped_cases: tuple[str, ...] = ()

@@ -1,0 +1,97 @@
+"""What to do next after a comparison, as short sentences with a command where there is one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.records import Outcome, Result
+from harness.stats.verdicts import Verdict
+from harness.summary import phrases
+from harness.summary.facets import Flip
+from harness.summary.pairing import Pairing
+
+#: Cases that a sentence names.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advising:
+    """What advice rests on."""
+
+    #: Path of the suite's file, for commands; empty: there is none.
+    shown: str
+    b: str
+    verdict: Verdict | None
+    margin_given: bool
+    pairing: Pairing
+    flips: Sequence[Flip]
+    #: Why nothing is said about latency; empty: it is.
+    withheld: str
+    trials: Sequence[Result]
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what to do, what stands in the way of a verdict first."""
+        yield from self._recordings()
+        yield from self._dropped()
+        if self.verdict is not None:
+            yield from self._verdict(self.verdict)
+        if self.withheld:
+            yield "To compare latency, record both arms on one day, one machine and at one concurrency."
+
+    def _command(self, command: str, *more: str) -> str:
+        return f"`{' '.join(['harness', command, *([shlex.quote(self.shown)] if self.shown else []), *more])}`"
+
+    def _recordings(self) -> Iterator[str]:
+        stale = sum(bool(result.extra.get("stale") or result.extra.get("unused")) for result in self.trials)
+        if stale:
+            trials = phrases.count(stale, "trial")
+            yield (
+                f"{trials} rest on recordings that no longer match: "
+                f"{self._command('record', '--only-stale')} makes them anew."
+            )
+
+    def _dropped(self) -> Iterator[str]:
+        dropped = self.pairing.dropped
+        errors = [one for pair in dropped for one in pair if one.outcome is Outcome.ERROR and one.error is not None]
+        if any(one.error is not None and one.error.kind == "cassette_miss" for one in errors):
+            yield f"{self._command('record')} records what is missing."
+        elif errors:
+            kinds = phrases.names(list(dict.fromkeys(one.error.kind for one in errors if one.error)), most=_NAMED)
+            cases = phrases.names(self.pairing.dropped_cases, most=_NAMED)
+            yield f"Errors ({kinds}) took {cases} out of both arms: {self._command('record')} tries them again."
+        elif dropped:
+            yield f"Skipped trials took {phrases.count(len(self.pairing.dropped_cases), 'case')} out of both arms."
+
+    def _verdict(self, verdict: Verdict) -> Iterator[str]:
+        broken = [flip.case for flip in self.flips if flip.broken]
+        match verdict.kind:
+            case "better":
+                if broken:
+                    yield f"Before you merge {self.b}, read {self._broken(broken)}: `harness report --open`."
+                else:
+                    yield f"{self.b} broke no case: merge it."
+            case "worse":
+                yield f"Do not merge {self.b} as it is: read {self._broken(broken)} with `harness report --open`."
+            case "equivalent" | "not_worse":
+                yield f"Decide between them by cost, latency and {self._broken(broken)}: `harness report --open`."
+            case "no_evidence":
+                yield "More of the same cases will hardly tell them apart: decide by cost and latency."
+            case "not_enough_data":
+                yield self._more(verdict)
+        if not self.margin_given:
+            yield "Choose `margin:` in the suite before the next run: the smallest difference that matters to you."
+
+    def _broken(self, broken: Sequence[str]) -> str:
+        if not broken:
+            return "the cases"
+        what = "the broken case" if len(broken) == 1 else "the broken cases"
+        return f"{what} {phrases.names(broken, most=_NAMED)}"
+
+    def _more(self, verdict: Verdict) -> str:
+        needed = verdict.needed or 1
+        return (
+            f"Add about {needed:,} {'case' if needed == 1 else 'cases'}, or settle for a larger difference: "
+            f"{self._command('plan', '--effect', f'{verdict.margin:g}')} says what it takes."
+        )
