@@ -82,7 +82,7 @@ def flips(cases: Sequence[PairedCase], a: Iterable[Result], b: Iterable[Result])
             changed=case.changed,
         )
         found.append((abs(after - before) / number, flip))
-    found.sort(key=lambda one: (not one[1].broken, -one[0]))
+    found.sort(key=lambda one: (not one[1].broken, -one[0], one[1].case))
     return tuple(flip for _, flip in found)
 
 
