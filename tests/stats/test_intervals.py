@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.intervals import normal_cdf, normal_quantile, pass_rate, student_cdf, student_quantile
+from harness.stats.intervals import mean, normal_cdf, normal_quantile, pass_rate, student_cdf, student_quantile
 
 
 def single(passed: int, trials: int) -> list[list[int]]:
@@ -83,3 +83,24 @@ def test_quantiles_invert_their_distributions() -> None:
     assert normal_cdf(normal_quantile(0.2)) == pytest.approx(0.2)
     assert student_quantile(0.975, 9) == pytest.approx(2.262157, abs=1e-6)
     assert student_cdf(student_quantile(0.3, 4), 4) == pytest.approx(0.3)
+
+
+def test_a_mean_score_has_students_interval_over_cases() -> None:
+    average, interval = mean([[0.5, 1.0], [0.5], [0.0, 0.5], [1.0]])
+    assert average == pytest.approx(0.625)
+    half = 3.182446 * 0.3227486 / 2
+    assert (interval.low, interval.high) == pytest.approx((0.625 - half, 1.0), abs=1e-6)
+    assert (interval.method, interval.level) == ("t over cases", 0.95)
+
+
+def test_scores_that_never_differ_leave_room() -> None:
+    average, interval = mean([[1.0]] * 20)
+    assert (average, interval.high) == (1.0, 1.0)
+    assert 0.75 < interval.low < pass_rate([[1]] * 20)[1].low
+    assert mean([[0.5]])[1].low == 0.0
+
+
+def test_no_scores_are_refused() -> None:
+    for scores in ([], [[0.5], []]):
+        with pytest.raises(ValueError, match="at least one"):
+            mean(scores)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from random import Random
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.latency import geometric_ratio, quantile
+from harness.stats.latency import geometric_ratio, quantile, quantile_difference, quantile_interval
 
 
 def test_quantiles_interpolate_between_order_statistics() -> None:
@@ -42,3 +46,67 @@ def test_ratio_is_typical_and_paired() -> None:
 
 def test_one_case_has_no_ratio() -> None:
     assert geometric_ratio([[1.0]], [[2.0]]) is None
+
+
+def test_repeats_of_a_case_do_not_narrow_an_interval_as_cases_do() -> None:
+    cases = [[float(value)] for value in range(100)]
+    once = quantile_interval(cases, 0.5)
+    copied = quantile_interval([values * 5 for values in cases], 0.5)
+    spread = quantile_interval([[float(value)] for value in range(100) for _ in range(5)], 0.5)
+    assert once is not None and copied is not None and spread is not None
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=1.0)
+    assert spread.high - spread.low < 0.6 * (once.high - once.low)
+    assert quantile_interval([[float(value) for value in range(500)]], 0.5) is None  # one case
+
+
+def test_a_slower_tail_is_seen_and_the_same_seed_says_the_same() -> None:
+    random = Random(5)
+    a = [[random.lognormvariate(0, 0.3) for _ in range(1 + case % 3)] for case in range(300)]
+    b = [[value * 2 for value in values] for values in a]
+    found = quantile_difference(a, b, 0.95, seed=1)
+    assert found is not None
+    before, after = ([value for values in arm for value in values] for arm in (a, b))
+    assert found.estimate == pytest.approx(quantile(after, 0.95) - quantile(before, 0.95))
+    assert 0 < found.interval.low < found.estimate < found.interval.high
+    assert quantile_difference(a, b, 0.95, seed=1) == found != quantile_difference(a, b, 0.95, seed=2)
+    # Doubling moves every quantile by itself, and any two resamples alike.
+    single = quantile_interval(a, 0.95)
+    assert single is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((single.low, single.high), rel=0.1)
+
+
+def test_the_bootstrap_is_that_of_whole_cases() -> None:
+    # Written out: draw cases, put all their values together, take the quantile.
+    random = Random(8)
+    a = [[random.expovariate(1) for _ in range(random.choice([1, 2, 4]))] for _ in range(60)]
+    b = [[value + random.random() for value in values] for values in a]
+    generator, changes = numpy.random.default_rng(3), []
+    for drawn in generator.integers(0, 60, (100, 60), dtype=numpy.int32):
+        both = [numpy.concatenate([arm[case] for case in drawn]) for arm in (a, b)]
+        changes.append(numpy.quantile(both[1], 0.9) - numpy.quantile(both[0], 0.9))
+    found = quantile_difference(a, b, 0.9, seed=3, resamples=100)
+    assert found is not None
+    expected = numpy.quantile(changes, [0.025, 0.975])
+    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(expected))
+
+
+def test_too_few_calls_have_no_quantile_to_compare() -> None:
+    few = [[1.0]] * 71
+    assert quantile_difference(few, few, 0.95, seed=1) is None
+    assert quantile_difference([*few, [1.0]], [*few, [1.0]], 0.95, seed=1) is not None
+    with pytest.raises(ValueError, match="same cases"):
+        quantile_difference(few, few[1:], 0.95, seed=1)
+
+
+def test_statistics_of_one_repeat_need_no_numbers_of_others() -> None:
+    code = """if True:
+        import sys
+        from harness.stats import agreement, costs, intervals, latency, multiplicity, paired, repeats, sizing, verdicts
+        found = paired.difference([[1], [0]] * 9, [[1], [1]] * 9)
+        verdicts.verdict(found, margin=0.1), found.p, intervals.pass_rate([[1], [0]]), multiplicity.holm([0.1, found.p])
+        print([name for name in ('numpy', 'scipy') if name in sys.modules])
+        paired.mean_difference([1.0, 2.0, 4.0], [2.0, 2.0, 2.0])
+        print([name for name in ('scipy.stats', 'scipy.linalg', 'scipy.optimize', 'pandas') if name in sys.modules])
+    """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "[]\n[]\n"

@@ -42,6 +42,12 @@ def test_open_ended_example_has_tangos_interval() -> None:
     assert (interval.low, interval.high) == pytest.approx((0.0770, 0.1910), abs=5e-5)
 
 
+def test_a_difference_with_one_repeat_depends_on_nothing_but_its_counts() -> None:
+    for both, fixed, broken, neither in ((50, 7, 3, 2), (0, 1, 0, 0), (4, 0, 0, 9), (1, 12, 30, 7)):
+        cases = both + fixed + broken + neither
+        assert table(both, fixed, broken, neither).interval == tango_interval(fixed, broken, cases)
+
+
 def test_score_statistic_against_a_margin() -> None:
     assert tango_score(6, 16, 161, -0.1) == pytest.approx(1.24892, abs=5e-6)
 
@@ -93,6 +99,24 @@ def test_graded_scores_get_a_plain_paired_t() -> None:
     found = difference([[0.5]] * 10, [[0.5 + change] for change in changes], binary=False)
     assert (found.interval90.low, found.interval90.high) == pytest.approx((-0.02282, 0.03682), abs=5e-6)
     assert equivalence_p(found, 0.05) == pytest.approx(0.0133758, abs=5e-8)
+
+
+def test_scores_that_never_change_are_not_known_to_be_equivalent() -> None:
+    few = difference([[0.9], [0.4], [0.7]], [[0.9], [0.4], [0.7]], binary=False)
+    assert few.estimate == 0 and few.interval.low < -0.5 and few.interval.high > 0.5
+    assert equivalence_p(few, 0.05) > 0.05
+    many = difference([[0.9]] * 2000, [[0.9]] * 2000, binary=False)
+    assert equivalence_p(many, 0.05) < 0.001
+
+
+def test_other_levels_and_p_values_are_of_the_same_method() -> None:
+    single, repeated = table(20, 9, 2, 9), difference([[1, 0, 0]] * 9 + [[1, 1, 1]] * 5, [[1, 1, 0]] * 14)
+    for found in (single, repeated):
+        assert found.at(0.95) == found.interval and found.at(0.90) == found.interval90
+        edge = found.at(1 - found.p)
+        assert min(abs(edge.low), abs(edge.high)) < 1e-9
+    asked = difference([[1, 0]] * 8, [[1, 1], [0, 1]] * 4, level=0.99)
+    assert asked.interval == asked.at(0.99) and asked.interval90 == asked.at(0.90)
 
 
 def test_one_repeated_case_has_no_interval() -> None:
