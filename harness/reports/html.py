@@ -10,12 +10,21 @@ from importlib import resources
 
 from harness import __version__
 from harness.records import Result
-from harness.reports import anchors, bars, clean, evidence, method, notes, page, sections, tables, vendored, words
+from harness.reports import anchors, bars, clean, evidence, gathering, method, notes, sections, tables, vendored, words
 from harness.reports.policy import policy
 from harness.summary import Comparison, RunSummary, phrases
 
-_STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "narrow.css", "print.css")
-_SCRIPTS = ("loader.js", "report.js", "charts.js")
+_STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "drawer.css", "narrow.css", "print.css")
+_SCRIPTS = (
+    "loader.js",
+    "showing.js",
+    "data.js",
+    "words.js",
+    "table.js",
+    "drawer.js",
+    "page.js",
+    "charts.js",
+)
 _LIBRARIES = ("plot", "tabulator")
 
 
@@ -24,7 +33,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
 
     Args:
         summary: The run.
-        read: Gives the run's results in plan order; called twice, so that they need not be in memory.
+        read: Gives the run's results in plan order; called once; they need not be in memory.
         facts: What else to say about how the run was made, such as versions and the commit.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -46,16 +55,16 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         "money": words.money,
     }
     seen = evidence.gathered(summary.suites)
-    views, room = page.suites(summary.suites, read, seen=seen)
+    found = gathering.gathered(summary.suites, read(), seen=seen)
+    views = found.suites
     environment.globals |= {
         "anchors": anchors,
         "bars": bars,
         "sections": sections,
-        "page": page,
         "tables": tables,
         "words": words,
         "phrases": phrases,
-        "room": room,
+        "packed_data": found.packed,
         "several": len(summary.suites) > 1,
     }
     return environment.get_template("report.html.j2").render(

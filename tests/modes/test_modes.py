@@ -13,6 +13,7 @@ import pytest
 
 import harness as library
 from harness.errors import CassetteDamaged, CassetteMiss, StorageError, TrialError
+from tests.carried import texts as carried
 from tests.loopback import ChatServer, Reply, error
 from tests.projects import harness, write
 from tests.recorded_twice import rows
@@ -160,7 +161,8 @@ def test_verify_says_what_differs_and_writes_no_recording(project: Path) -> None
     assert "s: verified 1 trial: 1 differs: s/a/v/1" in other.stdout
     for name in ("report.html", "summary.md"):
         [newest] = [max((project / "reports").glob(f"*/{name}"), key=lambda path: path.stat().st_mtime_ns)]
-        assert "wind is new" in newest.read_text("utf-8").replace("\\", ""), name
+        shown = newest.read_text("utf-8")
+        assert "wind is new" in "\n".join([shown, *carried(shown)]).replace("\\", ""), name
     assert texts(project) == before
 
 

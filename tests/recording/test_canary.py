@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.carried import texts
 from tests.loopback import ChatServer, Reply, completion
 from tests.projects import harness, write
 
@@ -179,7 +180,9 @@ def _assert_no_file_shows_one(root: Path) -> None:
     for path in [*root.glob("cassettes/**/*"), *root.glob("reports/**/*"), *root.glob("out/**/*")]:
         if path.is_file():
             looked += 1
-            assert not _found(path.read_text(encoding="utf-8")), path
+            text = path.read_text(encoding="utf-8")
+            assert not _found(text), path
+            assert not _found("\n".join(texts(text))), path
     assert looked > 10
 
 

@@ -16,6 +16,7 @@ from harness.records import Message, Outcome, Result, ToolCall, TurnRecord
 from harness.reports import bars
 from harness.reports.html import render
 from harness.summary import RunSummary
+from tests.carried import carried, columns, texts
 
 
 class Page(HTMLParser):
@@ -74,28 +75,44 @@ def test_the_page_allows_its_own_style_and_script_and_nothing_else(html: str) ->
 def test_hostile_text_is_shown_as_text(html: str) -> None:
     found = Page(html)
     assert not {"img", "iframe", "object", "link", "base"} & {tag for tag, _ in found.elements}
-    assert '"><svg onload=alert(1)>' in found.texts["span"]
-    said = next(text for text in found.texts["pre"] if "<script>alert(1)</script>" in text)
+    assert '"><svg onload=alert(1)>' in found.texts["b"]
+    assert "<script>alert" not in html
+    said = next(text for text in texts(html) if "<script>alert(1)</script>" in text)
     assert '"><svg onload=alert(2)></details>' in said
     assert "{{ 7*7 }}" in said
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", html)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", "".join([html, *texts(html)]))
 
 
-def test_cases_that_decide_come_first(html: str, sample: Sample) -> None:
-    names = re.findall(r'<span class="name">(.*?)</span>', html)
-    assert names[:3] == ["&#34;&gt;&lt;svg onload=alert(1)&gt;", "express-cost-1", "order-change-1"]
-    assert len(names) == 30
-    assert html.count('class="case look"') == 3
+def named(html: str) -> list[str]:
+    """The names of a page's cases in the order in which its table has them."""
+    (data,) = carried(html).values()
+    cases = columns(data, "cases")
+    order = sorted(range(len(cases["name"])), key=lambda number: (cases["rank"][number], number))
+    return [data["strings"][cases["name"][number]] for number in order]
 
 
-def test_a_case_shows_input_outputs_checks_and_errors(html: str) -> None:
-    assert "expected to contain &#39;3-5 business days&#39;, found &#39;a week or so&#39;" in html
-    assert "suites/faq.yaml:14:9" in html
-    assert "the service answered 503 three times" in html
-    assert "latency 1.23s · ttft 412ms · 412 + 38 tokens · $0.0000512" in html
-    assert "<i>finish</i> stop" in html
-    assert "<i>replayed</i> cassettes/faq/faq@2/express-cost.1.yaml, 2026-11-20 10:00 UTC" in html
-    assert re.search(r"[\d,]+ more characters are in results\.jsonl", html)
+def test_cases_that_decide_come_first(html: str) -> None:
+    assert named(html)[:3] == ['"><svg onload=alert(1)>', "express-cost-1", "order-change-1"]
+    assert len(named(html)) == 30
+
+
+def test_cases_that_did_not_pass_can_be_read_on_paper_and_without_script(html: str, sample: Sample) -> None:
+    plain = html[html.index('<div class="plain">') :]
+    plain = plain[: plain.index("</section>")]
+    assert "icontains: expected to contain &#39;3-5 business days&#39;, found &#39;a week or so&#39;" in plain
+    assert "server: the service answered 503 three times" in plain
+    assert "fast enough" not in plain
+    assert "Everything in it is in results.jsonl beside this page; summary.md tells it in short." in plain
+    open_cases = {one.case for one in sample.results if one.outcome is not Outcome.PASSED}
+    assert plain.count("<li>") == len(open_cases)
+
+
+def test_long_texts_are_cut_and_the_page_says_so(html: str, sample: Sample) -> None:
+    assert "2 texts were longer than 8,000 characters and are cut here; results.jsonl holds everything." in html
+    (data,) = carried(html).values()
+    long = {one.output for one in sample.results if len(one.output or "") > 8_000}
+    found = {tuple(one) for one in data["strings"] if isinstance(one, list)}
+    assert found == {(text[:8_000], len(text) - 8_000) for text in long if text}
 
 
 def test_it_says_how_the_numbers_were_made(html: str) -> None:
@@ -114,46 +131,38 @@ def test_it_says_how_the_numbers_were_made(html: str) -> None:
         assert text in footer
 
 
-def test_turns_and_repeats_have_their_own_places(sample: Sample) -> None:
+def test_turns_and_repeats_are_carried(sample: Sample) -> None:
     turns = (
         TurnRecord(input=("Where is it?",), output="Which?"),
         TurnRecord(input=("4711", "no, 4712"), output="There."),
     )
     results = [trial("talk", "faq@2", repeat=number, turns=turns) for number in range(1, 8)]
-    html = render(sample.summary, lambda: results)
-    assert html.count("<h5>turn 2</h5>") == 7
-    assert "4711\nno, 4712" in html
-    assert html.count('<details class="repeat"') == 7
-    assert '<span class="ratio">7/7</span>' in html
+    (data,) = carried(render(sample.summary, lambda: results)).values()
+    found = columns(data, "trials")
+    assert found["repeat"] == [1, 2, 3, 4, 5, 6, 7]
+    assert [data["strings"][turn[0]] for turn in found["turns"][6]] == ["Where is it?", "4711\nno, 4712"]
 
 
 def test_large_runs_are_cut_to_size(sample: Sample) -> None:
-    results = [trial(f"c{number}", "faq@2", output="word " * 4_000) for number in range(600)]
-    html = render(sample.summary, lambda: results * 3)
-    assert "Those of more than 2,000 characters are cut here" in html
-    assert len(html) < 12_000_000
+    noise = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(100_000)]
+    results = [
+        trial(f"c{number}", "faq@2", output=" ".join(noise[number * 60 : number * 60 + 60])) for number in range(1_500)
+    ]
+    html = render(sample.summary, lambda: results)
+    assert re.search(r"1,500 texts were longer than [\d,]+ characters and are cut here", html)
+    assert 3_000_000 < len(html) < 5_000_000
 
 
 def test_every_kind_of_text_counts_when_there_is_little_room(sample: Sample) -> None:
-    call = ToolCall(id="t1", name="look", arguments={"text": "word " * 4_000}, output="found " * 4_000)
-    said = (Message(role="assistant", content="thought " * 4_000, tool_calls=(call,)),)
-    talk = [
-        trial(f"c{number}", "faq@2", output="", messages=said, tool_calls=(call,), turns=()) for number in range(900)
-    ]
-    assert len(render(sample.summary, lambda: talk)) < 12_000_000
+    def told(number: int, kind: str) -> str:
+        return " ".join(hashlib.sha256(f"{kind}{number}{at}".encode()).hexdigest() for at in range(60))
 
+    def talk(number: int) -> Result:
+        call = ToolCall(id="t1", name="look", arguments={"text": told(number, "a")}, output=told(number, "b"))
+        said = (Message(role="assistant", content=told(number, "c"), tool_calls=(call,)),)
+        return trial(f"c{number}", "faq@2", output="", messages=said, tool_calls=(call,), turns=())
 
-def test_differences_go_before_answers_are_cut(sample: Sample) -> None:
-    results = [
-        trial(f"c{number}", variant, output=f"{variant} " + "word " * 780)
-        for number in range(600)
-        for variant in ("faq@1", "faq@2")
-    ]
-    small, large = render(sample.summary, lambda: results[:100]), render(sample.summary, lambda: results)
-    assert "<del>1 </del><ins>2 </ins>" in small
-    assert "<del>" not in large
-    assert "There was no room for word differences." in large
-    assert "Those of more than 8,000 characters are cut here" in large
+    assert len(render(sample.summary, lambda: map(talk, range(700)))) < 5_000_000
 
 
 def test_runs_without_comparisons_gates_or_results_are_pages_too(sample: Sample) -> None:
@@ -177,36 +186,8 @@ def test_who_answered_is_said_where_the_run_tells(sample: Sample) -> None:
     assert "Answers: small-instruct and nano-base, recorded 2026-11-20 to 2026-11-21" in plain
 
 
-def test_a_transcript_holds_messages_tools_and_state(sample: Sample) -> None:
-    call = ToolCall(id="t1", name="find_order", arguments={"id": "<4711>"}, output=None, error="no <such> order")
-    asked = (
-        Message(role="system", content="Be brief."),
-        Message(role="user", content="Where is 4711?"),
-        Message(role="assistant", content="", tool_calls=(call,)),
-        Message(role="tool", content="not found", tool_call_id="t1"),
-        Message(role="assistant", content="I cannot find it."),
-    )
-    turns = (TurnRecord(input=("Where is 4711?",), output="I cannot find it."),)
-    row = trial(
-        "c", "faq@2", output="I cannot find it.", messages=asked, tool_calls=(call,), turns=turns, state={"open": 3}
-    )
-    html = render(sample.summary, lambda: [row])
-    transcript = html[html.index('<details class="transcript">') : html.index("</article>")]
-    told = ["1 message, 9 characters", "Where is 4711?", "find_order", "&lt;4711&gt;", "no &lt;such&gt; order"]
-    places = [transcript.index(text) for text in [*told, "not found", "I cannot find it.", "&#34;open&#34;: 3"]]
-    assert places == sorted(places)
-    assert "5 messages, 1 tool call" in transcript
-
-
-def test_a_trial_without_messages_keeps_its_times(sample: Sample) -> None:
-    html = render(sample.summary, lambda: [trial("c", "faq@2", messages=(), turns=(), output=None)])
-    assert "<summary>Details</summary>" in html
-    assert "latency 1.23s" in html
-    assert "<ol>" not in html
-
-
-def test_a_long_system_message_stands_on_the_page_once_for_all_trials(sample: Sample) -> None:
-    policy = "Answer from this long policy. " * 40
+def test_a_long_system_message_is_carried_once_for_all_trials(sample: Sample) -> None:
+    policy = "Answer from this long policy. " * 400
     opening = (Message(role="system", content=policy), Message(role="user", content="?"))
     rows = [
         trial(f"c{number}", variant, messages=opening, turns=(TurnRecord(input=("?",), output="x"),))
@@ -215,9 +196,10 @@ def test_a_long_system_message_stands_on_the_page_once_for_all_trials(sample: Sa
     ]
     html = render(sample.summary, lambda: rows)
     assert html.count(policy.strip()) == 1
-    found = Page(html)
-    (shown,) = [one["id"] for _, one in found.elements if one.get("class") == "opening"]
-    assert [one.get("href") for _, one in found.elements].count(f"#{shown}") == 40
+    # Cut last of all: it is what every answer rests on.
+    assert texts(html).count(policy) == 1
+    (data,) = carried(html).values()
+    assert columns(data, "trials")["opening"] == [0] * 40
     assert "faq@1 and faq@2 are the same" in html
 
 
@@ -243,8 +225,7 @@ def test_the_prompts_of_baseline_and_candidate_are_set_against_each_other(sample
 
 def test_the_page_can_be_read_without_its_script(html: str) -> None:
     found = Page(html)
-    hidden = {one.get("class") for _, one in found.elements if "hidden" in one}
-    assert hidden == {"filter", "buttons", "none"}
+    assert {one.get("class") for _, one in found.elements if "hidden" in one} == {"buttons"}
     assert {tag for tag, _ in found.elements} >= {"details", "summary", "main", "header", "footer"}
     skip = next(one["href"] for _, one in found.elements if one.get("class") == "skip")
     assert skip is not None
@@ -270,10 +251,14 @@ def test_several_suites_are_linked(sample: Sample) -> None:
     assert html.count('<section class="suite"') == 2
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_outcome_has_a_mark(sample: Sample, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("number", "outcome"), list(enumerate(Outcome)))
+def test_every_outcome_is_told(sample: Sample, number: int, outcome: Outcome) -> None:
     html = render(sample.summary, lambda: [trial("c", "faq@2", outcome)])
-    assert f'<span class="mark {outcome.value}"' in html
+    (data,) = carried(html).values()
+    assert columns(data, "trials")["outcome"] == [number]
+    plain = html[html.index('<div class="plain">') :]
+    listed = f'<span class="mark {outcome.value}"' in plain[: plain.index("</section>")]
+    assert listed is (outcome in (Outcome.FAILED, Outcome.ERROR))
 
 
 def test_bars_stay_on_their_axis() -> None:
