@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.records import JSON, Result
 from harness.store import RunFolder, find_run, latest_run, read_results
 from harness.store.rows import plain
 from harness.suites.suite import DEFAULT_MARGIN, Suite
-from harness.summary import Comparison, compare_arms
+from harness.summary import Comparison, Ground, compare_arms, compare_candidates, compare_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +135,7 @@ def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Com
         elif baseline is None:
             unmatched.append(f"{name}: its baseline was not run.")
         else:
-            pairs = ((baseline, arm) for arm in others)
-            comparisons.extend(_compare(x, y, names=(x.variant, y.variant), suites=suites) for x, y in pairs)
+            comparisons.extend(_candidates(baseline, others, suites.get(name)))
     return Compared(comparisons=tuple(comparisons), unmatched=tuple(unmatched))
 
 
@@ -168,15 +167,20 @@ def read_arms(run: RunFolder) -> list[Arm]:
 
 
 def _compare(a: Arm, b: Arm, *, names: tuple[str, str], suites: Mapping[str, Suite]) -> Comparison:
-    suite = suites.get(b.suite)
-    return compare_arms(
-        a.results,
-        b.results,
-        suite=b.suite,
-        names=names,
-        margin=suite.margin if suite else DEFAULT_MARGIN,
-        margin_given=suite.margin_given if suite else False,
-    )
+    return compare_arms(_ground(b.suite, suites.get(b.suite)), a.results, b.results, names=names)
+
+
+def _candidates(baseline: Arm, others: Sequence[Arm], suite: Suite | None) -> Iterator[Comparison]:
+    """The variants of one run, compared as in the run itself."""
+    arms = {arm.variant: arm.results for arm in others}
+    if suite is not None and suite.baseline == baseline.variant:
+        return compare_suite(suite, {baseline.variant: baseline.results, **arms})
+    ground = _ground(baseline.suite, suite)
+    return compare_candidates(ground, (baseline.variant, baseline.results), arms, deciding=arms)
+
+
+def _ground(name: str, suite: Suite | None) -> Ground:
+    return Ground.of(suite) if suite is not None else Ground(suite=name, margin=DEFAULT_MARGIN, margin_given=False)
 
 
 def _names(a: Arm, b: Arm) -> tuple[str, str]:
@@ -228,4 +232,4 @@ def _latest(reports: Path) -> RunFolder:
 
 
 def _slim(result: Result) -> Result:
-    return replace(result, messages=(), turns=(), tool_calls=(), checks=(), output=None, state=None, extra={})
+    return replace(result, messages=(), turns=(), tool_calls=(), checks=(), output=None, state=None)

@@ -64,7 +64,9 @@ def test_nothing_named_compares_the_last_runs_variants_with_their_baseline(tmp_p
     store(tmp_path, SECOND, arm("pf" * 10, variant="v1"), arm("pp" * 10, variant="v2"), arm("pf" * 10, variant="v3"))
     found = compare(tmp_path)
     assert [(one.baseline, one.candidate) for one in found.comparisons] == [("v1", "v2"), ("v1", "v3")]
-    assert found.text.startswith("faq\n  v2 is better: +50.0 pp (95% CI +25.8…+70.1), 10 fixed, 0 broken of 20.\n")
+    assert found.text.startswith(
+        "faq\n  v2 is better: +50.0 pp (97.5% CI +19.9…+72.4, adjusted for 2 candidates), 10 fixed, 0 broken of 20.\n"
+    )
     assert found.exit_code == ExitCode.PASSED
     plain = json.loads(json.dumps(found.plain()))
     assert plain["comparisons"][0]["difference"]["fixed"] == 10

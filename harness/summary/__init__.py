@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.summary.comparing import Ground, compare_arms, compare_candidates
+from harness.summary.comparing import Ground, compare_arms, compare_candidates, compare_suite
 from harness.summary.deciding import fails_alone, missed
 from harness.summary.pairing import Pairing, pair
 from harness.summary.remarks import differences_of
@@ -31,6 +31,7 @@ __all__ = [
     "VariantSummary",
     "compare_arms",
     "compare_candidates",
+    "compare_suite",
     "differences_of",
     "fails_alone",
     "missed",

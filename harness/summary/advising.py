@@ -11,6 +11,7 @@ from harness.stats.verdicts import Verdict
 from harness.summary import phrases
 from harness.summary.facets import Flip
 from harness.summary.pairing import Pairing
+from harness.summary.speed import RECORDED
 
 #: Cases that a sentence names.
 _NAMED = 3
@@ -37,7 +38,7 @@ class Advising:
         yield from self._dropped()
         if self.verdict is not None:
             yield from self._verdict(self.verdict)
-        if self.withheld:
+        if self.withheld and RECORDED in self.withheld:
             yield "To compare latency, record both arms on one day, one machine and at one concurrency."
 
     def _command(self, command: str, *more: str) -> str:

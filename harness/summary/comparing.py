@@ -9,15 +9,17 @@ from functools import cached_property
 from harness.records import Result
 from harness.stats.paired import Difference, difference
 from harness.stats.verdicts import Verdict, verdict
+from harness.suites.suite import Suite
 from harness.summary import sentences
 from harness.summary.advising import Advising
 from harness.summary.bill import Bill, compare_bill, cost_text
 from harness.summary.facets import TagContrast
 from harness.summary.meaning import meaning, noise
+from harness.summary.measuring import role
 from harness.summary.pairing import Pairing, bounds, pair, values
 from harness.summary.slices import broken_most, case_difference, flips, tag_contrasts
 from harness.summary.speed import compare_speed, latency_text
-from harness.summary.stopping import Watch
+from harness.summary.stopping import Watch, watch_results
 from harness.summary.view import Comparison
 
 __all__ = ["Pairing", "compare_arms", "compare_candidates", "pair", "step_levels"]
@@ -41,32 +43,48 @@ class Ground:
     #: What looked at the arms while they ran; None: nobody did.
     watch: Watch | None = None
 
+    @classmethod
+    def of(cls, suite: Suite, *, watch: Watch | None = None) -> Ground:
+        """What a suite says about its comparisons."""
+        return cls(
+            suite=suite.name,
+            margin=suite.margin,
+            margin_given=suite.margin_given,
+            clusters=suite.clusters,
+            shown=suite.shown,
+            watch=watch,
+        )
 
-def compare_arms(
-    a: Sequence[Result],
-    b: Sequence[Result],
-    *,
-    suite: str,
-    names: tuple[str, str],
-    margin: float,
-    margin_given: bool,
-    clusters: Mapping[str, str] | None = None,
-    shown: str = "",
-) -> Comparison:
+
+def compare_arms(ground: Ground, a: Sequence[Result], b: Sequence[Result], *, names: tuple[str, str]) -> Comparison:
     """Compare two arms case by case.
 
     Args:
+        ground: What the suite says about comparisons.
         a: Trials of the arm compared with (the baseline).
         b: Trials of the other arm (the candidate).
-        suite: The suite's name.
         names: What to call the two arms, A's first.
-        margin: The smallest difference in accuracy that matters, a fraction > 0.
-        margin_given: Whether somebody chose it.
-        clusters: Label of each case that belongs together with others, by its id.
-        shown: Path of the suite's file, for commands.
     """
-    ground = Ground(suite=suite, margin=margin, margin_given=margin_given, clusters=clusters, shown=shown)
     return _Arms(ground=ground, a=a, b=b, names=names).compared()
+
+
+def compare_suite(suite: Suite, arms: Mapping[str, Sequence[Result]]) -> Iterator[Comparison]:
+    """Yield the comparison of every other variant of a suite with its baseline; nothing where that has no trials.
+
+    Args:
+        suite: The suite.
+        arms: Trials of each variant that has any, in plan order.
+    """
+    baseline = suite.baseline
+    if baseline is None or baseline not in arms:
+        return
+    watch = watch_results(suite, arms)
+    kept = arms if watch is None else {name: watch.kept(found) for name, found in arms.items()}
+    others = {name: results for name, results in kept.items() if name != baseline}
+    candidates = [name for name in others if role(suite, name) == "candidate"]
+    yield from compare_candidates(
+        Ground.of(suite, watch=watch), (baseline, kept[baseline]), others, deciding=candidates
+    )
 
 
 def compare_candidates(

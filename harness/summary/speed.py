@@ -129,11 +129,13 @@ def _fact(key: str) -> Callable[[Result], str | None]:
     return read
 
 
+#: What reasons have in common that another recording would remove.
+RECORDED = "not recorded"
 #: What must not differ, and how to tell that it does.
 _CONDITIONS: Sequence[tuple[str, Callable[[Result], str | None]]] = (
     ("not answered by the same kind of thing", _answered),
-    ("not recorded on the same day", _day),
-    ("not recorded with the same service", _fact("host")),
-    ("not recorded on the same machine", _fact("machine")),
-    ("not recorded at the same concurrency", _fact("concurrency")),
+    (f"{RECORDED} on the same day", _day),
+    (f"{RECORDED} with the same service", _fact("host")),
+    (f"{RECORDED} on the same machine", _fact("machine")),
+    (f"{RECORDED} at the same concurrency", _fact("concurrency")),
 )

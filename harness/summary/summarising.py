@@ -10,11 +10,10 @@ from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Suite
 from harness.summary import gates, phrases
 from harness.summary.changes import ArmFacts, Rate, arm_facts, with_changes
-from harness.summary.comparing import Ground, compare_candidates
+from harness.summary.comparing import compare_suite
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
-from harness.summary.measuring import Prices, measure, role
+from harness.summary.measuring import Prices, measure
 from harness.summary.sparing import part_of_cases
-from harness.summary.stopping import watch_results
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
 #: Trials that a reason names.
@@ -120,23 +119,8 @@ class _Concluding:
 
     def _comparisons(self, rate: Rate | None) -> Iterator[Comparison]:
         source = self.source
-        baseline = source.baseline
-        if baseline is None or baseline not in self.arms:
-            return
-        watch = watch_results(source, self.arms)
-        arms = self.arms if watch is None else {name: watch.kept(found) for name, found in self.arms.items()}
-        ground = Ground(
-            suite=source.name,
-            margin=source.margin,
-            margin_given=source.margin_given,
-            clusters=source.clusters,
-            shown=source.shown,
-            watch=watch,
-        )
-        others = {name: results for name, results in arms.items() if name != baseline}
-        candidates = [name for name in others if role(source, name) == "candidate"]
-        for found in compare_candidates(ground, (baseline, arms[baseline]), others, deciding=candidates):
-            yield with_changes(found, self._facts(baseline), self._facts(found.candidate), rate=rate)
+        for found in compare_suite(source, self.arms):
+            yield with_changes(found, self._facts(found.baseline), self._facts(found.candidate), rate=rate)
 
     def _facts(self, name: str) -> ArmFacts:
         return arm_facts(self.source.by_name[name].definition, self.arms[name])
