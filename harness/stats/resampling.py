@@ -1,11 +1,12 @@
 """The paired bootstrap of cases, for quantiles: all values of a case, in both arms, move together.
 
-Values are sorted once. A resample is a number of times that each case was drawn, so that its quantile is found by adding
-these numbers up along the sorted values, from the nearer end and no further than the quantile can be.
+Values are sorted once, and cut into blocks. A resample is a number of times that each case was drawn: a product of matrices
+adds these numbers up by block, which says in which block the quantile lies, and only there they are added up one by one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ def quantile_changes(
         rows = min(_CHUNK, resamples - start)
         drawn = random.integers(0, cases, (rows, cases), dtype=np.int32)
         drawn += (np.arange(rows, dtype=np.int32) * cases)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases).astype(np.int32)
+        # Whole numbers, and far below the 2^24 up to which 32 bits hold them exactly; matrices multiply faster so.
+        times = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases).astype(np.float32)
         before, after = (arm.quantiles(times) for arm in arms)
         changes[start : start + rows] = after - before
     low, high = np.quantile(changes, shares)
@@ -53,44 +55,49 @@ def quantile_changes(
 
 
 class _Sorted:
-    """The values of one arm from the end that is nearer to the quantile, and the case of each."""
+    """The sorted values of one arm, the case of each, and how many of each block a case has."""
 
     def __init__(self, values_by_case: Sequence[Sequence[float]], q: float) -> None:
         import numpy as np
 
-        sizes = np.array([len(values) for values in values_by_case])
+        sizes = [len(values) for values in values_by_case]
         values = np.concatenate([np.asarray(values, float) for values in values_by_case])
-        self._upper = q >= 0.5
-        #: Distance of the quantile from that end, as a share.
-        self._depth = 1 - q if self._upper else q
-        order = np.argsort(-values if self._upper else values, kind="stable")
+        order = np.argsort(values, kind="stable")
+        self._q = q
         self._values = values[order]
         self._case = np.repeat(np.arange(len(sizes)), sizes)[order]
-        self._sizes = None if (sizes == sizes[0]).all() else sizes
-        self._total = int(sizes.sum())
+        self._width = max(math.isqrt(len(values)), 1)
+        block = np.arange(len(values)) // self._width
+        self._blocks = np.zeros((len(sizes), int(block[-1]) + 1), np.float32)
+        np.add.at(self._blocks, (self._case, block), 1)
 
-    def quantiles(self, times: NDArray[np.int32]) -> NDArray[np.float64]:
+    def quantiles(self, times: NDArray[np.float32]) -> NDArray[np.float64]:
         """The quantile of each row of `times`: how often each case was drawn (rows x cases)."""
         import numpy as np
 
-        if self._sizes is None:
-            total = np.full(len(times), float(self._total))
-        else:
-            total = (times @ self._sizes).astype(float)
-        place = (total - 1) * self._depth
+        reached = (times @ self._blocks).cumsum(axis=1, dtype=np.float64)
+        total = reached[:, -1]
+        place = (total - 1) * self._q
         first = np.floor(place)
-        kept = self._needed(times, int(first.max()) + 2)
-        reached = times[:, self._case[:kept]].cumsum(axis=1, dtype=np.int32)
-        lower = (reached <= first[:, None]).sum(axis=1)
-        # A resample ends where its values do: beyond the last one there is nothing to go on to.
-        upper = (reached <= np.minimum(first + 1, total - 1)[:, None]).sum(axis=1)
         share = place - first
-        found: NDArray[np.float64] = self._values[lower] * (1 - share) + self._values[upper] * share
+        lower = self._at(first, times, reached)
+        # A resample ends where its values do: beyond the last one there is nothing to go on to.
+        upper = self._at(np.minimum(first + 1, total - 1), times, reached)
+        found: NDArray[np.float64] = lower * (1 - share) + upper * share
         return found
 
-    def _needed(self, times: NDArray[np.int32], rank: int) -> int:
-        """How many of the sorted values every resample needs in order to get past `rank` drawn ones."""
-        kept = min(self._total, int(rank * 1.5) + 8)
-        while kept < self._total and times[:, self._case[:kept]].sum(axis=1).min() <= rank:
-            kept = min(self._total, kept * 2)
-        return kept
+    def _at(
+        self, rank: NDArray[np.float64], times: NDArray[np.float32], reached: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The value at this rank of each row, the least being 0; `reached`: drawn values up to the end of each block."""
+        import numpy as np
+
+        rows = np.arange(len(times))
+        block = (reached <= rank[:, None]).sum(axis=1)
+        before = np.where(block > 0, reached[rows, np.maximum(block - 1, 0)], 0.0)
+        # Beyond the last value stands the last value: the rank is reached before it is read twice.
+        inside = np.minimum(block[:, None] * self._width + np.arange(self._width), len(self._values) - 1)
+        counted = times[rows[:, None], self._case[inside]].cumsum(axis=1)
+        index = block * self._width + (counted <= (rank - before)[:, None]).sum(axis=1)
+        found: NDArray[np.float64] = self._values[index]
+        return found

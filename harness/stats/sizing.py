@@ -77,11 +77,6 @@ def variance_split(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -
     return Spread(between=max(_variance(changes) - explained, 0.0), within=within)
 
 
-def design_effect(cases_per_cluster: float, correlation: float) -> float:
-    """By how much clusters multiply the cases needed: 1 + (m - 1) * intra-cluster correlation (Kish 1965)."""
-    return 1 + (cases_per_cluster - 1) * correlation
-
-
 def aa_flips(outcomes_by_case: Sequence[Sequence[float]], repeats: int = 1) -> float | None:
     """Cases in 100 that would look broken, and as many fixed, if nothing changed between two runs.
 
