@@ -5,10 +5,12 @@ from __future__ import annotations
 from harness.project.inventory import listing, notes, readiness, suite_count
 from harness.project.project import Project, adjusted, check, find_suites, load, open_project, plan
 from harness.runs.budgets import check_budgets
+from harness.runs.effects import sights
 from harness.runs.estimates import estimate, over_budget, plan_rows
 from harness.runs.job import Conclusion, Job, published, unkept
 from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
+from harness.runs.savings import savings
 from harness.runs.staleness import elsewhere, plan_notes, stale
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "plan_rows",
     "published",
     "readiness",
+    "savings",
+    "sights",
     "stale",
     "suite_count",
     "unkept",

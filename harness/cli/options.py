@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -71,6 +73,22 @@ def stop_early_option() -> Callable[[F], F]:
         is_flag=True,
         help="Shuffle the cases, look at every tenth of them, and stop a suite once its comparisons are decided.",
     )
+
+
+def share(text: str, source: str) -> float:
+    """Read a share of all cases: `0.05` or `5%`.
+
+    Raises:
+        UsageError: It is none, or not between 0 and 1.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        found = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < 1:
+        raise UsageError(f"{source}: {text!r} is no share between 0 and 1; write 0.05 or 5%")
+    return found
 
 
 def suite_arguments(command: F) -> F:

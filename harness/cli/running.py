@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.commands import Command
-from harness.cli.options import as_json_option, budget_option, option, running, selecting, suite_arguments
+from harness.cli.options import (
+    as_json_option,
+    budget_option,
+    option,
+    running,
+    selecting,
+    share,
+    stop_early_option,
+    suite_arguments,
+)
 from harness.cli.output import colors, columns, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
 from harness.modes import RECORD_MODES, modes_in_words
@@ -20,6 +29,7 @@ from harness.modes import RECORD_MODES, modes_in_words
 if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
     from harness.plan import Plan
+    from harness.runs.effects import Sight
     from harness.runs.stop import Stop
 
 #: Windows hangs up on nobody.
@@ -71,6 +81,8 @@ def record(suites: tuple[Path, ...], rewrite: bool, only_stale: bool, yes: bool,
         calls = f"{again.calls} call{'s' if again.calls != 1 else ''}"
         say(f"{told} what would be sent; the same command with --only-stale makes them anew: {calls}, {again.price}")
     if estimate.trials:
+        for line in api.savings(project, plan, rewrite=stale):
+            say(line)
         api.check_credentials(estimate.trials, trusted=project.settings.trusted_hosts)
         api.check_budgets(project, estimate.trials)
         if not yes and not _agreed():
@@ -99,16 +111,40 @@ def _refuse_renamed(commands: Mapping[str, str]) -> None:
 @suite_arguments
 @selecting
 @budget_option()
+@stop_early_option()
+@click.option(
+    "--effect", metavar="SHARE", help="Say whether the suites can see a difference this large, such as 0.05 or 5%."
+)
 @as_json_option()
-def show_plan(suites: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def show_plan(suites: tuple[Path, ...], effect: str | None, as_json: bool, **options: Any) -> None:
     """Show what would run: trials, what is recorded, and what the rest would cost."""
     from harness import api
 
+    size = None if effect is None else share(effect, "--effect")
     project, plan = planned(suites, options, record_mode="once")
+    if size is not None:
+        _show_sights(api.sights(project, plan, size), as_json=as_json)
+        return
     rows = api.plan_rows(project, plan)
     show_json(rows) if as_json else show_rows(rows)
     for line in (*api.over_budget(project, plan), *api.plan_notes(project, plan)):
         say(line)
+    for line in api.savings(project, plan):
+        say(line)
+    if not as_json and any(suite.baseline is not None for suite in plan.suites):
+        say("`harness plan --effect 0.05` says whether so many cases can see a difference of 5 points")
+
+
+def _show_sights(found: Sequence[Sight], *, as_json: bool) -> None:
+    if as_json:
+        show_json([one.plain for one in found])
+        return
+    if not found:
+        say("there is nothing to compare: no suite has a baseline and another variant among what is selected")
+        return
+    show_rows([one.row for one in found])
+    for one in found:
+        say(one.text)
 
 
 def planned(suites: tuple[Path, ...], options: dict[str, Any], *, record_mode: str | None) -> tuple[Project, Plan]:

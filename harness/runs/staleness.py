@@ -23,7 +23,7 @@ def stale(project: Project, plan: Plan) -> frozenset[str]:
     """
     from harness.runs.recordings import STALE
 
-    results, elsewhere = _replayed(project, plan.trials)
+    results, elsewhere = replayed(project, plan.trials)
     return frozenset(
         one.id
         for one in results
@@ -42,7 +42,7 @@ def elsewhere(project: Project, plan: Plan) -> Mapping[str, str]:
     missing = [one for one in plan.trials if not one.answered and strays.about(one)]
     if not missing:
         return {}
-    _, found = _replayed(project, missing)
+    _, found = replayed(project, missing)
     return {one.id: mending(one, found[one.id]) for one in missing if one.id in found}
 
 
@@ -78,7 +78,8 @@ def _notes(trial: Trial, *, now: datetime, prices: str, max_age: float) -> Seque
     return (*changed, *age(facts, now=now, prices=prices, max_age=max_age))
 
 
-def _replayed(project: Project, trials: Sequence[Trial]) -> tuple[list[Result], Mapping[str, Path]]:
+def replayed(project: Project, trials: Sequence[Trial]) -> tuple[list[Result], Mapping[str, Path]]:
+    """Replay trials without a run's folder; return their results, and where those are recorded that have another name."""
     from harness.runs.runner import Runner
     from harness.runs.stop import Stop
 
