@@ -42,7 +42,7 @@ def compared(root: Path, a: str, b: str) -> dict[str, Any]:
     variants = f"  v1: {a}\n  v2: {b}"
     write(root, {"suites/s.yaml": SUITE.format(variants=variants), **PROMPTS, **TOOLS})
     assert harness("run", "-q").exit_code == 3
-    folder = next((root / "reports").iterdir())
+    folder = next((root / "reports").glob("2*"))
     plain = json.loads((folder / "run.json").read_text())
     assert plain["suites"][0]["variants"][0]["definition"] is not None
     (found,) = harness_api.load().plain()["suites"][0]["comparisons"]

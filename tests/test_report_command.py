@@ -42,7 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def folder(project: Path) -> Path:
     """The newest run's."""
-    return max((project / "reports").iterdir(), key=lambda path: (path / "results.jsonl").stat().st_mtime_ns)
+    return max((project / "reports").glob("2*"), key=lambda path: (path / "results.jsonl").stat().st_mtime_ns)
 
 
 def contents(run: Path) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from tests.projects import faq, harness, write
 
 
 def rows(root: Path, run: int = -1) -> list[dict[str, Any]]:
-    folder = sorted((root / "reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)[run]
+    folder = sorted((root / "reports").glob("2*"), key=lambda path: path.stat().st_mtime_ns)[run]
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
@@ -520,7 +520,7 @@ def test_a_run_is_found_from_inside_its_folder(project: Path, monkeypatch: pytes
     with ChatServer(lambda number, body: "5 days") as server:
         write(project, faq(server.url))
         harness("record", "--yes")
-    (folder,) = (project / "reports").iterdir()
+    (folder,) = (project / "reports").glob("2*")
     monkeypatch.chdir(folder)
     assert f"run {folder.name}" in harness("report", ".").output
     assert f"run {folder.name}" in harness("report", "results.jsonl").output

@@ -54,6 +54,7 @@ def report(
     RUN is an id, the start of one, or a folder; without it, the last run. Ends with the exit code that the run ended with.
     """
     from harness import api
+    from harness.runs.indexing import indexed
     from harness.runs.opening import redactor_of
     from harness.runs.reporting import DEFAULTS, Reporting
 
@@ -65,11 +66,13 @@ def report(
     if opened and "html" not in wanted and not any(path.suffix == ".html" for path in outputs):
         wanted = (*wanted, "html")
     written = reporting.write(wanted, outputs)
+    reports = project.settings.reports
+    unlisted = indexed(reports) if wanted and stored.folder.path.parent == reports else []
     if as_json:
         show_json(reporting.plain())
     else:
         show(reporting.text(color=colors(), width=columns()))
-    for remark in (*stored.remarks, *api.drift(project, stored)):
+    for remark in (*stored.remarks, *api.drift(project, stored), *unlisted):
         say(remark)
     for path in written:
         say(f"report: {project.shown(path)}")

@@ -45,6 +45,8 @@ class Conclusion:
     maybe_paid: tuple[int, int] = (0, 0)
     #: What could not be written where it belongs; None: everything was.
     trouble: StorageError | None = None
+    #: Why the page of all runs does not have it, one line; empty: it has, or no page was wanted.
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,6 +192,7 @@ class Job:
         self, folder: RunFolder, results: Sequence[Result], interrupted: bool, trouble: StorageError | None
     ) -> Conclusion:
         from harness.reports import github, html, junit, markdown
+        from harness.runs.indexing import indexed
         from harness.summary import summarise
 
         trouble = trouble or self.keeping.trouble
@@ -218,6 +221,7 @@ class Job:
         folder.write("junit.xml", junit.render(summary, results))
         if self.html:
             report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()))
+        listed = self.html and not self.keeping.moved
         open_results = tuple(result for result in results if result.outcome is not Outcome.PASSED)
         return Conclusion(
             summary=summary,
@@ -226,6 +230,7 @@ class Job:
             open_results=open_results,
             maybe_paid=(calls, trials),
             trouble=trouble,
+            unlisted=tuple(indexed(folder.path.parent)) if listed else (),
         )
 
     def _told(self, trouble: StorageError) -> str:
@@ -242,11 +247,11 @@ class Job:
 
 
 def published(conclusion: Conclusion) -> list[str]:
-    """Add the run to the summary of a CI job's step, where there is one; say why where that fails."""
+    """Add the run to the summary of a CI job's step, where there is one; say where that or the list of runs failed."""
     from harness.reports import github
 
     trouble = github.publish(conclusion.folder / "summary.md", os.environ)
-    return [trouble] if trouble else []
+    return [*conclusion.unlisted, *([trouble] if trouble else [])]
 
 
 def unkept(conclusion: Conclusion) -> list[str]:

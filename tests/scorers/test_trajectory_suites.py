@@ -34,7 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(project: Path) -> list[dict[str, Any]]:
-    folder = max((project / "reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    folder = max((project / "reports").glob("2*"), key=lambda path: path.stat().st_mtime_ns)
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 

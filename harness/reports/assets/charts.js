@@ -7,7 +7,7 @@
   const dashes = ["", "6 3", "2 3", "8 3 2 3", "1 2", "12 4"];
   const percent = (value) => `${Math.round(value * 100)}%`;
   const points = (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${+Math.abs(value * 100).toFixed(1)}`);
-  const seconds = (value) => (value < 1 ? `${+(value * 1000).toPrecision(3)}ms` : `${+value.toPrecision(3)}s`);
+  const seconds = (value) => (!value ? "0" : value < 1 ? `${+(value * 1000).toPrecision(3)}ms` : `${+value.toPrecision(3)}s`);
   const dollars = (value) => `$${+value.toPrecision(3)}`;
   // Room for names at the left, by the longest; on a phone they may take a third.
   const room = (names, width) => Math.min(Math.max(...names.map((name) => name.length), 6) * 6.8 + 14, width * 0.36);
@@ -302,7 +302,53 @@
     });
   };
 
-  const drawings = { forest, flips, latency, parts: stacked, cost: stacked, front, looks };
+  const trend = (Plot, { unit, days, series }, width) => {
+    const format = { share: percent, seconds, usd: dollars }[unit];
+    const all = series.flatMap((one, at) => one.points.map((point) => ({ ...point, at })));
+    const ends = all.flatMap((one) => [one.y, one.low ?? one.y, one.high ?? one.y]);
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    const spare = (high - low || high || 1) * 0.08;
+    const last = days.length - 1;
+    // The days of the first run, the last, and where there is room some between.
+    const shown = [...new Set(width > 300 ? [0, Math.round(last / 2), last] : [0, last])];
+    return Plot.plot({
+      width,
+      height: 190,
+      marginLeft: 50,
+      marginRight: 34,
+      marginTop: 10,
+      marginBottom: 24,
+      x: { domain: [0, last], label: null },
+      y: {
+        domain: unit === "share" ? [Math.max(low - spare, 0), Math.min(high + spare, 1)] : [0, high + spare],
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ stroke: "var(--rule)", strokeOpacity: 1, ticks: 4 }),
+        Plot.axisX(shown, { tickFormat: (at) => days[at], tickSize: 0, color: quiet, label: null }),
+        Plot.axisY({ tickFormat: format, ticks: 4, tickSize: 0, color: quiet, label: null }),
+        ...series.flatMap((one, at) => {
+          const whole = one.points.filter((point) => !point.part);
+          return [
+            Plot.areaY(whole.filter((point) => point.low !== null), {
+              x: "x", y1: "low", y2: "high", fill: hue(at), fillOpacity: 0.1,
+            }),
+            Plot.line(whole, {
+              x: "x", y: "y", stroke: hue(at), strokeWidth: 2, strokeDasharray: dashes[at % dashes.length] || null,
+            }),
+          ];
+        }),
+        Plot.dot(all, {
+          x: "x", y: "y", r: days.length > 60 ? 1.5 : 3, stroke: (one) => hue(one.at), strokeWidth: 1.5,
+          fill: (one) => (one.part ? paper : hue(one.at)), title: "shown",
+        }),
+      ],
+    });
+  };
+  trend.legend = ({ series }) =>
+    legend(series.map((one, at) => ({ name: one.name, colour: hue(at), dash: dashes[at % 6] })));
+
+  const drawings = { forest, flips, latency, parts: stacked, cost: stacked, front, looks, trend };
 
   const draw = (Plot, figure) => {
     const drawing = drawings[figure.dataset.chart];
