@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -17,9 +18,21 @@ from harness.records import Usage
 from harness.settings import Price
 
 _MILLION = Decimal(1_000_000)
+#: Tokens whose price tells the rate.
+_SAMPLE = 1_000
 # Prices of other providers' models are not looked up: a local server that calls its model `mistral-7b` charges nothing
 # of what a provider of that name does. Such models get their price from settings.
 _PROVIDER = "openai"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What a model costs, USD per million tokens."""
+
+    input: Decimal
+    cached_input: Decimal
+    #: Reasoning costs as much.
+    output: Decimal
 
 
 class PriceTable:
@@ -92,7 +105,21 @@ class PriceTable:
 
     def input_rate(self, model: str) -> Decimal | None:
         """Return what a million input tokens cost in USD; None where nobody knows."""
-        return self.cost(model, Usage(input=1_000_000, output=0))
+        found = self.rates(model)
+        return None if found is None else found.input
+
+    def rates(self, model: str) -> Rates | None:
+        """Return what tokens of a model cost; None where nobody knows. A price that rises with the input is the lowest."""
+        kinds = (
+            Usage(input=_SAMPLE, output=0),
+            Usage(input=_SAMPLE, output=0, cached_input=_SAMPLE),
+            Usage(input=0, output=_SAMPLE),
+        )
+        fresh, cached, said = (self.cost(model, usage) for usage in kinds)
+        if fresh is None or cached is None or said is None:
+            return None
+        times = _MILLION / _SAMPLE
+        return Rates(input=fresh * times, cached_input=cached * times, output=said * times)
 
     def context(self, model: str) -> int | None:
         """Return how many tokens fit into a model's context window; None where nobody knows."""

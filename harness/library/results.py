@@ -57,7 +57,7 @@ class Run:
 
     @cached_property
     def _stored(self) -> StoredRun:
-        return read_run(self._folder)
+        return read_run(self._folder, counted=True)
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from harness.runs.manifest import manifest, origin
 from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
 from harness.store import RunFolder, new_run_id
 from harness.store.rows import plain as store_plain
+from harness.store.slim import slim
 from harness.store.space import Refuge
 
 if TYPE_CHECKING:
@@ -265,23 +266,3 @@ def unkept(conclusion: Conclusion) -> list[str]:
     return [
         f"{count(calls, 'call')} of {of} may have been paid and left no recording: another run may pay for them again"
     ]
-
-
-def slim(result: Result) -> Result:
-    """Return a result without what only its row on disk needs: ten thousand of these must fit into memory."""
-    if result.outcome is not Outcome.PASSED:
-        return replace(result, messages=(), turns=(), tool_calls=(), state=None, files={})
-    cassette = result.cassette and replace(result.cassette, path="")
-    return replace(
-        result,
-        checks=(),
-        messages=(),
-        turns=(),
-        tool_calls=(),
-        output=None,
-        state=None,
-        prompt=None,
-        files={},
-        cassette=cassette,
-        response_ids=(),
-    )

@@ -11,15 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.compare import Compared, compare
+from harness.costs import PriceTable, Rates
 from harness.errors import ConfigError, ExitCode, HarnessError, NothingSelected, StorageError, UsageError
 from harness.project.project import Project, find_suites, load
 from harness.records import Result
 from harness.runs.budgets import read_spend
-from harness.runs.job import slim
 from harness.runs.manifest import Origin
 from harness.runs.outline import Outline, outline_as_is, outline_of, read_outline
 from harness.settings import Price
 from harness.store import RunFolder, find_run, list_runs
+from harness.store.slim import slim
 from harness.suites.suite import Suite
 from harness.summary import RunSummary, SuiteSummary, summarise
 
@@ -67,13 +68,15 @@ class _Quoted:
         return None
 
     def input_rate(self, model: str) -> Decimal | None:
-        from harness.costs import PriceTable
+        found = self.rates(model)
+        return None if found is None else found.input
 
+    def rates(self, model: str) -> Rates | None:
         try:
             own = {name: Price.model_validate(one) for name, one in self.own.items()}
         except ValidationError:
             return None
-        return PriceTable(own).input_rate(model)
+        return PriceTable(own).rates(model)
 
 
 def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = dict, counted: bool = False) -> StoredRun:

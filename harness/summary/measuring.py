@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Protocol
 
+from harness.costs import Rates
 from harness.records import Outcome, Result, Usage
 from harness.stats.intervals import Interval, pass_rate
-from harness.stats.latency import quantile
+from harness.stats.latency import quantile, quantile_interval
 from harness.suites.suite import Suite
 from harness.summary.pairing import labels
+from harness.summary.parts import repeats, time_parts, tool_uses
 from harness.summary.remarks import differing, remarks
 from harness.summary.sparing import spared
+from harness.summary.spending import cost_parts
 from harness.summary.view import VariantRole, VariantSummary
 
 
@@ -26,6 +30,8 @@ class Prices(Protocol):
     def note(self, model: str) -> str | None: ...
 
     def input_rate(self, model: str) -> Decimal | None: ...
+
+    def rates(self, model: str) -> Rates | None: ...
 
 
 def role(suite: Suite, variant: str) -> VariantRole:
@@ -82,6 +88,15 @@ def times(results: Iterable[Result], which: Callable[[Result], float | None]) ->
     return [value for result in graded(results) if (value := which(result)) is not None]
 
 
+def _by_case(results: Iterable[Result], which: Callable[[Result], float | None]) -> list[list[float]]:
+    """The same, case by case."""
+    cases: dict[str, list[float]] = {}
+    for result in graded(results):
+        if (value := which(result)) is not None:
+            cases.setdefault(result.case, []).append(value)
+    return list(cases.values())
+
+
 def unpriced(results: Iterable[Result]) -> int:
     """Graded trials that called a model and have no cost."""
     return sum(result.cost is None and result.attempts > 0 for result in graded(results))
@@ -102,6 +117,7 @@ def measure(
     prices: Prices,
     started: str = "",
     max_age: float | None = None,
+    counted: bool = False,
 ) -> VariantSummary:
     """Sum up a variant.
 
@@ -113,6 +129,7 @@ def measure(
         prices: The price table that notes on prices come from.
         started: When the run started, ISO 8601.
         max_age: Seconds after which a recording is pointed out as old; None: none is.
+        counted: Whether to say what each kind of token costs: loading the public price table takes a tenth of a second.
     """
     verified, differ = differing(results)
     found = accuracy(results, suite.clusters)
@@ -120,6 +137,8 @@ def measure(
     ttfts = times(results, lambda result: result.ttft)
     cost = total_cost(results)
     recorded = sorted(moment for one in results if (moment := recorded_at(one)) is not None)
+    by_case = _by_case(results, lambda result: result.latency)
+    asked = suite.by_name[variant].assistant.model
     models = tuple(dict.fromkeys(result.model for result in results if result.model))
     return VariantSummary(
         suite=suite.name,
@@ -154,10 +173,17 @@ def measure(
         usage=sum((result.usage for result in results), Usage()),
         recorded=(recorded[0], recorded[-1]) if recorded else None,
         models=models,
-        remarks=remarks(results, model=suite.by_name[variant].assistant.model, started=started, max_age=max_age),
+        remarks=remarks(results, model=asked, started=started, max_age=max_age),
         verified=verified,
         differing=differ,
-        price_note=_price_note(prices, (suite.by_name[variant].assistant.model, *models)),
+        price_note=_price_note(prices, (asked, *models)),
+        latency_p50_interval=quantile_interval(by_case, 0.50),
+        latency_p95_interval=quantile_interval(by_case, 0.95),
+        ttft_p95=quantile(ttfts, 0.95) if ttfts else None,
+        time=time_parts(results),
+        costs=cost_parts(results, _rates(prices, asked)) if counted else (),
+        tools=tool_uses(results),
+        repeats=repeats(outcomes_by_case(results), asked=suite.gates.pass_k),
     )
 
 
@@ -171,6 +197,17 @@ def recorded_at(result: Result) -> str | None:
 
 def _count(results: Iterable[Result], outcome: Outcome) -> int:
     return sum(result.outcome is outcome for result in results)
+
+
+def _rates(prices: Prices, asked: str | None) -> Callable[[str | None], Rates | None]:
+    """Return what gives the rates of a trial; the price of the model that was asked for goes first, as for costs."""
+
+    @cache
+    def of(answered: str | None) -> Rates | None:
+        known = (prices.rates(name) for name in (asked, answered) if name)
+        return next((found for found in known if found is not None), None)
+
+    return of
 
 
 def _price_note(prices: Prices, models: Iterable[str | None]) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Suite
-from harness.summary import gates, phrases
+from harness.summary import failing, gates, phrases
 from harness.summary.changes import ArmFacts, Rate, arm_facts, with_changes
 from harness.summary.comparing import compare_suite
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
 from harness.summary.measuring import Prices, measure
+from harness.summary.parts import front
 from harness.summary.sparing import part_of_cases
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
@@ -49,7 +50,8 @@ def summarise(
         mode: Its record mode.
         spend: What it spent; None: not known.
         max_age: Seconds after which a recording is pointed out as old; None: none is.
-        counted: Whether to count the tokens by which prompts differ, which takes a third of a second.
+        counted: Whether to count the tokens by which prompts differ, which takes a third of a second, and to say what
+            each kind of token costs.
     """
     arms: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -102,6 +104,7 @@ class _Concluding:
                 prices=prices,
                 started=started,
                 max_age=max_age,
+                counted=counted,
             )
             for name, results in self.arms.items()
         }
@@ -115,6 +118,8 @@ class _Concluding:
             gates=tuple(self._gates(variants, comparisons)),
             deciding_failures=tuple(failures),
             deciding_errors=tuple(errors),
+            failures=failing.failures(self.arms),
+            front=front(variants.values()),
         )
 
     def _comparisons(self, rate: Rate | None) -> Iterator[Comparison]:

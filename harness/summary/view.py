@@ -97,6 +97,7 @@ class VariantSummary:
     ttft_p95: float | None = None
     #: None: not known of any trial.
     time: TimeParts | None = None
+    #: Empty: not asked for, or nothing has tokens.
     costs: tuple[CostPart, ...] = ()
     #: By the number of calls.
     tools: tuple[ToolUse, ...] = ()
