@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -61,6 +62,12 @@ def test_the_reports_of_the_last_run_are_made_again_to_the_byte(project: Path) -
     assert again.exit_code == printed.exit_code == 1
     assert contents(run) == before
     assert f"report: reports/{run.name}/report.html" in again.stderr
+    case = next(
+        one for one in ElementTree.parse(run / "junit.xml").iter("testcase") if one.get("name") == "price[v2-1]"
+    )
+    line = 1 + next(n for n, text in enumerate(Path("suites/faq.yaml").read_text().splitlines()) if "id: price" in text)
+    assert (case.get("file"), case.get("line")) == ("suites/faq.yaml", str(line))
+    assert case.findtext("system-out") == "=SECRET <b>word</b>"
 
 
 @pytest.mark.parametrize("options", [("--variant", "v2"), ("--limit", "1"), ("-x",), ("--baseline", "v2")])
@@ -144,6 +151,34 @@ def test_a_table_holds_no_formula(project: Path) -> None:
     assert (second["output"], second["passed"], second["metadata.lang"]) == ("'=SECRET <b>word</b>", "false", "")
 
 
+def test_parquet_has_the_columns_of_csv_with_their_types(project: Path) -> None:
+    from pyarrow import parquet
+
+    harness("report", "--format", "parquet", "-o", "out.csv")
+    table = parquet.read_table(folder(project) / "results.parquet")
+    with open(project / "out.csv", newline="") as file:
+        assert next(csv.reader(file)) == table.column_names
+    rows = table.to_pylist()
+    assert len(rows) == 8
+    assert (rows[0]["tags"], rows[0]["passed"], rows[4]["metadata.lang"]) == (["policy", "time"], True, None)
+    assert rows[4]["output"] == "=SECRET <b>word</b>", "it is no spreadsheet"
+    assert {name: str(table.schema.field(name).type) for name in ("latency", "attempts", "recorded_at")} == {
+        "latency": "double",
+        "attempts": "int64",
+        "recorded_at": "timestamp[us, tz=UTC]",
+    }
+
+
+def test_without_pyarrow_nothing_is_run_and_the_command_that_gets_it_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for arguments in (("report", "--format", "parquet"), ("run", "-o", "out.parquet")):
+        found = harness(*arguments)
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert 'pip install "prompt-agent-harness[parquet]"' in found.stderr
+
+
 def test_results_are_broken_down_by_tag_and_metadata(project: Path) -> None:
     found = harness("report", "--by", "tag,metadata.lang", "-o", "out.md", "-o", "out.json")
     table = found.stdout.split("by tag, metadata.lang\n\n")[1].splitlines()
@@ -166,16 +201,29 @@ def test_results_are_broken_down_by_tag_and_metadata(project: Path) -> None:
 def test_without_outputs_nothing_that_was_said_is_in_any_report(project: Path) -> None:
     formats = ("--format", "html,md,junit,csv,json")
     run = folder(project)
+    rows = (run / "results.jsonl").read_text().splitlines()
+    # An error that quotes an answer, and a trial that differs from its recording and says how.
+    wrong = json.loads(rows[-1]) | {
+        "outcome": "error",
+        "error": {"kind": "no_output", "message": "SECRET", "where": None},
+    }
+    wrong["extra"]["verify"] = {"differences": ["it says SECRET"]}
+    (run / "results.jsonl").write_text("\n".join([*rows[:-1], json.dumps(wrong)]) + "\n")
     found = harness("report", *formats)
     made = [path for path in run.iterdir() if path.name not in ("results.jsonl", "run.json")]
     assert len(made) == 5
     assert all("SECRET" in path.read_text() for path in made)
     assert "SECRET" in found.stdout
+    rows = (run / "results.jsonl").read_text()
     found = harness("report", *formats, "--no-outputs")
     assert not any("SECRET" in path.read_text() for path in made)
     assert "SECRET" not in found.stdout
-    assert found.exit_code == 1
+    assert found.exit_code == 3
     assert all("price" in path.read_text() for path in made)
+    assert "SECRET" not in harness("report", "--json", "--no-outputs").stdout
+    harness("report", "--no-outputs", "-o", "out.jsonl")
+    assert "SECRET" not in (project / "out.jsonl").read_text()
+    assert (run / "results.jsonl").read_text() == rows, "a report changes no result"
 
 
 def test_the_report_is_opened_in_the_browser(project: Path) -> None:
@@ -197,7 +245,7 @@ def test_the_report_is_opened_in_the_browser(project: Path) -> None:
     [
         (("nonsense",), "no run 'nonsense'"),
         (("--format", "htlm"), "'htlm' is no format. Did you mean 'html'?"),
-        (("-o", "x.pdf"), "the suffix says what to write; known are .html, .md, .xml, .csv, .json, .jsonl"),
+        (("-o", "x.pdf"), "the suffix says what to write; known are .html, .md, .xml, .csv, .json, .jsonl, .parquet"),
         (("-o", "nowhere/x.md"), "there is no folder nowhere"),
     ],
 )

@@ -54,7 +54,7 @@ def running(command: F) -> F:
             option("--strict", is_flag=True, help="A recorded request that a trial does not make is an error."),
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
             stop_early_option(),
-            output_option("Also write FILE: .html .md .xml .csv .json .jsonl (repeatable)."),
+            output_option("Also write FILE: .html .md .xml .csv .json .jsonl .parquet (repeatable)."),
             as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
             option("-v", "--verbose", is_flag=True, help="Print each model call, tool call and trial as it ends."),

@@ -33,12 +33,16 @@ def compare(a: str | None, b: str | None, as_json: bool) -> None:
 @click.command(cls=Command)
 @click.argument("run", required=False)
 @click.option(
-    "--format", "formats", default="", metavar="LIST", help="html, md, junit, csv, json (default: html,md,junit)."
+    "--format",
+    "formats",
+    default="",
+    metavar="LIST",
+    help="html, md, junit, csv, json, parquet (default: html,md,junit).",
 )
 @click.option("--by", default="", metavar="LIST", help="Break down by tag, case, model, prompt or metadata.NAME.")
 @click.option("--no-outputs", is_flag=True, help="Leave out what the assistant said.")
 @click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
-@output_option("Write FILE instead: .html .md .xml .csv .json .jsonl (repeatable).")
+@output_option("Write FILE instead: .html .md .xml .csv .json .jsonl .parquet (repeatable).")
 @as_json_option("Print the summary as JSON.")
 def report(
     run: str | None,

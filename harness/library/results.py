@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from harness.records import Outcome, Result
 from harness.runs.loaded import StoredRun, read_run
 from harness.stats.verdicts import VerdictKind
 from harness.store import RunFolder
-from harness.store.rows import plain
 from harness.suites.suite import Suite
 from harness.summary import Comparison as Found
 
@@ -103,8 +101,9 @@ class Run:
 
     def plain(self) -> dict[str, Any]:
         """Return the summary as plain data, as `harness run --json` prints it."""
-        found: dict[str, Any] = plain(dataclasses.asdict(self._stored.summary))
-        return {**found, "exit_code": self.exit_code}
+        from harness.reports.export import summary_data
+
+        return summary_data(self._stored.summary)
 
     def frame(self) -> DataFrame:
         """Return the results as a pandas DataFrame, one row per trial in plan order.

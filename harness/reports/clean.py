@@ -32,7 +32,11 @@ def block(text: str) -> str:
         return text
     text = _SEQUENCES.sub("", text)
     text = _LINE_ENDS.sub("\n", text)
-    text = _INVISIBLE.sub("", text)
+    return paired(_INVISIBLE.sub("", text))
+
+
+def paired(text: str) -> str:
+    """Return `text` with its half characters (lone surrogates) written out, so that it has a form in UTF-8."""
     return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -40,9 +40,9 @@ def left_out(comparison: Comparison) -> str:
     return _listed([clean.line(case, _NAME) for case in comparison.dropped_cases])
 
 
-def differs(comparison: Comparison) -> list[str]:
-    """What is not the same in both arms, one short line each."""
-    return [_change(change) for change in comparison.changes]
+def differs(comparison: Comparison, *, priced: bool = True) -> list[str]:
+    """What is not the same in both arms, one short line each, with what it costs if `priced`."""
+    return [_change(change) + (_price(change) if priced else "") for change in comparison.changes]
 
 
 def listed(items: Sequence[str], limit: int) -> str:
@@ -97,6 +97,10 @@ def _change(change: Change) -> str:
     told = clean.line(change.name, _NAME)
     if change.a or change.b:
         told += f" {clean.line(change.a, _NAME) or words.NOTHING} → {clean.line(change.b, _NAME) or words.NOTHING}"
+    return told
+
+
+def _price(change: Change) -> str:
     cost = [
         f"{change.tokens:+,} tokens" if change.tokens is not None else "",
         f"{'+' if change.money > 0 else ''}{phrases.money(change.money)} per 1,000 requests"
@@ -104,7 +108,7 @@ def _change(change: Change) -> str:
         else "",
     ]
     shown = ", ".join(part for part in cost if part)
-    return f"{told} ({shown})" if shown else told
+    return f" ({shown})" if shown else ""
 
 
 def _tag(one: TagContrast) -> tuple[str, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.records import JSON, Outcome, Result
+from harness.records import JSON, Failure, Outcome, Result
 from harness.reports import clean, notes, words
+from harness.store.rows import plain
+from harness.summary import RunSummary, differences_of
 from harness.summary.breakdown import Slice
 
 #: Columns that every row has, and what they hold. `metadata.<name>` columns follow them.
@@ -44,8 +47,30 @@ COLUMNS: Mapping[str, str] = {
     "output": "the answer",
 }
 
+#: Version of what `summary_data` returns: keys are added, and none goes or changes its meaning, while it stays.
+SUMMARY_SCHEMA = 1
 #: What a spreadsheet takes for a formula, also behind blanks and characters that cannot be seen.
-_FORMULA = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_FORMULA = re.compile(
+    r"[\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2060-\u2064\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]"
+)
+#: Characters that a cell of a spreadsheet holds; it drops the rest without a word.
+_CELL = 32_767
+_LEFT_OUT = "left out: it may quote an answer"
+#: Errors whose message nobody's answer is quoted in.
+_SPEAKS_OF_US = frozenset(
+    {
+        "authentication",
+        "budget",
+        "connection",
+        "interrupted",
+        "permission",
+        "quota",
+        "rate_limited",
+        "stopped_early",
+        "timeout",
+    }
+)
 
 
 def flat(result: Result) -> dict[str, JSON]:
@@ -102,22 +127,44 @@ def csv_text(rows: Sequence[Mapping[str, JSON]]) -> str:
 
 
 def without_outputs(results: Iterable[Result]) -> Iterator[Result]:
-    """Yield results without anything that the assistant said; the reasons of checks quote it, so they go too."""
+    """Yield results without anything that the assistant said; reasons of checks and messages quote it, so they go too.
+
+    What the user said stays, also where a later turn of his repeats a part of an answer.
+    """
     for result in results:
-        error = result.error
-        if error is not None and error.kind == "ungraded":
-            error = replace(error, message="a check could not be scored")
         yield replace(
             result,
             output=None,
+            error=result.error and _discreet(result.error),
             messages=(),
             tool_calls=(),
             turns=(),
             state=None,
-            extra={},
-            error=error,
+            extra={"verify": {"differences": [_LEFT_OUT]}} if differences_of(result) else {},
+            files={},
             checks=tuple(replace(check, reason="") for check in result.checks),
         )
+
+
+def summary_without_outputs(summary: RunSummary) -> RunSummary:
+    """Return a run's summary without what an assistant said: how answers differ from their recordings quotes them."""
+    suites = (
+        replace(
+            suite,
+            variants=tuple(
+                replace(one, differing=tuple((trial, (_LEFT_OUT,)) for trial, _ in one.differing))
+                for one in suite.variants
+            ),
+        )
+        for suite in summary.suites
+    )
+    return replace(summary, suites=tuple(suites))
+
+
+def summary_data(summary: RunSummary) -> dict[str, JSON]:
+    """Return a run's summary as plain data: the fields of `RunSummary` and all below it, money as decimal strings."""
+    found: dict[str, JSON] = plain(dataclasses.asdict(summary))
+    return {"schema": SUMMARY_SCHEMA, **found, "exit_code": int(summary.exit_code)}
 
 
 def breakdown_rows(slices: Sequence[Slice], keys: Sequence[str]) -> list[dict[str, JSON]]:
@@ -176,4 +223,18 @@ def _cell(value: JSON) -> str:
 def _defused(text: str) -> str:
     # Readers of CSV stop at a NUL, and terminals obey what they are shown; results.jsonl has the text as it was.
     text = clean.block(text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    text = f"'{text}" if _FORMULA.match(text) else text
+    if len(text) <= _CELL:
+        return text
+    note = f"… [cut: {len(text):,} characters, all of them in results.jsonl]"
+    return text[: _CELL - len(note)] + note
+
+
+def _discreet(error: Failure) -> Failure:
+    """An error whose message quotes no answer; commands in it are kept."""
+    if error.kind in _SPEAKS_OF_US:
+        return error
+    if error.kind == "ungraded":
+        return replace(error, message="a check could not be scored")
+    commands = [line.strip() for line in error.message.splitlines() if line.strip().startswith("harness ")]
+    return replace(error, message="\n".join([_LEFT_OUT, *commands]))

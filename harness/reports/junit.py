@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 from xml.etree import ElementTree
 
+from harness.errors import SourceLocation
 from harness.records import Outcome, Result
 from harness.reports import clean, notes, tables, words
 from harness.summary import GateResult, RunSummary, SuiteSummary, differences_of
@@ -14,8 +16,11 @@ from harness.summary import GateResult, RunSummary, SuiteSummary, differences_of
 _ILLEGAL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _OUTPUT = 10_000
 
+#: Where cases stand, by suite and id.
+Places: TypeAlias = Mapping[tuple[str, str], SourceLocation]
 
-def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
+
+def render(summary: RunSummary, results: Iterable[Result] = (), *, places: Places | None = None) -> str:
     """Return a run as JUnit XML.
 
     A failing trial that decides is a failure, and so is one that differs from its recording in mode `verify`. One that
@@ -25,9 +30,10 @@ def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
     Args:
         summary: Says what decides.
         results: The run's results, read once.
+        places: Where each case stands, by suite and id.
     """
     root = ElementTree.Element("testsuites", name=_text(f"harness {summary.run}"))
-    open_suites = {suite.name: _Suite(suite, summary, root) for suite in summary.suites}
+    open_suites = {suite.name: _Suite(suite, summary, root, places or {}) for suite in summary.suites}
     for result in results:
         if result.suite in open_suites:
             open_suites[result.suite].add(result)
@@ -43,8 +49,9 @@ def render(summary: RunSummary, results: Iterable[Result] = ()) -> str:
 class _Suite:
     """One suite's element while its trials come in."""
 
-    def __init__(self, suite: SuiteSummary, summary: RunSummary, root: ElementTree.Element) -> None:
+    def __init__(self, suite: SuiteSummary, summary: RunSummary, root: ElementTree.Element, places: Places) -> None:
         self._suite = suite
+        self._places = places
         self._failures = frozenset(suite.deciding_failures)
         self._errors = frozenset(suite.deciding_errors)
         self.counts = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
@@ -60,7 +67,8 @@ class _Suite:
         _properties(self._element, facts)
 
     def add(self, result: Result) -> None:
-        case = self._case(f"{result.case}[{result.variant}-{result.repeat}]", result.latency)
+        place = self._places.get((result.suite, result.case))
+        case = self._case(f"{result.case}[{result.variant}-{result.repeat}]", result.latency, place)
         differs = differences_of(result)
         if result.outcome is Outcome.PASSED and not differs:
             return
@@ -84,10 +92,12 @@ class _Suite:
             self._mark(case, "failures", told, kind="verify", text=_details(result))
         else:
             self._mark(case, "skipped", f"missed: {reason}", text=_details(result))
+        if result.output:
+            ElementTree.SubElement(case, "system-out").text = _text(_cut(result.output))
 
     def close(self) -> None:
         for gate in self._suite.gates:
-            case = self._case(f"gates[{gate.variant}] {tables.gate_metric(gate)}", None)
+            case = self._case(f"gates[{gate.variant}] {tables.gate_metric(gate)}", None, None)
             self._gate(case, gate)
         for name, number in self.counts.items():
             self._element.set(name, str(number))
@@ -99,10 +109,13 @@ class _Suite:
         elif not gate.passed:
             self._mark(case, "failures", gate.text, kind="gate")
 
-    def _case(self, name: str, latency: float | None) -> ElementTree.Element:
+    def _case(self, name: str, latency: float | None, place: SourceLocation | None) -> ElementTree.Element:
         self.counts["tests"] += 1
         self.time += latency or 0.0
-        attributes = {"classname": _text(self._suite.name), "name": _text(name), "file": _text(self._suite.shown)}
+        attributes = {"classname": _text(self._suite.name), "name": _text(name)}
+        attributes["file"] = _text(clean.line(place.path if place else self._suite.shown))
+        if place is not None:
+            attributes["line"] = str(place.line)
         return ElementTree.SubElement(self._element, "testcase", attributes, time=f"{latency or 0.0:.6f}")
 
     def _mark(self, case: ElementTree.Element, count: str, message: str, *, kind: str = "", text: str = "") -> None:
@@ -138,8 +151,10 @@ def _details(result: Result) -> str:
         for check in result.checks
         if check.passed is not True
     ]
-    lines += ["input:", notes.plain(result.input), "output:", result.output or ""]
-    text = "\n".join(lines)
+    return _cut("\n".join([*lines, "input:", notes.plain(result.input)]))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _OUTPUT else f"{text[:_OUTPUT]}\n… {len(text) - _OUTPUT:,} more characters"
 
 

@@ -32,7 +32,8 @@ def comparison(one: Comparison, pen: Pen) -> Iterator[str]:
         yield from _said(contrast.speed(one), pen)
     yield from _few([*one.meaning] or [one.cost_text], pen)
     yield from _said(one.confounded, pen)
-    changes = contrast.listed(contrast.differs(one), _CHANGES)
+    # Tokens are counted only where a page is written, and what is printed should not depend on that.
+    changes = contrast.listed(contrast.differs(one, priced=False), _CHANGES)
     for label, text in (*contrast.flips(one), ("differs", changes), ("tags", contrast.telling_tags(one))):
         if text:
             yield from pen.labelled(label, text, "  ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from harness.runs.budgets import new_ledger, spend_of
 from harness.runs.keeping import Keeping
 from harness.runs.manifest import manifest, origin
 from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
+from harness.runs.outline import places
 from harness.store import RunFolder, new_run_id
-from harness.store.rows import plain as store_plain
 from harness.store.slim import slim
 from harness.store.space import Refuge
 
@@ -219,7 +218,7 @@ class Job:
         told.update(maybe_paid={"calls": calls, "trials": trials}, notes=list(self.notes))
         folder.write_manifest(told)
         report = folder.write("summary.md", markdown.render(summary, results, link=github.artifacts(os.environ)))
-        folder.write("junit.xml", junit.render(summary, results))
+        folder.write("junit.xml", junit.render(summary, results, places=places(self.plan.suites)))
         if self.html:
             report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()))
         listed = self.html and not self.keeping.moved
@@ -240,11 +239,9 @@ class Job:
 
     def plain(self, conclusion: Conclusion) -> dict[str, JSON]:
         """Return the summary as plain data, for `--json`."""
-        summary = conclusion.summary
-        found: dict[str, JSON] = store_plain(dataclasses.asdict(summary))
-        found["report"] = self.project.shown(conclusion.report)
-        found["exit_code"] = int(summary.exit_code)
-        return found
+        from harness.reports.export import summary_data
+
+        return {**summary_data(conclusion.summary), "report": self.project.shown(conclusion.report)}
 
 
 def published(conclusion: Conclusion) -> list[str]:

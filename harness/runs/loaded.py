@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from harness.compare import Compared, compare
 from harness.costs import PriceTable, Rates
-from harness.errors import ConfigError, ExitCode, HarnessError, NothingSelected, StorageError, UsageError
+from harness.errors import (
+    ConfigError,
+    ExitCode,
+    HarnessError,
+    NothingSelected,
+    SourceLocation,
+    StorageError,
+    UsageError,
+)
 from harness.project.project import Project, find_suites, load
 from harness.records import Result
 from harness.runs.budgets import read_spend
@@ -37,6 +45,8 @@ class StoredRun:
     #: In plan order, without what only their rows on disk need.
     results: tuple[Result, ...]
     summary: RunSummary
+    #: Where the cases stood, by suite and id.
+    places: Mapping[tuple[str, str], SourceLocation]
     #: What a reader should know of where the verdict comes from, one line each.
     remarks: tuple[str, ...] = ()
 
@@ -115,6 +125,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         suites=tuple(one.suite for one in outlines),
         results=results,
         summary=replace(summary, suites=tuple(_noted(one, outlines) for one in summary.suites)),
+        places={(one.suite.name, case): place for one in outlines for case, place in one.places.items()},
         remarks=tuple(remarks),
     )
 

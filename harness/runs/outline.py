@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,13 @@ class Outline:
     planned: Mapping[str, int]
     #: What the price table said of a variant's models.
     price_notes: Mapping[str, str]
+    #: Where each case stands.
+    places: Mapping[str, SourceLocation] = field(default_factory=dict)
+
+
+def places(suites: Iterable[Suite]) -> dict[tuple[str, str], SourceLocation]:
+    """Return where the cases of suites stand, by suite and id."""
+    return {(suite.name, case.id): case.where for suite in suites for case in suite.cases}
 
 
 def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
@@ -59,6 +66,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
         ],
         **({"stop_early": True, "stopping": _stopping(summary)} if suite.stop_early else {}),
         "clusters": dict(suite.clusters),
+        "places": _places(suite.cases),
         "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
     }
 
@@ -97,7 +105,20 @@ def outline_of(name: str, results: Sequence[Result]) -> Outline:
 def outline_as_is(suite: Suite) -> Outline:
     """Return a suite of today as the outline of a run that kept none."""
     whole = len(suite.cases) * suite.repeats
-    return Outline(suite=suite, planned={variant.name: whole for variant in suite.variants}, price_notes={})
+    return Outline(
+        suite=suite,
+        planned={variant.name: whole for variant in suite.variants},
+        price_notes={},
+        places={case.id: case.where for case in suite.cases},
+    )
+
+
+def _places(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
+    """The line of each case, by file."""
+    found: dict[str, dict[str, int]] = {}
+    for case in cases:
+        found.setdefault(case.where.path, {})[case.id] = case.where.line
+    return found
 
 
 def _stopping(summary: SuiteSummary | None) -> list[JSON]:
@@ -162,6 +183,12 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
         suite=suite,
         planned={variant.name: int(one["planned"]) for variant, one in variants},
         price_notes={variant.name: str(one.get("price_note") or "") for variant, one in variants},
+        # Runs from before places were kept have none.
+        places={
+            str(case): SourceLocation(str(path), int(line))
+            for path, lines in dict(entry.get("places", {})).items()
+            for case, line in dict(lines).items()
+        },
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from harness.reports import export, tables, text
 from harness.runs.loaded import StoredRun
 from harness.store import encode, write_file
 from harness.store.rows import plain
+from harness.summary import RunSummary
 from harness.summary.breakdown import Slice, breakdown
 
 #: The formats of a report, and the file of each in the run's folder.
@@ -24,10 +24,19 @@ FORMATS: Mapping[str, str] = {
     "junit": "junit.xml",
     "csv": "results.csv",
     "json": "report.json",
+    "parquet": "results.parquet",
 }
 #: What a run writes by itself.
 DEFAULTS = ("html", "md", "junit")
-_SUFFIXES = {".html": "html", ".md": "md", ".xml": "junit", ".csv": "csv", ".json": "json", ".jsonl": "jsonl"}
+_SUFFIXES = {
+    ".html": "html",
+    ".md": "md",
+    ".xml": "junit",
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,11 @@ class Reporting:
     #: Whether to show what the assistant said.
     outputs: bool = True
 
+    @property
+    def summary(self) -> RunSummary:
+        """The run's summary, as far as it is to be shown."""
+        return self.run.summary if self.outputs else export.summary_without_outputs(self.run.summary)
+
     def text(self, *, color: bool = False, width: int = 100) -> str:
         """Return what the run printed, and the breakdown below it.
 
@@ -47,7 +61,7 @@ class Reporting:
             UsageError: There is no such key to break down by.
         """
         shown = [one for one in self._shown(self.run.results) if one.outcome is not Outcome.PASSED]
-        parts = [text.render(self.run.summary, shown, color=color, width=width)]
+        parts = [text.render(self.summary, shown, color=color, width=width)]
         if self.by:
             rows = export.breakdown_table(self.slices(), self.by)
             parts.append(f"by {', '.join(self.by)}\n\n{tables.listing(rows, width=width)}")
@@ -59,8 +73,7 @@ class Reporting:
         Args:
             trials: Whether to add one flat row per trial.
         """
-        found: dict[str, JSON] = plain(dataclasses.asdict(self.run.summary))
-        found["exit_code"] = int(self.run.summary.exit_code)
+        found = export.summary_data(self.summary)
         if self.by:
             found["breakdown"] = {"by": list(self.by), "rows": export.breakdown_rows(self.slices(), self.by)}
         if trials:
@@ -79,28 +92,29 @@ class Reporting:
             outputs: Other files, each in the format that its suffix names.
 
         Raises:
-            UsageError: A format or suffix is not known.
+            UsageError: A format or suffix is not known, or needs what is not installed.
             StorageError: A file could not be written, or the run not be read.
         """
         wanted = [(known_format(name), self.run.folder.path / FORMATS[name]) for name in formats]
         wanted += [(format_of(path), path) for path in outputs]
-        made: dict[str, str] = {}
+        made: dict[str, str | bytes] = {}
         for name, _ in wanted:
             if name not in made:
                 made[name] = self._made(name)
         return [write_file(path, made[name]) for name, path in wanted]
 
-    def _made(self, name: str) -> str:
-        from harness.reports import github, html, junit, markdown
+    def _made(self, name: str) -> str | bytes:
+        from harness.reports import github, html, junit, markdown, parquet
 
-        summary, shown = self.run.summary, self._shown(self.run.results)
-        makers: dict[str, Callable[[], str]] = {
+        summary, shown = self.summary, self._shown(self.run.results)
+        makers: dict[str, Callable[[], str | bytes]] = {
             "html": lambda: html.render(summary, self._read, facts=self.run.facts()),
             "md": lambda: markdown.render(summary, shown, link=github.artifacts(os.environ)) + self._markdown(),
-            "junit": lambda: junit.render(summary, self._read()),
+            "junit": lambda: junit.render(summary, self._read(), places=self.run.places),
             "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
             "jsonl": lambda: "".join(f"{encode(result)}\n" for result in self._read()),
             "json": lambda: json.dumps(self.plain(trials=True), indent=2, ensure_ascii=False) + "\n",
+            "parquet": lambda: parquet.render(self._read()),
         }
         return makers[name]()
 
@@ -131,6 +145,7 @@ def known_format(name: str) -> str:
     if name not in FORMATS:
         hint = did_you_mean(name, list(FORMATS)) or f"There are: {', '.join(FORMATS)}."
         raise UsageError(f"--format: '{name}' is no format. {hint}")
+    _check_installed(name)
     return name
 
 
@@ -144,4 +159,17 @@ def format_of(path: Path) -> str:
         raise UsageError(f"-o {path}: the suffix says what to write; known are {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise UsageError(f"-o {path}: there is no folder {path.parent}")
+    _check_installed(_SUFFIXES[path.suffix])
     return _SUFFIXES[path.suffix]
+
+
+def _check_installed(name: str) -> None:
+    """See before anything is run or paid for that a format can be written.
+
+    Raises:
+        UsageError: It needs what is not installed.
+    """
+    if name == "parquet":
+        from harness.reports import parquet
+
+        parquet.check_installed()

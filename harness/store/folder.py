@@ -271,8 +271,8 @@ class RunFolder:
         return write_file(self.path / name, self._redact(text) if self._redact else text)
 
 
-def write_file(path: Path, text: str) -> Path:
-    """Write a file as UTF-8, whole or not at all, and return its path; folders are made.
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write a file, whole or not at all, and return its path; text as UTF-8; folders are made.
 
     Raises:
         StorageError: It could not be written. A file that stood there before is untouched.
@@ -281,8 +281,9 @@ def write_file(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A lone surrogate, which a model may well send, has no UTF-8.
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
+        raw = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+        with open(temporary, "wb") as file:
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as xml
 import pytest
 from samples import HOSTILE, Sample, trial, with_suite
 
+from harness.errors import SourceLocation
 from harness.records import Failure, Outcome
 from harness.reports.junit import render
 
@@ -56,6 +57,16 @@ def test_trials_carry_their_recorded_time_and_the_facts_of_those_that_did_not_pa
     assert facts["outcome"] == "failed"
     assert facts["cost"] == "0.0000512"
     assert (facts["cassette"] or "").startswith("cassettes/faq/")
+
+
+def test_what_was_said_and_where_the_case_stands_is_read_by_services(sample: Sample) -> None:
+    place = SourceLocation("suites/data/faq.csv", 12)
+    root = xml.fromstring(render(sample.summary, sample.results, places={("faq", "shipping-time"): place}))
+    case = _case(root, "shipping-time[faq@1-1]")
+    assert (case.get("file"), case.get("line")) == ("suites/data/faq.csv", "12")
+    assert case.findtext("system-out") == "I am not sure, about a week or so."
+    other = _case(root, "express-cost[faq@1-1]")
+    assert (other.get("file"), other.get("line"), other.find("system-out")) == ("suites/faq.yaml", None, None)
 
 
 def test_any_text_makes_valid_xml(sample: Sample) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,15 @@ def test_broken_cases_come_first_and_one_case_is_told_once(sample: Sample) -> No
 
 
 def test_what_differs_is_folded_away_with_the_words_of_the_prompt(sample: Sample) -> None:
-    change = Change(kind="prompt", name="prompt", a="faq@1", b="faq@2", texts=("Be brief.\n", "Be kind.\n"), tokens=0)
+    change = Change(
+        kind="prompt",
+        name="prompt",
+        a="faq@1",
+        b="faq@2",
+        texts=("Be brief.\n", "Be kind.\n"),
+        tokens=12,
+        money=Decimal("0.0012"),
+    )
     tag = TagContrast(
         tag="@policy", cases=30, fixed=9, unchanged=20, broken=1, difference=None, interval=None, p=None, word="few"
     )
@@ -84,7 +93,7 @@ def test_what_differs_is_folded_away_with_the_words_of_the_prompt(sample: Sample
     )
     text = render(with_suite(sample.summary, comparisons=(told,)), ())
     assert "Be [-brief-]{+kind+}." in text
-    assert "- prompt faq@\u200b1 → faq@\u200b2 (+0 tokens)" in text
+    assert "- prompt faq@\u200b1 → faq@\u200b2 (+12 tokens, +\\$0.00120 per 1,000 requests)" in text
     assert re.search(r"\| @\u200bpolicy +\| +30 \| +9 \| +20 \| +1 \| \\- +\| too few cases \|", text)
     assert "1 tag tested" in text
     assert "Latency is not compared: other days. It costs \\$1 more." in text
