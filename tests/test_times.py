@@ -101,7 +101,7 @@ def test_a_recording_says_what_it_was_made_with_but_not_on_which_machine(project
     harness("run", "-j", "1")
     told = [row["extra"]["recorded"] for row in rows(project)]
     assert told == [row["extra"]["recorded"] for row in recorded]
-    assert told[0].keys() == {"host", "concurrency", "machine"}
+    assert told[0].keys() == {"host", "concurrency", "machine", "harness", "openai"}
     assert told[0]["concurrency"] == 3
     assert told[0]["host"] in server.url
     assert platform.node() not in json.dumps(told)
@@ -119,6 +119,18 @@ def test_early_recordings_say_as_much_as_they_hold(project: Path) -> None:
     harness("run")
     [early] = rows(project)
     assert early["extra"]["time"] == row["extra"]["time"]
-    assert early["extra"]["recorded"].keys() == {"host"}
+    assert early["extra"]["recorded"].keys() == {"host", "harness", "openai"}
     assert all("seconds" not in call for call in early["tool_calls"])
     assert early["outcome"] == "passed"
+
+
+def test_times_of_arms_that_were_recorded_side_by_side_and_one_by_one_are_not_compared(project: Path) -> None:
+    with ChatServer(lambda number, body: "5 days") as server:
+        write(project, faq(server.url))
+        harness("record", "--yes", "-j", "3", "--variant", "v1")
+        harness("record", "--yes", "-j", "1")
+    [found] = json.loads(harness("run", "--json").stdout)["suites"][0]["comparisons"]
+    assert "concurrency (3 and 1)" in found["latency_withheld"]
+    assert found["latency"] is None
+    told = [(one["name"], one["a"], one["b"]) for one in found["changes"] if one["kind"] == "recording"]
+    assert ("concurrency", "3", "1") in told

@@ -115,21 +115,28 @@ def _machine() -> str:
 
 
 def circumstances(tape: Tape, *, concurrency: int) -> dict[str, JSON]:
-    """Return what may make the times of two trials differ: service, trials at the same time, machine, as recorded.
+    """Return what else may make two trials differ: service, trials at the same time, machine, versions, as recorded.
 
     What an early recording does not say is left out.
     """
+    from harness import __version__
     from harness.recording import ReplayTape
 
     if not tape.interactions:
         return {}
     if not isinstance(tape, ReplayTape):
-        return {"host": urlsplit(tape.interactions[-1].request.uri).netloc, **conditions(concurrency)}
+        return {
+            "host": urlsplit(tape.interactions[-1].request.uri).netloc,
+            **conditions(concurrency),
+            "harness": __version__,
+            "openai": _sdk(),
+        }
     if tape.cassette is None:
         return {}
     facts = tape.cassette.facts
     host = facts.source.get("host")
-    return {**({"host": host} if host else {}), **facts.conditions}
+    told = {"host": host} if host else {}
+    return {**told, **facts.conditions, "harness": facts.harness, "openai": facts.openai}
 
 
 def last_model(interactions: Sequence[Interaction]) -> str | None:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from harness.records import JSON, Result
 from harness.suites.definition import Definition
+from harness.summary.conditions import condition
 from harness.summary.facets import Change, ChangeKind
 from harness.summary.view import Comparison
 
@@ -32,7 +33,7 @@ _KINDS: Mapping[str, ChangeKind] = {
 _HARMLESS = frozenset({"stream", "timeout", "tool_timeout", "parallel_tools", "poll_interval", "lifecycle", "sse"})
 #: Kinds of changes that may change answers.
 _ANSWERS = frozenset({"prompt", "model", "api", "setting", "tool", "service", "code"})
-#: Facts of results (`extra`) that say under which conditions a trial took place, and what they are called.
+#: Facts of recordings that say under which conditions a trial took place, and what they are called.
 _CONDITIONS: Mapping[str, tuple[str, ChangeKind]] = {
     "host": ("service", "service"),
     "concurrency": ("concurrency", "recording"),
@@ -57,7 +58,7 @@ class ArmFacts:
     models: tuple[str, ...] = ()
     #: Days on which it was recorded, in order, as in 2026-11-21.
     days: tuple[str, ...] = ()
-    #: Further conditions, by the keys of results' `extra`: every value that occurred.
+    #: Further conditions, by their keys: every value that occurred.
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Hash of the checks that were applied; empty: not known.
     checks: str = ""
@@ -85,7 +86,7 @@ def arm_facts(
         if day := _day(result):
             days.add(day)
         for key in _CONDITIONS:
-            if isinstance(value := result.extra.get(key), str | int | float):
+            if isinstance(value := condition(result, key), str | int | float):
                 conditions.setdefault(key, {})[str(value)] = None
     return ArmFacts(
         definition=definition,

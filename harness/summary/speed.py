@@ -10,6 +10,7 @@ from harness.records import Result
 from harness.stats.latency import Ratio, geometric_ratio, quantile_difference
 from harness.stats.paired import MeanDifference
 from harness.summary import phrases
+from harness.summary.conditions import condition
 from harness.summary.measuring import recorded_at
 from harness.summary.pairing import Pair, PairedCase, Values, values
 
@@ -121,7 +122,7 @@ def _fact(key: str) -> Callable[[Result], str | None]:
     """Reads what recordings keep of how they were made; lists are the same in any order."""
 
     def read(result: Result) -> str | None:
-        value = result.extra.get(key)
+        value = condition(result, key)
         if isinstance(value, list | tuple):
             return ", ".join(sorted(map(str, value))) or None
         return None if value is None or isinstance(value, dict) else str(value)
