@@ -85,7 +85,7 @@ def test_a_clear_difference_stops_the_suite_at_the_same_case_whatever_the_concur
         ran = harness("run", "--stop-early", "--no-html", "-j", concurrency)
         assert ran.exit_code == 0
         assert "b is better (stopped early after 40 of 100 cases): +50.0 pp (95% CI " in " ".join(ran.stdout.split())
-        assert "(40 of 100 cases)" in ran.stdout
+        assert "82.5%, 40 of 100 cases" in ran.stdout
         found = rows()
         assert stopping() == {
             "candidate": "b",
@@ -134,6 +134,15 @@ def test_what_a_run_kept_is_decided_in_the_same_way_again(monkeypatch: pytest.Mo
     assert folder is not None
     assert "stopped early after 40 of 100 cases" in (folder.path / "summary.md").read_text("utf-8")
     assert ran.exit_code == 0
+
+
+def test_a_comparison_that_the_looks_were_not_taken_for_says_so() -> None:
+    project({"a": bad, "b": better, "c": better})
+    harness("run", "--stop-early", "--no-html")
+    assert "stopped early after 40 of 100 cases" in harness("compare").stdout
+    told = " ".join(harness("compare", "b", "c").stdout.split())
+    assert "120 trials of these arms did not run, since a run was stopped early" in told
+    assert "left out" not in told
 
 
 def test_no_difference_to_be_seen_stops_as_hopeless_and_fails_the_gate_aloud() -> None:

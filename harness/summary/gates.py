@@ -50,7 +50,7 @@ class Subject:
     def result(self, metric: str, target: str, reading: Reading, *, case: str | None = None) -> GateResult:
         """Put a reading beside its gate."""
         what = f"{metric} of {case}" if case else metric
-        value = reading.value if reading.value is None or case or not self.part else f"{reading.value} ({self.part})"
+        value = reading.value if reading.value is None or case or not self.part else f"{reading.value}, {self.part}"
         found = value if value is not None else "not measured"
         remark = f": {reading.remark}" if reading.remark else ""
         return GateResult(

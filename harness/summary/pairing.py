@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records import Outcome, Result
+from harness.summary.sparing import spared
 
 _GRADED = (Outcome.PASSED, Outcome.FAILED)
 
@@ -45,6 +46,8 @@ class Pairing:
     unpaired: int
     #: Cases that only one arm has, A's first.
     alone: tuple[str, ...] = ()
+    #: Trials that an early stop spared; nothing is known of them, and nothing is wrong with them.
+    spared: int = 0
 
     @property
     def cases(self) -> tuple[PairedCase, ...]:
@@ -72,7 +75,8 @@ def pair(a: Iterable[Result], b: Iterable[Result]) -> Pairing:
 
     An ungraded trial takes its counterpart with it: what one arm was spared, the other is spared too.
     """
-    ours, theirs = list(a), list(b)
+    everything = list(a), list(b)
+    ours, theirs = ([result for result in arm if not spared(result)] for arm in everything)
     there = {(result.case, result.repeat): result for result in theirs}
     cases: dict[str, tuple[list[Pair], list[Pair]]] = {}
     for one in ours:
@@ -87,7 +91,12 @@ def pair(a: Iterable[Result], b: Iterable[Result]) -> Pairing:
     )
     pairs = sum(len(case.pairs) + len(case.left_out) for case in matched)
     alone = dict.fromkeys(result.case for result in (*ours, *theirs) if result.case not in cases)
-    return Pairing(matched=matched, unpaired=len(ours) + len(theirs) - 2 * pairs, alone=tuple(alone))
+    return Pairing(
+        matched=matched,
+        unpaired=len(ours) + len(theirs) - 2 * pairs,
+        alone=tuple(alone),
+        spared=sum(len(arm) for arm in everything) - len(ours) - len(theirs),
+    )
 
 
 def passes(cases: Sequence[PairedCase]) -> tuple[list[list[float]], list[list[float]]]:

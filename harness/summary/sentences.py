@@ -173,6 +173,11 @@ def left_out(pairing: Pairing, *, b: str) -> Iterator[str]:
         pairs = count(len(pairing.dropped), "pair")
         gone = "had it gone" if len(pairing.dropped) == 1 else "had all of them gone"
         yield f"{pairs} left out ({_why(pairing)}); {gone} against {b}: {phrases.points(extremes[0])}."
+    if pairing.spared:
+        yield (
+            f"{count(pairing.spared, 'trial')} of these arms did not run, since a run was stopped early; the interval does "
+            "not allow for the looks that were taken."
+        )
     if pairing.unpaired:
         verb = "has" if pairing.unpaired == 1 else "have"
         alone = f" ({phrases.names(pairing.alone)})" if pairing.alone else ""
