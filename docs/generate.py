@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import subprocess
 import sys
@@ -102,6 +103,58 @@ def model(name: str, without: str | None = None) -> str:
         )
         rows.append(f"| `{info.alias or key}` | {default} | {_cell(info.description or '')} |")
     return "\n".join(rows)
+
+
+def columns() -> str:
+    """A table of the columns of CSV and Parquet files."""
+    from harness.reports.export import COLUMNS
+
+    rows = [f"| `{name}` | {_cell(what)} |" for name, what in COLUMNS.items()]
+    return "\n".join(["| column | what it is |", "| --- | --- |", *rows])
+
+
+def formats() -> str:
+    """A table of the formats of `harness report`: what to ask for, and the file in the run's folder."""
+    from harness.runs.reporting import DEFAULTS, FORMATS
+
+    rows = [f"| `{name}` | `{file}` | {'yes' if name in DEFAULTS else ''} |" for name, file in FORMATS.items()]
+    return "\n".join(["| `--format` | file | written by every run |", "| --- | --- | --- |", *rows])
+
+
+def summary_keys() -> str:
+    """A table of the keys of each object in a summary as JSON, with the comments that stand above the fields."""
+    from harness.stats import intervals, latency, paired, verdicts
+    from harness.summary import facets, view
+
+    wanted = (
+        (view, "RunSummary SuiteSummary VariantSummary Comparison GateResult RunSpend Spend"),
+        (facets, "TagContrast Flip Change Stopping Look TimeParts CostPart ToolUse FailureGroup FrontPoint Repeats"),
+        (paired, "Difference MeanDifference"),
+        (latency, "Ratio"),
+        (verdicts, "Verdict"),
+        (intervals, "Interval"),
+    )
+    parts = []
+    for module, names in wanted:
+        source = Path(str(module.__file__)).read_text()
+        found = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+        for name in names.split():
+            what = (ast.get_docstring(found[name]) or "").splitlines()[0]
+            fields = _fields(found[name], source)
+            rows = [f"| `{key}` | `{_cell(kind)}` | {_cell(text)} |" for key, kind, text in fields]
+            head = [f"**{name}**: {what}\n", "| key | type | what it is |", "| --- | --- | --- |"]
+            parts.append("\n".join([*head, *rows]))
+    return "\n\n".join(parts)
+
+
+def _fields(node: ast.ClassDef, source: str) -> Iterator[tuple[str, str, str]]:
+    """The fields of a dataclass: name, type, and the `#:` comment above."""
+    lines = source.splitlines()
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            above = itertools.takewhile(lambda line: line.strip().startswith("#:"), reversed(lines[: field.lineno - 1]))
+            told = " ".join(line.strip().removeprefix("#:").strip() for line in reversed([*above]))
+            yield field.target.id, ast.unparse(field.annotation), told
 
 
 def trend() -> str:
