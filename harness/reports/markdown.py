@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.records import CheckResult, Result
+from harness.records import JSON, CheckResult, Result
 from harness.reports import contrast, hints, linediff, notes, tables, words
 from harness.reports.findings import ErrorGroup, Findings, gather
 from harness.reports.markup import details, escaped, fenced, in_tag, length, table
@@ -15,6 +15,8 @@ from harness.summary.facets import Change
 #: Bytes: what a comment may hold on the services that show these, less some room for who quotes it.
 LIMIT = 64_000
 _FAILURES = 100
+#: Bytes of reasons for the exit code, and of a table of slices.
+_REASONS, _SLICES = 12_000, 16_000
 #: Trials of a case that are told with it.
 _REPEATS = 3
 _OUTPUT = 1_500
@@ -27,13 +29,22 @@ _LINE = 600
 _SENTENCES = 2_000
 
 
-def render(summary: RunSummary, results: Iterable[Result] = (), *, link: str = "") -> str:
+def render(
+    summary: RunSummary,
+    results: Iterable[Result] = (),
+    *,
+    link: str = "",
+    by: Sequence[str] = (),
+    slices: Sequence[Mapping[str, JSON]] = (),
+) -> str:
     """Return a run as GitHub-flavoured Markdown of fewer than 65,000 bytes.
 
     Args:
         summary: The run.
         results: Its results, or those of them that did not pass; read once.
         link: Where the whole report can be had; empty: nobody knows.
+        by: What results were broken down by; empty: they were not.
+        slices: The rows of that table; those that do not fit are counted.
     """
     broken = {
         (one.suite, one.candidate, flip.case)
@@ -47,6 +58,7 @@ def render(summary: RunSummary, results: Iterable[Result] = (), *, link: str = "
     found = gather(summary, ordered, limit=_FAILURES)
     head = "\n".join(_head(summary))
     tail = f"\n[The whole report]({link}) is among this run's artifacts.\n" if link else ""
+    tail = _sliced(by, slices) + tail
     numbers = _cut(
         [block for suite in summary.suites for block in _numbers(suite)], (LIMIT - length(head) - length(tail)) // 2
     )
@@ -61,10 +73,14 @@ def _head(summary: RunSummary) -> Iterator[str]:
     mark = "✅" if summary.passed else "❌"
     yield f"## {mark} {words.ending(summary.exit_code)}"
     yield ""
-    for reason in summary.reasons[:50]:
-        yield f"- {escaped(reason, 500)}"
-    if len(summary.reasons) > 50:
-        yield f"- … and {len(summary.reasons) - 50} more"
+    room = _REASONS
+    for number, reason in enumerate(summary.reasons):
+        line = f"- {escaped(reason, 500)}"
+        room -= length(line)
+        if room < 0:
+            yield f"- … and {len(summary.reasons) - number} more"
+            break
+        yield line
     if summary.reasons:
         yield ""
 
@@ -132,6 +148,25 @@ def _cut(blocks: Sequence[tuple[int, str]], room: int) -> str:
     if len(shown) < len(blocks):
         shown.append("… the rest is in the full report.\n")
     return "\n".join(shown)
+
+
+def _sliced(by: Sequence[str], rows: Sequence[Mapping[str, JSON]]) -> str:
+    if not by:
+        return ""
+    titles = list(rows[0]) if rows else list(by)
+    lines = [
+        "| " + " | ".join(escaped(title) for title in titles) + " |",
+        "| " + " | ".join("---" for _ in titles) + " |",
+    ]
+    room = _SLICES
+    for number, row in enumerate(rows):
+        line = "| " + " | ".join(escaped(str(cell), _LINE) for cell in row.values()) + " |"
+        room -= length(line)
+        if room < 0:
+            lines += ["", f"… and {phrases.count(len(rows) - number, 'more row')}."]
+            break
+        lines.append(line)
+    return f"\n### By {escaped(', '.join(by), _LINE)}\n\n" + "\n".join(lines) + "\n"
 
 
 Key = tuple[str, str, str]

@@ -104,12 +104,12 @@ class Reporting:
         return [write_file(path, made[name]) for name, path in wanted]
 
     def _made(self, name: str) -> str | bytes:
-        from harness.reports import github, html, junit, markdown, parquet
+        from harness.reports import html, junit, parquet
 
-        summary, shown = self.summary, self._shown(self.run.results)
+        summary = self.summary
         makers: dict[str, Callable[[], str | bytes]] = {
             "html": lambda: html.render(summary, self._read, facts=self.run.facts()),
-            "md": lambda: markdown.render(summary, shown, link=github.artifacts(os.environ)) + self._markdown(),
+            "md": self._markdown,
             "junit": lambda: junit.render(summary, self._read(), places=self.run.places),
             "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
             "jsonl": lambda: "".join(f"{encode(result)}\n" for result in self._read()),
@@ -119,15 +119,11 @@ class Reporting:
         return makers[name]()
 
     def _markdown(self) -> str:
-        if not self.by:
-            return ""
-        from harness.reports import markup
+        from harness.reports import github, markdown
 
-        rows = export.breakdown_table(self.slices(), self.by)
-        cells = [list(rows[0]) if rows else [], *(list(row.values()) for row in rows)]
-        head, *body = [[markup.escaped(str(cell)) for cell in row] for row in cells]
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
-        return f"\n### By {markup.escaped(', '.join(self.by))}\n\n" + "\n".join(lines) + "\n"
+        slices = export.breakdown_table(self.slices(), self.by) if self.by else ()
+        link = github.artifacts(os.environ)
+        return markdown.render(self.summary, self._shown(self.run.results), link=link, by=self.by, slices=slices)
 
     def _read(self) -> Iterator[Result]:
         return iter(self._shown(self.run.read()))

@@ -124,5 +124,11 @@ def test_it_fits_into_a_comment_and_counts_what_it_leaves_out(sample: Sample) ->
     assert "### Results of faq" in text
     wide = [replace(one, output="𐀀" * 5_000, checks=()) for one in results]
     assert len(render(suite, wide).encode()) < 65_000
+    told = replace(suite, reasons=("ü" * 400,) * 200)
+    rows = [{"case": f"@{number} " + "ü" * 40, "n": 1} for number in range(9_000)]
+    text = render(told, results, by=("case",), slices=rows)
+    assert len(text.encode()) < 65_000
+    assert re.search(r"- … and \d+ more\n", text)
+    assert re.search(r"\| @\u200b1 ü+ \| 1 \|\n.*… and \d,\d+ more rows\.\n$", text, re.DOTALL)
     many = with_suite(sample.summary, variants=sample.summary.suites[0].variants * 1_000)
     assert len(render(many, results).encode()) < 65_000
