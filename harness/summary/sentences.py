@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -129,17 +130,20 @@ def missing(difference: Difference, verdict: Verdict, *, given: bool) -> str:
 
 def _repeats(difference: Difference, verdict: Verdict) -> str:
     """What more repeats of the same cases would do, where repeats tell; empty where they do not."""
-    spread, floor = difference.spread, verdict.floor
-    if spread is None or floor is None or difference.repeats <= 1:
+    spread, now = difference.spread, round(difference.repeats)
+    if spread is None or now <= 1 or spread.sd(now) == 0:
         return ""
-    now, level = round(difference.repeats), difference.interval.level
-    enough = spread.repeats_for(verdict.margin, cases=difference.cases, level=level)
+    # Pseudo-cases are in what these cases can show, and not in the spread: so only its ratios are used.
+    unit = verdict.detectable / spread.sd(now)
+    floor = unit * math.sqrt(spread.between)
+    room = (verdict.margin / unit) ** 2 - spread.between
+    enough = math.ceil(spread.within / room - 1e-9) if room > 0 else None
     reached = enough is not None and now < enough <= _MOST_REPEATS
     wanted = enough if reached and enough is not None else 2 * now
-    then = spread.detectable(difference.cases, repeats=wanted, level=level)
-    if not then < verdict.detectable:
+    then = phrases.size(unit * spread.sd(wanted))
+    if then == phrases.size(verdict.detectable):
         return ""
-    told = f"{now} → {wanted} repeats: ±{phrases.size(verdict.detectable)} → ±{phrases.size(then)}"
+    told = f"{now} → {wanted} repeats: ±{phrases.size(verdict.detectable)} → ±{then}"
     if reached:
         return f", or {told}"
     never = f"; repeats alone can never get below ±{phrases.size(floor)}" if floor > verdict.margin else ""
