@@ -158,7 +158,9 @@ def test_no_difference_to_be_seen_stops_as_hopeless_and_fails_the_gate_aloud() -
 
 def test_a_gate_that_asks_for_not_worse_is_not_given_up_as_hopeless() -> None:
     project({"a": bad, "b": as_bad}, top="gates: {not_worse_than_baseline: true}\nmargin: 0.15\n")
-    run = library.run(stop_early=True, html=False)
+    run = library.run(stop_early=True)
+    assert run.report is not None
+    assert "excluded anything worse by more than the margin" in run.report.read_text("utf-8")
     (comparison,) = comparisons(run)
     assert comparison["stopping"]["reason"] == "not_worse"
     assert comparison["stopping"]["used"] < 100
@@ -207,3 +209,34 @@ def test_a_suite_that_is_too_small_for_looks_runs_as_ever(cases: int) -> None:
     (whole,) = comparisons(library.run(html=False))
     assert stopped["stopping"] is None
     assert stopped == whole
+
+
+TARGETS = """
+import json
+
+def a(input):
+    return "yes" if number(input) % 3 == 0 else "no"
+
+def b(input):
+    return "yes" if number(input) % 7 != 0 else "no"
+
+def number(input):
+    with open(COUNT, "a") as file:
+        file.write("x")
+    return int(input.split()[1].rstrip("?"))
+"""
+
+
+def test_what_is_under_way_at_a_look_ends_normally_and_counts_for_nothing(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    cases = "".join(f"  - {{id: case-{number:03}, input: Question {number}?}}\n" for number in range(60))
+    variants = "".join(f"  {name}: {{target: ./agent.py:{name}}}\n" for name in "ab")
+    suite = f"suite: s\napi: python\n{GATED}variants:\n{variants}expect: {{equals: 'yes'}}\ncases:\n{cases}"
+    write(Path(), {"suites/s.yaml": suite, "suites/agent.py": f"COUNT = {str(count)!r}\n{TARGETS}"})
+    ran = harness("run", "--stop-early", "--no-html", "-j", "8", "--record-mode", "once")
+    assert ran.exit_code == 0
+    done = [row for row in rows() if row["outcome"] != "skipped"]
+    assert len(done) == len(count.read_text()) < 120
+    used = stopping()["used"]
+    assert len(done) >= 2 * used
+    assert f"of {used}. The interval" in " ".join(ran.stdout.split())

@@ -127,18 +127,21 @@ def looks(comparison: Comparison) -> Figure | None:
     stopping = comparison.stopping
     if stopping is None or not stopping.looks:
         return None
+    after = f"after {stopping.used:,} of {stopping.planned:,} cases"
     ended = {
-        "difference": f"It stopped after {stopping.used:,} of {stopping.planned:,} cases: the interval excluded 0.",
-        "futility": (
-            f"It stopped after {stopping.used:,} of {stopping.planned:,} cases: the rest could hardly have shown "
-            "a difference that matters."
+        "difference": f"It stopped {after}: the interval excluded 0.",
+        "not_worse": f"It stopped {after}: the interval excluded anything worse by more than the margin.",
+        "futility": f"It stopped {after}: the rest could hardly have shown what was asked.",
+        None: (
+            f"It went on to the last of {stopping.planned:,} cases."
+            if stopping.used == stopping.planned
+            else f"The last look was {after}."
         ),
-        None: f"It went on to the last of {stopping.planned:,} cases.",
     }[stopping.reason]
     return Figure(
         chart="looks",
         title="Look by look",
-        says=f"{ended} The intervals hold at all looks together, so that looking early costs nothing.",
+        says=f"{ended} The intervals hold at all looks together, so that looking early raises no false alarms.",
         table=Table(
             headers=("look", "cases", "difference", "interval"),
             rows=tuple(
