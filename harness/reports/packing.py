@@ -124,6 +124,6 @@ def column(values: Sequence[JSON]) -> JSON:
     return list(values)
 
 
-def thousandths(seconds: object) -> int | None:
-    """Return a duration in milliseconds; None where it is none."""
-    return round(seconds * 1000) if isinstance(seconds, int | float) else None
+def thousandths(seconds: object) -> float | None:
+    """Return a duration in milliseconds, as exactly as three digits need it; None where it is none."""
+    return round(seconds * 1000, 1) if isinstance(seconds, int | float) else None

@@ -56,7 +56,7 @@ def _call(call: ToolCall, replies: dict[str | None, str], strings: Strings) -> l
         -1 if call.error is None else strings.add(call.error),
         strings.share(call.source or ""),
         -1 if call.drift is None else strings.add(call.drift),
-        thousandths(getattr(call, "seconds", None)),
+        thousandths(call.seconds),
     ]
 
 

@@ -165,6 +165,8 @@ harness.tables = (() => {
       rowFormatter: (row) => row.getElement().classList.toggle("current", row.getData().number === current),
     });
     await new Promise((built) => table.on("tableBuilt", built));
+    // Its rows are what can have the focus; a part of a grid that is no row confuses who listens to it.
+    holder.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
     for (const event of ["dataFiltered", "dataSorted"]) table.on(event, () => (shown = null));
     table.on("rowClick", (event, row) => {
       if (!event.target.closest("a") && !String(getSelection())) location.hash = row.getData().one.place;
