@@ -357,6 +357,8 @@
     if (!drawing || !width || figure.dataset.drawn === String(width)) return;
     const data = JSON.parse(figure.querySelector("script").textContent);
     const svg = drawing(Plot, data, width);
+    // Nobody hears what is drawn, so no key may lead into it: its links stand in the table beside it.
+    for (const link of svg.querySelectorAll("a")) link.setAttribute("tabindex", "-1");
     place.replaceChildren(...(drawing.legend ? [drawing.legend(data)] : []), svg);
     figure.dataset.drawn = String(width);
   };
