@@ -88,15 +88,15 @@ def test_a_case_that_runs_away_with_the_mean_is_named() -> None:
             "not recorded on the same day (2026-11-19 and 2026-11-20)",
         ),
         (
-            {"extra": {"host": "api.openai.com"}}, {"extra": {"host": "127.0.0.1:8089"}},
+            {"extra": {"recorded": {"host": "api.openai.com"}}}, {"extra": {"recorded": {"host": "127.0.0.1:8089"}}},
             "not recorded with the same service (api.openai.com and 127.0.0.1:8089)",
         ),
         (
-            {"extra": {"machine": "a"}}, {"extra": {"machine": "b"}},
+            {"extra": {"recorded": {"machine": "a"}}}, {"extra": {"recorded": {"machine": "b"}}},
             "not recorded on the same machine (a and b)",
         ),
         (
-            {"extra": {"concurrency": 1}}, {"extra": {"concurrency": 16}},
+            {"extra": {"recorded": {"concurrency": 1}}}, {"extra": {"recorded": {"concurrency": 16}}},
             "not recorded at the same concurrency (1 and 16)",
         ),
         (
@@ -104,7 +104,7 @@ def test_a_case_that_runs_away_with_the_mean_is_named() -> None:
             "not answered by the same kind of thing (a script and a service)",
         ),
         (
-            {"extra": {"machine": "a", "concurrency": 1}}, {"extra": {"machine": "b", "concurrency": 2}},
+            {"extra": {"recorded": {"machine": "a", "concurrency": 1}}}, {"extra": {"recorded": {"machine": "b", "concurrency": 2}}},
             "not recorded on the same machine (a and b); not recorded at the same concurrency (1 and 2)",
         ),
     ],
@@ -124,8 +124,8 @@ def test_latency_is_withheld_with_the_reason(ours: dict[str, Any], theirs: dict[
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        ({"extra": {"machine": "a"}}, {"extra": {}}),
-        ({"extra": {"host": "a"}}, {"extra": {"host": "a"}}),
+        ({"extra": {"recorded": {"machine": "a"}}}, {"extra": {}}),
+        ({"extra": {"recorded": {"host": "a"}}}, {"extra": {"recorded": {"host": "a"}}}),
         ({"extra": {"simulated": True}}, {"extra": {"simulated": True}}),
         ({"cassette": None}, {"cassette": recorded("2026-11-20")}),
     ],
