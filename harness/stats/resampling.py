@@ -1,7 +1,7 @@
 """The paired bootstrap of cases, for quantiles: all values of a case, in both arms, move together.
 
-Values are sorted once, and cut into blocks. A resample is a number of times that each case was drawn: a product of matrices
-adds these numbers up by block, which says in which block the quantile lies, and only there they are added up one by one.
+Values are sorted once. A resample is a number of times that each case was drawn, so that its quantile is found by adding
+these numbers up along the sorted values, from the nearer end and no further than the quantile can be.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ def quantile_changes(
         rows = min(_CHUNK, resamples - start)
         drawn = random.integers(0, cases, (rows, cases), dtype=np.int32)
         drawn += (np.arange(rows, dtype=np.int32) * cases)[:, None]
-        # Whole numbers, and far below the 2^24 up to which 32 bits hold them exactly; matrices multiply faster so.
-        times = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases).astype(np.float32)
+        times = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases).astype(np.int32)
         before, after = (arm.quantiles(times) for arm in arms)
         changes[start : start + rows] = after - before
     low, high = np.quantile(changes, shares)
@@ -55,49 +54,50 @@ def quantile_changes(
 
 
 class _Sorted:
-    """The sorted values of one arm, the case of each, and how many of each block a case has."""
+    """The values of one arm from the end that is nearer to the quantile, and the case of each."""
 
     def __init__(self, values_by_case: Sequence[Sequence[float]], q: float) -> None:
         import numpy as np
 
-        sizes = [len(values) for values in values_by_case]
+        sizes = np.array([len(values) for values in values_by_case])
         values = np.concatenate([np.asarray(values, float) for values in values_by_case])
-        order = np.argsort(values, kind="stable")
-        self._q = q
+        self._upper = q >= 0.5
+        #: Distance of the quantile from that end, as a share.
+        self._depth = 1 - q if self._upper else q
+        order = np.argsort(-values if self._upper else values, kind="stable")
         self._values = values[order]
         self._case = np.repeat(np.arange(len(sizes)), sizes)[order]
-        self._width = max(math.isqrt(len(values)), 1)
-        block = np.arange(len(values)) // self._width
-        self._blocks = np.zeros((len(sizes), int(block[-1]) + 1), np.float32)
-        np.add.at(self._blocks, (self._case, block), 1)
+        self._sizes = None if (sizes == sizes[0]).all() else sizes
+        self._total = int(sizes.sum())
+        self._most = int(sizes.max())
 
-    def quantiles(self, times: NDArray[np.float32]) -> NDArray[np.float64]:
+    def quantiles(self, times: NDArray[np.int32]) -> NDArray[np.float64]:
         """The quantile of each row of `times`: how often each case was drawn (rows x cases)."""
         import numpy as np
 
-        reached = (times @ self._blocks).cumsum(axis=1, dtype=np.float64)
-        total = reached[:, -1]
-        place = (total - 1) * self._q
-        first = np.floor(place)
-        share = place - first
-        lower = self._at(first, times, reached)
+        if self._sizes is None:
+            total = np.full(len(times), float(self._total))
+        else:
+            total = (times @ self._sizes).astype(float)
+        place = (total - 1) * self._depth
+        # Of the type of what they are looked up in, which would be copied as a whole otherwise.
+        first = np.floor(place).astype(np.int32)
         # A resample ends where its values do: beyond the last one there is nothing to go on to.
-        upper = self._at(np.minimum(first + 1, total - 1), times, reached)
-        found: NDArray[np.float64] = lower * (1 - share) + upper * share
+        second = np.minimum(first + 1, (total - 1).astype(np.int32))
+        reached = self._reached(times, int(first.max()) + 1)
+        lower = [row.searchsorted(rank, "right") for row, rank in zip(reached, first, strict=True)]
+        upper = [row.searchsorted(rank, "right") for row, rank in zip(reached, second, strict=True)]
+        share = place - first
+        found: NDArray[np.float64] = self._values[lower] * (1 - share) + self._values[upper] * share
         return found
 
-    def _at(
-        self, rank: NDArray[np.float64], times: NDArray[np.float32], reached: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """The value at this rank of each row, the least being 0; `reached`: drawn values up to the end of each block."""
+    def _reached(self, times: NDArray[np.int32], rank: int) -> NDArray[np.int32]:
+        """How many drawn values there are up to each sorted one, as far as it takes for every row to get past `rank`."""
         import numpy as np
 
-        rows = np.arange(len(times))
-        block = (reached <= rank[:, None]).sum(axis=1)
-        before = np.where(block > 0, reached[rows, np.maximum(block - 1, 0)], 0.0)
-        # Beyond the last value stands the last value: the rank is reached before it is read twice.
-        inside = np.minimum(block[:, None] * self._width + np.arange(self._width), len(self._values) - 1)
-        counted = times[rows[:, None], self._case[inside]].cumsum(axis=1)
-        index = block * self._width + (counted <= (rank - before)[:, None]).sum(axis=1)
-        found: NDArray[np.float64] = self._values[index]
-        return found
+        kept = min(self._total, rank + math.isqrt(16 * rank * self._most) + 8 * self._most)
+        while True:
+            reached: NDArray[np.int32] = times[:, self._case[:kept]].cumsum(axis=1, dtype=np.int32)
+            if kept == self._total or reached[:, -1].min() > rank:
+                return reached
+            kept = min(self._total, kept * 2)
