@@ -157,6 +157,14 @@ def _fields(node: ast.ClassDef, source: str) -> Iterator[tuple[str, str, str]]:
             yield field.target.id, ast.unparse(field.annotation), told
 
 
+def breakdown() -> str:
+    """A table of the columns of a breakdown, besides its keys."""
+    from harness.reports.sliced import COLUMNS
+
+    rows = [f"| `{name}` | {kind} | {_cell(what)} |" for name, (kind, what) in COLUMNS.items()]
+    return "\n".join(["| column | type | what it is |", "| --- | --- | --- |", *rows])
+
+
 def trend() -> str:
     """A table of the columns of `harness.load_all().trend()`."""
     from harness.library.frames import TREND

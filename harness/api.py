@@ -12,6 +12,7 @@ from harness.runs.loaded import compared, drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.savings import savings
 from harness.runs.staleness import elsewhere, plan_notes, stale
+from harness.summary.breakdown import check_keys
 
 __all__ = [
     "Conclusion",
@@ -21,6 +22,7 @@ __all__ = [
     "check",
     "check_budgets",
     "check_credentials",
+    "check_keys",
     "compared",
     "drift",
     "elsewhere",

@@ -183,7 +183,7 @@ def test_results_are_broken_down_by_tag_and_metadata(project: Path) -> None:
     found = harness("report", "--by", "tag,metadata.lang", "-o", "out.md", "-o", "out.json")
     table = found.stdout.split("by tag, metadata.lang\n\n")[1].splitlines()
     assert table[0].split()[:6] == ["tag", "metadata.lang", "variant", "n", "passed", "accuracy"]
-    assert [line.split()[:5] for line in table[2:]] == [
+    assert [line.split()[:5] for line in table[2:8]] == [
         ["policy", "en", "v1", "2", "2"],
         ["policy", "en", "v2", "2", "2"],
         ["time", "en", "v1", "2", "2"],

@@ -12,6 +12,9 @@ from harness.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: What `--by` says of itself.
+BY = "Break down by tag, case, variant, model, prompt, api, cluster, finish_reason, error or metadata.NAME."
+
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option that can also be set as HARNESS_<NAME>."""
@@ -55,6 +58,7 @@ def running(command: F) -> F:
             option("-x", "--exit-first", is_flag=True, help="Start nothing new after the first failure that decides."),
             stop_early_option(),
             output_option("Also write FILE: .html .md .xml .csv .json .jsonl .parquet (repeatable)."),
+            option("--by", default="", metavar="LIST", help=BY),
             as_json_option("Print the summary as JSON."),
             option("-q", "--quiet", is_flag=True, help="Print verdicts only."),
             option("-v", "--verbose", is_flag=True, help="Print each model call, tool call and trial as it ends."),
@@ -110,3 +114,8 @@ def output_option(help: str) -> Callable[[F], F]:
     """`-o FILE`."""
     file = click.Path(dir_okay=False, path_type=Path)
     return option("-o", "--output", "outputs", multiple=True, type=file, metavar="FILE", help=help)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a list with commas, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

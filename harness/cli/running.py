@@ -21,6 +21,7 @@ from harness.cli.options import (
     share,
     stop_early_option,
     suite_arguments,
+    words,
 )
 from harness.cli.output import colors, columns, discreet, finish, keep_quiet_of, say, show, show_json, show_rows
 from harness.errors import UsageError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from harness.api import Conclusion, Job, Project
     from harness.plan import Plan
     from harness.runs.effects import Sight
+    from harness.runs.reporting import Reporting
     from harness.runs.stop import Stop
 
 #: Windows hangs up on nobody.
@@ -197,6 +199,8 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
     notes = (*project.settings.notes, *(note for suite in plan.suites for note in suite.notes))
     for note in dict.fromkeys(notes):
         say(note)
+    by = words(options["by"])
+    api.check_keys(by, (name for trial in plan.trials for name in trial.case.metadata))
     outputs: Sequence[Path] = options["outputs"]
     for path in outputs:
         format_of(path)
@@ -217,22 +221,28 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
             conclusion = job.execute(stop=stop)
     for note in (*api.unkept(conclusion), *api.published(conclusion)):
         say(note)
-    _print_conclusion(job, conclusion, options)
-    if outputs:
-        Reporting(run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name), counted=True)).write(
-            (), outputs
+    stored = None
+    if outputs or by:
+        stored = Reporting(
+            run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name), counted=True), by=by
         )
+    _print_conclusion(job, conclusion, options, stored if by else None)
+    if stored is not None:
+        stored.write(("md",) if by else (), outputs)
     return int(conclusion.summary.exit_code)
 
 
-def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any]) -> None:
+def _print_conclusion(job: Job, conclusion: Conclusion, options: dict[str, Any], broken_down: Reporting | None) -> None:
     from harness.reports import text
 
     if options["as_json"]:
-        show_json(job.plain(conclusion))
+        more = {} if broken_down is None else {"breakdown": broken_down.plain()["breakdown"]}
+        show_json({**job.plain(conclusion), **more})
         return
     quiet = options["quiet"]
     show(text.render(conclusion.summary, conclusion.open_results, color=colors(), width=columns(), quiet=quiet))
+    if broken_down is not None:
+        show(broken_down.broken_down(width=columns()))
     say(f"report: {job.project.shown(conclusion.report)}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.commands import Command
-from harness.cli.options import as_json_option, output_option
+from harness.cli.options import BY, as_json_option, output_option, words
 from harness.cli.output import colors, columns, finish, keep_quiet_of, say, show, show_json
 
 
@@ -39,7 +39,7 @@ def compare(a: str | None, b: str | None, as_json: bool) -> None:
     metavar="LIST",
     help="html, md, junit, csv, json, parquet (default: html,md,junit).",
 )
-@click.option("--by", default="", metavar="LIST", help="Break down by tag, case, model, prompt or metadata.NAME.")
+@click.option("--by", default="", metavar="LIST", help=BY)
 @click.option("--no-outputs", is_flag=True, help="Leave out what the assistant said.")
 @click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
 @output_option("Write FILE instead: .html .md .xml .csv .json .jsonl .parquet (repeatable).")
@@ -65,8 +65,8 @@ def report(
     project = api.open_project()
     keep_quiet_of(redactor_of(project.settings).text)
     stored = api.find_stored(project, run)
-    reporting = Reporting(run=stored, by=_words(by), outputs=not no_outputs)
-    wanted = _words(formats) or (() if outputs else DEFAULTS)
+    reporting = Reporting(run=stored, by=words(by), outputs=not no_outputs)
+    wanted = words(formats) or (() if outputs else DEFAULTS)
     if opened and "html" not in wanted and not any(path.suffix == ".html" for path in outputs):
         wanted = (*wanted, "html")
     written = reporting.write(wanted, outputs)
@@ -83,11 +83,6 @@ def report(
     if opened:
         _open(next(path for path in written if path.suffix == ".html"))
     finish(int(stored.summary.exit_code))
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """The words of a list with commas, each once."""
-    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _open(path: Path) -> None:

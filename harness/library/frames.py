@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.records import JSON, Result
-from harness.reports.export import COLUMNS, breakdown_rows, flat
+from harness.reports import sliced
+from harness.reports.export import COLUMNS, flat
+from harness.suites.suite import Suite
 from harness.summary.breakdown import breakdown
 from harness.summary.history import Point
 
@@ -66,7 +68,6 @@ TREND: Mapping[str, tuple[str, str]] = {
         "better, worse, equivalent, not_worse, no_evidence or not_enough_data; NA where nothing was compared",
     ),
 }
-_SLICE_FLOATS = ("accuracy", "accuracy_low", "accuracy_high", "score", "latency_p50", "ttft_p50", "cost")
 
 
 def of_results(results: Iterable[Result]) -> DataFrame:
@@ -83,17 +84,20 @@ def of_results(results: Iterable[Result]) -> DataFrame:
     return frame
 
 
-def of_slices(results: Sequence[Result], by: Sequence[str]) -> DataFrame:
+def of_slices(results: Sequence[Result], by: Sequence[str], suites: Iterable[Suite]) -> DataFrame:
     """Return one row per slice and variant.
 
     Raises:
         UsageError: There is no such key, or pandas is not installed.
     """
     pandas = _pandas()
-    rows = breakdown_rows(breakdown(results, by), by)
-    frame = pandas.DataFrame(rows)
-    types = {**dict.fromkeys(_SLICE_FLOATS, "float64"), **dict.fromkeys(by, "string")}
-    return frame.astype({name: kind for name, kind in types.items() if name in frame})
+    keys = list(dict.fromkeys(by))
+    kinds = {
+        **dict.fromkeys(("suite", *keys, "variant"), "string"),
+        **{name: kind for name, (kind, _) in sliced.COLUMNS.items()},
+    }
+    rows = sliced.rows(breakdown(results, keys, suites), keys)
+    return pandas.DataFrame(rows, columns=list(kinds)).astype(kinds)
 
 
 def of_points(points: Iterable[Point]) -> DataFrame:

@@ -126,11 +126,13 @@ class Run:
         return frames.of_results(self.results)
 
     def breakdown(self, *by: str) -> DataFrame:
-        """Return accuracy with its 95 percent interval, latency and cost by slices, each variant on its own.
+        """Return accuracy with its 95 percent interval, latency, cost and the difference to the baseline by slices.
+
+        Each variant stands on its own; columns are in docs/how-to/python.md.
 
         Args:
-            by: `tag`, `case`, `model`, `prompt`, `finish_reason`, `error` or `metadata.<name>`; several are crossed. A
-                trial with several tags counts under each of them.
+            by: `tag`, `case`, `variant`, `model`, `prompt`, `api`, `cluster`, `finish_reason`, `error` or
+                `metadata.<name>`; several are crossed. A trial with several tags counts under each of them.
 
         Raises:
             UsageError: There is no such key, or pandas is not installed.
@@ -139,7 +141,7 @@ class Run:
 
         if not all(isinstance(key, str) for key in by):
             raise UsageError(f"breakdown takes keys one by one, as in breakdown('tag', 'metadata.lang'), not {by!r}")
-        return frames.of_slices(self._stored.results, by)
+        return frames.of_slices(self._stored.results, by, self._stored.suites)
 
     def compare(self, a: str | None = None, b: str | None = None) -> Comparison:
         """Compare variant `b` with variant `a`, case by case.

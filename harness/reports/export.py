@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.records import JSON, Failure, Outcome, Result
-from harness.reports import clean, notes, words
+from harness.reports import clean, notes
 from harness.store.rows import plain
 from harness.summary import RunSummary, differences_of
-from harness.summary.breakdown import Slice
 
 #: Columns that every row has, and what they hold. `metadata.<name>` columns follow them.
 COLUMNS: Mapping[str, str] = {
@@ -112,13 +111,13 @@ def flat(result: Result) -> dict[str, JSON]:
     return row | {f"metadata.{name}": value for name, value in result.metadata.items()}
 
 
-def csv_text(rows: Sequence[Mapping[str, JSON]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, JSON]], columns: Iterable[str] = COLUMNS) -> str:
     """Return flat rows as CSV with a header (RFC 4180).
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, and control characters are left
     out: answers are other people's text.
     """
-    columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
+    columns = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([_defused(column) for column in columns])
@@ -165,47 +164,6 @@ def summary_data(summary: RunSummary) -> dict[str, JSON]:
     """Return a run's summary as plain data: the fields of `RunSummary` and all below it, money as decimal strings."""
     found: dict[str, JSON] = plain(dataclasses.asdict(summary))
     return {"schema": SUMMARY_SCHEMA, **found, "exit_code": int(summary.exit_code)}
-
-
-def breakdown_rows(slices: Sequence[Slice], keys: Sequence[str]) -> list[dict[str, JSON]]:
-    """Return slices as plain rows of numbers; amounts are US dollars, durations seconds."""
-    return [
-        {
-            "suite": one.suite,
-            **dict(zip(keys, one.values, strict=True)),
-            "variant": one.variant,
-            "trials": one.trials,
-            "passed": one.passed,
-            "failed": one.failed,
-            "errors": one.errors,
-            "accuracy": one.accuracy,
-            "accuracy_low": one.interval.low if one.interval else None,
-            "accuracy_high": one.interval.high if one.interval else None,
-            "score": one.score,
-            "latency_p50": one.latency_p50,
-            "ttft_p50": one.ttft_p50,
-            "cost": None if one.cost is None else float(one.cost),
-        }
-        for one in slices
-    ]
-
-
-def breakdown_table(slices: Sequence[Slice], keys: Sequence[str]) -> list[dict[str, JSON]]:
-    """Return slices as rows of text for a table, the suite left out where there is only one."""
-    several = len({one.suite for one in slices}) > 1
-    return [
-        {
-            **({"suite": one.suite} if several else {}),
-            **{key: words.NOTHING if value is None else value for key, value in zip(keys, one.values, strict=True)},
-            "variant": one.variant,
-            "n": one.trials,
-            "passed": one.passed,
-            "accuracy [95% CI]": words.accuracy(one.accuracy, one.interval),
-            "p50": words.seconds(one.latency_p50),
-            "cost": words.cost(one.cost, one.unpriced),
-        }
-        for one in slices
-    ]
 
 
 def _cell(value: JSON) -> str:

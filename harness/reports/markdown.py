@@ -36,6 +36,7 @@ def render(
     link: str = "",
     by: Sequence[str] = (),
     slices: Sequence[Mapping[str, JSON]] = (),
+    note: str = "",
 ) -> str:
     """Return a run as GitHub-flavoured Markdown of fewer than 65,000 bytes.
 
@@ -45,6 +46,7 @@ def render(
         link: Where the whole report can be had; empty: nobody knows.
         by: What results were broken down by; empty: they were not.
         slices: The rows of that table; those that do not fit are counted.
+        note: What its words rest on.
     """
     broken = {
         (one.suite, one.candidate, flip.case)
@@ -58,7 +60,7 @@ def render(
     found = gather(summary, ordered, limit=_FAILURES)
     head = "\n".join(_head(summary))
     tail = f"\n[The whole report]({link}) is among this run's artifacts.\n" if link else ""
-    tail = _sliced(by, slices) + tail
+    tail = _sliced(by, slices) + (f"\n{note}\n" if note else "") + tail
     numbers = _cut(
         [block for suite in summary.suites for block in _numbers(suite)], (LIMIT - length(head) - length(tail)) // 2
     )

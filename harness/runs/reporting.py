@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import UsageError, did_you_mean
 from harness.records import JSON, Outcome, Result
-from harness.reports import export, tables, text
+from harness.reports import export, sliced, tables, text
 from harness.runs.loaded import StoredRun
 from harness.store import encode, write_file
 from harness.store.rows import plain
@@ -63,9 +63,15 @@ class Reporting:
         shown = [one for one in self._shown(self.run.results) if one.outcome is not Outcome.PASSED]
         parts = [text.render(self.summary, shown, color=color, width=width)]
         if self.by:
-            rows = export.breakdown_table(self.slices(), self.by)
-            parts.append(f"by {', '.join(self.by)}\n\n{tables.listing(rows, width=width)}")
+            parts.append(self.broken_down(width=width))
         return "\n".join(parts)
+
+    def broken_down(self, *, width: int = 100) -> str:
+        """Return the breakdown as a table."""
+        slices = self.slices()
+        told = f"by {', '.join(self.by)}\n\n{tables.listing(sliced.table(slices, self.by), width=width)}"
+        note = sliced.footnote(slices)
+        return f"{told}\n{note}\n" if note else told
 
     def plain(self, *, trials: bool = False) -> dict[str, JSON]:
         """Return the summary as plain data, as `harness run --json` prints it.
@@ -75,17 +81,17 @@ class Reporting:
         """
         found = export.summary_data(self.summary)
         if self.by:
-            found["breakdown"] = {"by": list(self.by), "rows": export.breakdown_rows(self.slices(), self.by)}
+            found["breakdown"] = {"by": list(self.by), "rows": sliced.rows(self.slices(), self.by)}
         if trials:
             found["trials"] = plain([export.flat(result) for result in self._read()])
         return found
 
     def slices(self) -> tuple[Slice, ...]:
         """Return the run's results, broken down."""
-        return breakdown(self.run.results, self.by)
+        return breakdown(self.run.results, self.by, self.run.suites)
 
     def write(self, formats: Sequence[str], outputs: Sequence[Path] = ()) -> list[Path]:
-        """Write reports and return their paths.
+        """Write reports and return their paths. A CSV holds the breakdown, where there is one, instead of the trials.
 
         Args:
             formats: Some of `FORMATS`, for the run's folder.
@@ -95,13 +101,16 @@ class Reporting:
             UsageError: A format or suffix is not known, or needs what is not installed.
             StorageError: A file could not be written, or the run not be read.
         """
-        wanted = [(known_format(name), self.run.folder.path / FORMATS[name]) for name in formats]
+        wanted = [(known_format(name), self.run.folder.path / self._file(name)) for name in formats]
         wanted += [(format_of(path), path) for path in outputs]
         made: dict[str, str | bytes] = {}
         for name, _ in wanted:
             if name not in made:
                 made[name] = self._made(name)
         return [write_file(path, made[name]) for name, path in wanted]
+
+    def _file(self, name: str) -> str:
+        return "breakdown.csv" if name == "csv" and self.by else FORMATS[name]
 
     def _made(self, name: str) -> str | bytes:
         from harness.reports import html, junit, parquet
@@ -111,19 +120,26 @@ class Reporting:
             "html": lambda: html.render(summary, self._read, facts=self.run.facts()),
             "md": self._markdown,
             "junit": lambda: junit.render(summary, self._read(), places=self.run.places),
-            "csv": lambda: export.csv_text([export.flat(result) for result in self._read()]),
+            "csv": self._csv,
             "jsonl": lambda: "".join(f"{encode(result)}\n" for result in self._read()),
             "json": lambda: json.dumps(self.plain(trials=True), indent=2, ensure_ascii=False) + "\n",
             "parquet": lambda: parquet.render(self._read()),
         }
         return makers[name]()
 
+    def _csv(self) -> str:
+        if self.by:
+            return export.csv_text(sliced.rows(self.slices(), self.by), ())
+        return export.csv_text([export.flat(result) for result in self._read()])
+
     def _markdown(self) -> str:
         from harness.reports import github, markdown
 
-        slices = export.breakdown_table(self.slices(), self.by) if self.by else ()
+        slices = self.slices() if self.by else ()
+        rows, note = sliced.table(slices, self.by), sliced.footnote(slices)
         link = github.artifacts(os.environ)
-        return markdown.render(self.summary, self._shown(self.run.results), link=link, by=self.by, slices=slices)
+        shown = self._shown(self.run.results)
+        return markdown.render(self.summary, shown, link=link, by=self.by, slices=rows, note=note)
 
     def _read(self) -> Iterator[Result]:
         return iter(self._shown(self.run.read()))

@@ -51,7 +51,7 @@ def tag_contrasts(cases: Sequence[PairedCase], clusters: Mapping[str, str] | Non
             difference=one,
             interval=one.at(level),
             p=p,
-            word=_word(one, p),
+            word=word_of(one, p),
         )
         for (tag, one), p in zip(found.items(), adjusted, strict=True)
     )
@@ -92,7 +92,8 @@ def broken_most(tags: Iterable[TagContrast]) -> TagContrast | None:
     return min(worse, key=lambda one: one.difference.estimate if one.difference else 0.0, default=None)
 
 
-def _word(found: Difference, p: float) -> Literal["better", "worse", "none", "few"]:
+def word_of(found: Difference, p: float) -> Literal["better", "worse", "none", "few"]:
+    """What may be said of a part of a comparison; `p` is adjusted for how many parts there are."""
     if p < 1 - _LEVEL:
         return "better" if found.estimate > 0 else "worse"
     return "few" if found.cases < FEW_CASES else "none"
