@@ -10,7 +10,7 @@ from harness.records import Result
 from harness.stats.paired import Difference, difference
 from harness.stats.verdicts import Verdict, verdict
 from harness.suites.suite import Suite
-from harness.summary import sentences
+from harness.summary import phrases, sentences
 from harness.summary.advising import Advising
 from harness.summary.bill import Bill, compare_bill, cost_text
 from harness.summary.facets import TagContrast
@@ -108,12 +108,12 @@ def compare_candidates(
     """
     name, ours = baseline
     found = {other: _Arms(ground=ground, a=ours, b=theirs, names=(name, other)) for other, theirs in arms.items()}
-    candidates = [other for other in found if other in deciding]
-    among_all = _adjusted(found, list(found))
-    among_candidates = _adjusted(found, candidates)
+    candidates = _levels({other: arm for other, arm in found.items() if other in deciding})
+    everyone = _levels(found)
     for other, arm in found.items():
-        level, number = (among_candidates if other in deciding else among_all).get(other, (1 - _ALPHA, 1))
-        yield arm.compared(level=level, candidates=number)
+        levels, noun = (candidates, "candidate") if other in deciding else (everyone, "variant")
+        several = phrases.count(len(levels), noun) if other in levels and len(levels) > 1 else ""
+        yield arm.compared(level=levels.get(other, 1 - _ALPHA), adjusted=several)
 
 
 def step_levels(ps: Sequence[float]) -> list[float]:
@@ -136,11 +136,10 @@ def step_levels(ps: Sequence[float]) -> list[float]:
     return levels
 
 
-def _adjusted(arms: Mapping[str, _Arms], family: Sequence[str]) -> dict[str, tuple[float, int]]:
-    """Level of the interval of each of a family that can be tested, and how many these are."""
-    found = {name: one.p for name, arm in arms.items() if name in family and (one := arm.found) is not None}
-    levels = step_levels(list(found.values()))
-    return {name: (level, len(found)) for name, level in zip(found, levels, strict=True)}
+def _levels(arms: Mapping[str, _Arms]) -> dict[str, float]:
+    """Level of the interval of each arm that can be tested, allowing for the others."""
+    found = {name: one.p for name, arm in arms.items() if (one := arm.found) is not None}
+    return dict(zip(found, step_levels(list(found.values())), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,17 +160,18 @@ class _Arms:
         """At the level of a comparison that stands alone."""
         return case_difference(self.pairing.cases, self.ground.clusters)
 
-    def compared(self, *, level: float = 1 - _ALPHA, candidates: int = 1) -> Comparison:
-        """Return the comparison, its interval at `level`, which allows for as many candidates."""
+    def compared(self, *, level: float = 1 - _ALPHA, adjusted: str = "") -> Comparison:
+        """Return the comparison, its interval at `level`, which allows for what it is `adjusted` for."""
         ground, pairing, (a, b) = self.ground, self.pairing, self.names
-        candidates = candidates if ground.watch is None else 1
+        # Looks on the way allow for several candidates by themselves, and say so.
+        adjusted = adjusted if ground.watch is None else ""
         found, said = self._judged(level)
         speed = compare_speed(pairing.cases, ground.clusters)
         bill = compare_bill(pairing.cases, ground.clusters)
         tags = tag_contrasts(pairing.cases, ground.clusters)
         flipped = flips(pairing.cases, self.a, self.b)
         score = self._score()
-        headline, text = self._told(found, said, bill, tags, candidates)
+        headline, text = self._told(found, said, bill, tags, adjusted)
         more = [sentences.score(score) if score else "", sentences.clusters(found) if found else ""]
         left_out = sentences.left_out(pairing, b=b)
         advice = Advising(
@@ -188,7 +188,7 @@ class _Arms:
             text=" ".join(part for part in (text, *more, *left_out) if part),
             margin=ground.margin,
             margin_given=ground.margin_given,
-            candidates=candidates,
+            adjusted=adjusted,
             cases=len(pairing.cases),
             dropped=len(pairing.dropped),
             unpaired=pairing.unpaired,
@@ -230,7 +230,7 @@ class _Arms:
         said: Verdict | None,
         bill: Bill,
         tags: Sequence[TagContrast],
-        candidates: int,
+        adjusted: str,
     ) -> tuple[str, str]:
         """The verdict's first words, and its sentence."""
         a, b = self.names
@@ -238,7 +238,7 @@ class _Arms:
             headline = f"Nothing to compare {b} with {a} by"
             return headline, f"{headline}: no case has a graded trial in both."
         told = sentences.Told(
-            difference=found, verdict=said, a=a, b=b, given=self.ground.margin_given, candidates=candidates,
+            difference=found, verdict=said, a=a, b=b, given=self.ground.margin_given, adjusted=adjusted,
             cheaper=bill.cheaper,
         )  # fmt: skip
         headline, text = sentences.headline(told), sentences.sentence(told)

@@ -34,8 +34,8 @@ class Told:
     b: str
     #: Whether somebody chose the margin.
     given: bool
-    #: Candidates that the interval and the verdict are adjusted for; 1: none.
-    candidates: int = 1
+    #: What the interval and the verdict are adjusted for: "3 candidates"; empty: nothing.
+    adjusted: str = ""
     #: Change of the bill in percent, where its interval lies below 0; empty: it does not.
     cheaper: str = ""
 
@@ -66,7 +66,7 @@ def sentence(told: Told) -> str:
     """The verdict as a whole sentence or two: what was found, in how many cases, and what would tell more."""
     difference, verdict = told.difference, told.verdict
     unchosen = " (default margin)" if not told.given and verdict.kind in ("equivalent", "not_worse") else ""
-    start = f"{headline(told)}{unchosen}: {evidence(difference, verdict, candidates=told.candidates)}"
+    start = f"{headline(told)}{unchosen}: {evidence(difference, verdict, adjusted=told.adjusted)}"
     match verdict.kind:
         case "better" | "worse":
             if not verdict.within_margin:
@@ -88,18 +88,18 @@ def sentence(told: Told) -> str:
             return f"{start}. {missing(difference, verdict, given=told.given)}."
 
 
-def evidence(difference: Difference, verdict: Verdict | None = None, *, candidates: int = 1) -> str:
+def evidence(difference: Difference, verdict: Verdict | None = None, *, adjusted: str = "") -> str:
     """The difference, its interval, and the cases behind it: "+11.0 pp (95% CI +3.9…+18.2), 38 fixed, ... of 200"."""
     equivalent = verdict is not None and verdict.kind == "equivalent"
     # Looks on the way have an interval of their own, and no p value.
     repeated = difference.interval.method.endswith(REPEATED)
     inside = [phrases.interval(difference.interval90 if equivalent else difference.interval)]
-    if candidates > 1:
-        inside.append(f"adjusted for {candidates} candidates")
+    if adjusted:
+        inside.append(f"adjusted for {adjusted}")
     elif equivalent and verdict is not None and not repeated:
         inside.append(f"TOST {phrases.p(equivalence_p(difference, verdict.margin))}")
     mid_p = difference.mcnemar
-    if mid_p is not None and candidates == 1 and 0 < difference.fixed + difference.broken < _FEW_DISCORDANT:
+    if mid_p is not None and not adjusted and 0 < difference.fixed + difference.broken < _FEW_DISCORDANT:
         inside.append(f"McNemar mid-{phrases.p(mid_p)}")
     shown = f"{phrases.points(difference.estimate)} ({', '.join(inside)})"
     together = "" if difference.clusters is None else f" in {count(difference.clusters, 'cluster')}"

@@ -132,8 +132,8 @@ class Comparison:
     margin: float
     #: False: nobody chose it, it is the default.
     margin_given: bool
-    #: Candidates of the suite that interval and verdict are adjusted for (Holm 1979); 1: none, it stands alone.
-    candidates: int = 1
+    #: What interval and verdict are adjusted for (Holm 1979): "3 candidates"; empty: nothing, it stands alone.
+    adjusted: str = ""
     #: Cases with at least one graded pair.
     cases: int
     #: Pairs of trials left out because either ended in error or was skipped.
