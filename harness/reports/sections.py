@@ -219,6 +219,7 @@ class GateRow:
 
     gate: GateResult
     metric: str
+    value: str
     interval: str
     #: What else its text says.
     remark: str
@@ -235,7 +236,14 @@ def _gate(suite: SuiteSummary, gate: GateResult) -> GateRow:
         remark = gate.text.partition("not evaluated")[2].strip(" ()")
     else:
         remark = gate.text.partition(f"({gate.target})")[2].removeprefix(": ")
-    return GateRow(gate=gate, metric=tables.gate_metric(gate), interval=_gate_interval(suite, gate), remark=remark)
+    value, found, interval = (gate.value or words.NOTHING).partition(" (95% CI ")
+    return GateRow(
+        gate=gate,
+        metric=tables.gate_metric(gate),
+        value=value,
+        interval=interval.removesuffix(")") if found else _gate_interval(suite, gate),
+        remark=remark,
+    )
 
 
 def _gate_interval(suite: SuiteSummary, gate: GateResult) -> str:

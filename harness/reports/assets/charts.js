@@ -44,7 +44,16 @@
     const reach = Math.max(...rows.flatMap((row) => [Math.abs(row.low), Math.abs(row.high)]), margin) * 1.05;
     const domain = [-Math.min(reach, 1), Math.min(reach, 1)];
     const clamp = (value) => Math.min(Math.max(value, domain[0]), domain[1]);
-    const right = wide ? 214 : 52;
+    const right = wide ? 236 : 52;
+    const columns = [
+      { head: "pp", text: (row) => (wide ? row.shown : points(row.at)), dx: wide ? 58 : right - 4, fill: ink },
+      ...(wide
+        ? [
+            { head: "interval", text: "ends", dx: 182, fill: ink },
+            { head: "cases", text: (row) => row.n.toLocaleString("en"), dx: right, fill: quiet },
+          ]
+        : []),
+    ];
     return Plot.plot({
       width,
       height: 46 + rows.length * 26,
@@ -58,7 +67,6 @@
         Plot.rectX([0], { x1: -margin, x2: margin, fill: "var(--shade)" }),
         Plot.axisX({ tickFormat: points, ticks: wide ? 7 : 5, label: null, color: quiet, tickSize: 0 }),
         Plot.ruleX([0], { stroke: quiet }),
-        Plot.text(["percentage points"], { frameAnchor: "top-right", dy: -18, fill: quiet, fontSize: 11 }),
         Plot.link(shown, {
           x1: (row) => clamp(row.low), x2: (row) => clamp(row.high), y1: "y", y2: "y",
           stroke: "colour", strokeWidth: (row) => (row.whole ? 3 : 2),
@@ -70,14 +78,12 @@
         Plot.axisY({
           anchor: "left", tickFormat: (at) => names[at], tickSize: 0, label: null, fontSize: 12.5, color: ink,
         }),
-        Plot.text(shown, {
-          x: domain[1], y: "y", text: (row) => (wide ? row.shown : points(row.at)), textAnchor: "start", dx: 10,
-          fontSize: 12, fontVariant: "tabular-nums", fill: ink,
-        }),
-        wide ? Plot.text(shown, {
-          x: domain[1], y: "y", text: (row) => `n ${row.n}`, textAnchor: "end", dx: right - 2, fontSize: 12, fill: quiet,
-          fontVariant: "tabular-nums",
-        }) : null,
+        ...columns.flatMap(({ head, text, dx, fill }) => [
+          Plot.text(shown, {
+            x: domain[1], y: "y", text, textAnchor: "end", dx, fontSize: 12, fill, fontVariant: "tabular-nums",
+          }),
+          Plot.text([head], { frameAnchor: "top-right", dx, dy: -18, fill: quiet, fontSize: 11 }),
+        ]),
       ],
     });
   };

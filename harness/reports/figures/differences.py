@@ -69,7 +69,8 @@ def _forest_row(
         "high": interval.high,
         "state": state,
         "whole": whole,
-        "shown": f"{phrases.points(estimate)}  {_ends(interval)}",
+        "shown": phrases.points(estimate).removesuffix(" pp"),
+        "ends": _ends(interval),
     }
 
 

@@ -15,6 +15,8 @@ from harness.summary import SuiteSummary, VariantSummary
 _POINTS = 160
 #: Curves that can be told apart.
 _CURVES = 8
+#: Time of tools and retries, as a share of the model's, that can be seen.
+_TOLD = 0.02
 
 
 def latency(suite: SuiteSummary, values: Mapping[str, Sequence[float]]) -> Figure | None:
@@ -82,9 +84,9 @@ def _curve(variant: VariantSummary, values: Sequence[float]) -> dict[str, JSON]:
 
 
 def parts(suite: SuiteSummary) -> Figure | None:
-    """Where the time of a trial goes; None unless it goes to more than the model in some variant."""
+    """Where the time of a trial goes; None where it all but goes to the model."""
     known = [(one, one.time) for one in suite.variants if one.time is not None]
-    if not any(time.tools > 0 or time.retries > 0 for _, time in known):
+    if not any(time.tools + time.retries > _TOLD * time.model for _, time in known):
         return None
     return Figure(
         chart="parts",
