@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,16 @@ from harness.summary.facets import Change, FailureGroup
 _GROUPS, _TOOLS = 12, 40
 _PROMPT = 20_000
 _BY = {"check": "By check", "tag": "By tag", "metadata": "By metadata"}
+
+
+#: Commands of ours and keys of suites between backticks. What else stands between some is text of others.
+_CODE = re.compile(r"`(harness [\w ./@:=,-]+|[a-z_]+:)`")
+
+
+def coded(text: str) -> list[tuple[bool, str]]:
+    """Return a sentence in pieces, and whether each is a command or a key."""
+    pieces = _CODE.split(clean.line(text))
+    return [(bool(place % 2), piece) for place, piece in enumerate(pieces) if piece]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
