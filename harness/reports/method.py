@@ -70,8 +70,8 @@ def _compared(one: Comparison) -> Iterator[str]:
     if one.difference is not None:
         level = f"{one.difference.interval.level * 100:.4g}"
         yield f"Paired by case ({phrases.count(one.cases, 'case')}). {level}% interval: {one.difference.method}."
-    if one.candidates > 1:
-        yield f"The level allows for {one.candidates} candidates (Holm)."
+    if one.adjusted:
+        yield f"The level allows for {one.adjusted} (Holm)."
     if one.clusters is not None:
         yield f"Cases that belong together count together: {phrases.count(one.clusters, 'group')}."
     yield f"Smallest difference that matters: {phrases.size(one.margin)}, {chosen}."
