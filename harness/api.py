@@ -8,7 +8,7 @@ from harness.runs.budgets import check_budgets
 from harness.runs.effects import sights
 from harness.runs.estimates import estimate, over_budget, plan_rows
 from harness.runs.job import Conclusion, Job, published, unkept
-from harness.runs.loaded import compared, drift, find_stored
+from harness.runs.loaded import drift, find_stored
 from harness.runs.opening import check_credentials
 from harness.runs.savings import savings
 from harness.runs.staleness import elsewhere, plan_notes, stale
@@ -23,7 +23,6 @@ __all__ = [
     "check_budgets",
     "check_credentials",
     "check_keys",
-    "compared",
     "drift",
     "elsewhere",
     "estimate",

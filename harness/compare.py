@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import ExitCode, UsageError, did_you_mean
 from harness.records import JSON, Result
 from harness.store import RunFolder, find_run, latest_run, read_results
 from harness.store.rows import plain
+from harness.suites.definition import Definition
 from harness.suites.suite import DEFAULT_MARGIN, Suite
 from harness.summary import Comparison, Ground, compare_arms, compare_candidates, compare_suite
+from harness.summary.changes import arm_facts, with_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Arm:
     suite: str
     variant: str
     results: tuple[Result, ...]
+    #: The run's folder; None: not known.
+    path: Path | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -31,19 +35,42 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two arms, and what the second is compared with the first."""
+
+    a: Arm
+    b: Arm
+    #: What they are called, A's first.
+    names: tuple[str, str]
+    comparison: Comparison
+    #: Whether a verdict `worse` makes the comparison fail: `report_only` variants decide nothing.
+    decides: bool = True
+
+    @property
+    def worse(self) -> bool:
+        """Whether it makes the comparison fail."""
+        found = self.comparison.verdict
+        return self.decides and found is not None and found.kind == "worse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """What a comparison of stored results came to."""
 
-    comparisons: tuple[Comparison, ...]
+    pairs: tuple[Pair, ...]
     #: What has no counterpart, one line each.
     unmatched: tuple[str, ...] = ()
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        return tuple(one.comparison for one in self.pairs)
 
     @property
     def text(self) -> str:
         """Every sentence, suite by suite."""
         blocks: dict[str, list[str]] = {}
         for one in self.comparisons:
-            lines = (one.text, one.latency_text, one.cost_text)
+            lines = (one.text, one.latency_text, one.cost_text, one.confounded)
             blocks.setdefault(one.suite, [one.suite]).extend(f"  {line}" for line in lines if line)
         parts = ["\n".join(lines) for lines in blocks.values()]
         if self.unmatched:
@@ -52,14 +79,17 @@ class Compared:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Comparing decides nothing; 5 where there was nothing to compare."""
-        return ExitCode.PASSED if self.comparisons else ExitCode.NOTHING
+        """1 where a variant that decides is worse; 5 where there was nothing to compare."""
+        if any(one.worse for one in self.pairs):
+            return ExitCode.FAILED
+        return ExitCode.PASSED if self.pairs else ExitCode.NOTHING
 
     def plain(self) -> JSON:
         """Return it as plain data, for `--json`."""
         return {
             "comparisons": [plain(dataclasses.asdict(one)) for one in self.comparisons],
             "unmatched": list(self.unmatched),
+            "exit_code": int(self.exit_code),
         }
 
 
@@ -77,8 +107,8 @@ def compare(
         a: Nothing: the last run's baselines. A run's id, or `SUITE:VARIANT` of the last run.
         b: The other side, of the same kind. Nothing, after a run: the last run; after a variant, which is then the
             candidate: its suite's baseline.
-        suites: Gives the suites of a run, for their baselines and margins, asked of the later side; those of other
-            names have their first variant as baseline and the default margin.
+        suites: Gives the suites of a run: their baselines and margins, those of the later side, and what their variants
+            were; those of other names have their first variant as baseline and the default margin.
 
     Raises:
         UsageError: A word means nothing or two things, there is no run, or both sides are the same.
@@ -105,7 +135,7 @@ def compare(
     if isinstance(one, RunFolder) and isinstance(other, RunFolder):
         if one.path.resolve() == other.path.resolve():
             raise UsageError(f"both sides are run {one.run}: name another run to compare it with")
-        return compare_runs(read_arms(one), read_arms(other), suites=of(other))
+        return compare_runs(read_arms(one), read_arms(other), suites=of(other), before=of(one))
     raise UsageError(f"'{a}' and '{b}' are a run and a variant: compare two runs, or two variants of the last run")
 
 
@@ -117,7 +147,7 @@ def compare_pair(a: Arm, b: Arm, *, suites: Mapping[str, Suite]) -> Compared:
     """
     if a == b:
         raise UsageError(f"both sides are {a.name}: name another variant to compare it with")
-    return Compared(comparisons=(_compare(a, b, names=_names(a, b), suites=suites),))
+    return Compared(pairs=(_compare(a, b, names=_names(a, b), suites=suites),))
 
 
 def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Compared:
@@ -125,7 +155,7 @@ def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Com
     by_suite: dict[str, list[Arm]] = {}
     for arm in arms:
         by_suite.setdefault(arm.suite, []).append(arm)
-    comparisons: list[Comparison] = []
+    compared: list[Pair] = []
     unmatched: list[str] = []
     for name, found in by_suite.items():
         baseline = _baseline(found, found[0], suites, strict=False)
@@ -135,24 +165,24 @@ def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Com
         elif baseline is None:
             unmatched.append(f"{name}: its baseline was not run.")
         else:
-            comparisons.extend(_candidates(baseline, others, suites.get(name)))
-    return Compared(comparisons=tuple(comparisons), unmatched=tuple(unmatched))
+            compared.extend(_candidates(baseline, others, suites))
+    return Compared(pairs=tuple(compared), unmatched=tuple(unmatched))
 
 
-def compare_runs(a: Iterable[Arm], b: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Compared:
-    """Compare two runs, variant by variant of the same name; run A is the one compared with."""
-    before, after = ({arm.name: arm for arm in arms} for arms in (a, b))
-    comparisons = [
-        _compare(before[name], arm, names=_names(before[name], arm), suites=suites)
-        for name, arm in after.items()
-        if name in before
+def compare_runs(
+    a: Iterable[Arm], b: Iterable[Arm], *, suites: Mapping[str, Suite], before: Mapping[str, Suite]
+) -> Compared:
+    """Compare two runs, variant by variant of the same name; run A, whose suites are `before`, is the one compared with."""
+    first, second = ({arm.name: arm for arm in arms} for arms in (a, b))
+    compared = [
+        _compare(first[name], arm, names=_names(first[name], arm), suites=suites, before=before)
+        for name, arm in second.items()
+        if name in first
     ]
     alone = [
-        arm for arms, others in ((before, after), (after, before)) for arm in arms.values() if arm.name not in others
+        arm for arms, others in ((first, second), (second, first)) for arm in arms.values() if arm.name not in others
     ]
-    return Compared(
-        comparisons=tuple(comparisons), unmatched=tuple(f"{arm.name} is only in run {arm.run}." for arm in alone)
-    )
+    return Compared(pairs=tuple(compared), unmatched=tuple(f"{arm.name} is only in run {arm.run}." for arm in alone))
 
 
 def read_arms(run: RunFolder) -> list[Arm]:
@@ -161,22 +191,58 @@ def read_arms(run: RunFolder) -> list[Arm]:
     for result in read_results(run.path):
         found.setdefault((result.suite, result.variant), []).append(_slim(result))
     return [
-        Arm(run=run.run, suite=suite, variant=variant, results=tuple(results))
+        Arm(run=run.run, suite=suite, variant=variant, results=tuple(results), path=run.path)
         for (suite, variant), results in found.items()
     ]
 
 
-def _compare(a: Arm, b: Arm, *, names: tuple[str, str], suites: Mapping[str, Suite]) -> Comparison:
-    return compare_arms(_ground(b.suite, suites.get(b.suite)), a.results, b.results, names=names)
+def _compare(
+    a: Arm,
+    b: Arm,
+    *,
+    names: tuple[str, str],
+    suites: Mapping[str, Suite],
+    before: Mapping[str, Suite] | None = None,
+) -> Pair:
+    found = compare_arms(_ground(b.suite, suites.get(b.suite)), a.results, b.results, names=names)
+    return _pair(a, b, found, names=names, suites=suites, before=suites if before is None else before)
 
 
-def _candidates(baseline: Arm, others: Sequence[Arm], suite: Suite | None) -> Iterator[Comparison]:
+def _pair(
+    a: Arm,
+    b: Arm,
+    found: Comparison,
+    *,
+    names: tuple[str, str],
+    suites: Mapping[str, Suite],
+    before: Mapping[str, Suite],
+) -> Pair:
+    """What was compared, with what differs and whether it decides."""
+    suite = suites.get(b.suite)
+    facts = arm_facts(_definition(a, before), a.results), arm_facts(_definition(b, suites), b.results)
+    reported = suite is not None and b.variant in suite.by_name and suite.by_name[b.variant].report_only
+    return Pair(a=a, b=b, names=names, comparison=with_changes(found, *facts), decides=not reported)
+
+
+def _definition(arm: Arm, suites: Mapping[str, Suite]) -> Definition | None:
+    suite = suites.get(arm.suite)
+    variant = suite.by_name.get(arm.variant) if suite else None
+    return variant.definition if variant else None
+
+
+def _candidates(baseline: Arm, others: Sequence[Arm], suites: Mapping[str, Suite]) -> Iterator[Pair]:
     """The variants of one run, compared as in the run itself."""
+    suite = suites.get(baseline.suite)
     arms = {arm.variant: arm.results for arm in others}
     if suite is not None and suite.baseline == baseline.variant:
-        return compare_suite(suite, {baseline.variant: baseline.results, **arms})
-    ground = _ground(baseline.suite, suite)
-    return compare_candidates(ground, (baseline.variant, baseline.results), arms, deciding=arms)
+        compared = compare_suite(suite, {baseline.variant: baseline.results, **arms})
+    else:
+        ground = _ground(baseline.suite, suite)
+        compared = compare_candidates(ground, (baseline.variant, baseline.results), arms, deciding=arms)
+    by_name = {arm.variant: arm for arm in others}
+    for one in compared:
+        arm = by_name[one.candidate]
+        yield _pair(baseline, arm, one, names=(baseline.variant, arm.variant), suites=suites, before=suites)
 
 
 def _ground(name: str, suite: Suite | None) -> Ground:

@@ -162,6 +162,7 @@ class Functions:
 
     def __init__(self) -> None:
         self._given: dict[str, Function] = {}
+        self._refused: str | None = None
         self._modules: dict[Path, ModuleType] = {}
         self._broken: dict[Path, str] = {}
         self._lock = threading.RLock()
@@ -169,6 +170,10 @@ class Functions:
     def give(self, reference: str, function: Function) -> None:
         """Let a reference name a function that is at hand already."""
         self._given[reference] = function
+
+    def refuse(self, why: str) -> None:
+        """Load nothing more; `why` is said wherever a function is named."""
+        self._refused = why
 
     def load(self, reference: str, *, place: Place) -> Function:
         """Return the callable that a reference names.
@@ -182,6 +187,8 @@ class Functions:
         """
         if reference in self._given:
             return self._given[reference]
+        if self._refused is not None:
+            raise ReferenceProblem(f"'{reference}' is Python code: {self._refused}")
         target, colon, name = reference.rpartition(":")
         if not colon or not target or not all(part.isidentifier() for part in name.split(".")):
             raise ReferenceProblem(f"'{reference}' is no function; write ./file.py:function or package.module:function")

@@ -226,12 +226,15 @@ def _announces(path: Path) -> bool:
     return isinstance(tool, dict) and "harness" in tool
 
 
-def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+def load_settings(
+    start: Path | None = None, *, environ: Mapping[str, str] | None = None, root: Path | None = None, **flags: Any
+) -> Settings:
     """Return the settings of the project around `start` (default: the working folder).
 
     Args:
         start: A folder, or a file in one.
         environ: Where HARNESS_* variables are looked up; unknown ones are ignored.
+        root: The project's folder, whether its pyproject.toml says so or not; None: it is looked for.
         flags: Settings that win over everything; None means not given. `attempts` is retry.attempts, and
             `usual_record_mode` wins over pyproject.toml only.
 
@@ -239,7 +242,7 @@ def load_settings(start: Path | None = None, *, environ: Mapping[str, str] | Non
         ConfigError: pyproject.toml is wrong, with every problem found.
         UsageError: A variable or flag is wrong.
     """
-    root = find_root(start)
+    root = root or find_root(start)
     table = _pyproject(root / "pyproject.toml")
     environ = os.environ if environ is None else environ
     usual = flags.pop("usual_record_mode", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness import __version__
-from harness.cli import cassettes, looking, prompts, running, runs, simulate
+from harness.cli import cassettes, comparing, looking, prompts, running, runs, simulate
 from harness.cli.commands import Root
 
 
@@ -20,7 +20,7 @@ for _command in (
     running.run,
     running.record,
     running.show_plan,
-    runs.compare,
+    comparing.compare,
     runs.report,
     looking.validate,
     looking.schema,

@@ -1,4 +1,4 @@
-"""The commands that look at stored runs: compare, report."""
+"""The command that looks at stored runs: report."""
 
 from __future__ import annotations
 
@@ -9,25 +9,6 @@ import click
 from harness.cli.commands import Command
 from harness.cli.options import BY, as_json_option, output_option, words
 from harness.cli.output import colors, columns, finish, keep_quiet_of, say, show, show_json
-
-
-@click.command(cls=Command)
-@click.argument("a", required=False)
-@click.argument("b", required=False)
-@as_json_option()
-def compare(a: str | None, b: str | None, as_json: bool) -> None:
-    """Compare the last run's variants with its baseline, or A with B: runs, or SUITE:VARIANT of the last run."""
-    from harness import api
-    from harness.runs.opening import redactor_of
-
-    project = api.open_project()
-    keep_quiet_of(redactor_of(project.settings).text)
-    found = api.compared(project, a, b)
-    if as_json:
-        show_json(found.plain())
-    else:
-        show(found.text)
-    finish(int(found.exit_code))
 
 
 @click.command(cls=Command)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +63,10 @@ class Job:
     exit_first: bool = False
     html: bool = True
     argv: Sequence[str] = ()
+    #: Results that are there already, from elsewhere; they stand before those of the plan's trials.
+    given: Sequence[Result] = ()
+    #: What else the manifest says.
+    facts: Mapping[str, JSON] = field(default_factory=dict)
     #: What it spends; None: one is made when it runs.
     ledger: Ledger | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -105,6 +109,7 @@ class Job:
             if isinstance(event, Noted):
                 self.notes.append(event.text)
 
+        self._add_given(keep)
         task = asyncio.current_task()
         assert task is not None
         complete = False
@@ -144,6 +149,10 @@ class Job:
                 self.conclude(results, interrupted=True)
             raise
         return self.conclude(results, interrupted=stop.interrupted and not complete)
+
+    def _add_given(self, keep: Callable[[Result], None]) -> None:
+        for result in self.given:
+            keep(replace(result, run=self.run))
 
     def keep(self, result: Result) -> None:
         """Add a row to the run's folder.
@@ -215,7 +224,7 @@ class Job:
         made = origin(settings.root)
         told = manifest(summary, results, suites=self.plan.suites, settings=settings, argv=self.argv, made=made)
         calls, trials = map(sum, zip((0, 0), *(one.maybe_paid for one in self.sendings), strict=True))
-        told.update(maybe_paid={"calls": calls, "trials": trials}, notes=list(self.notes))
+        told.update(self.facts, maybe_paid={"calls": calls, "trials": trials}, notes=list(self.notes))
         folder.write_manifest(told)
         report = folder.write("summary.md", markdown.render(summary, results, link=github.artifacts(os.environ)))
         folder.write("junit.xml", junit.render(summary, results, places=places(self.plan.suites)))

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.compare import Compared, compare
 from harness.costs import PriceTable, Rates
 from harness.errors import (
     ConfigError,
@@ -31,6 +30,7 @@ from harness.store import RunFolder, find_run, list_runs
 from harness.store.slim import slim
 from harness.suites.suite import Suite
 from harness.summary import RunSummary, SuiteSummary, summarise
+from harness.summary.measuring import Prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         [one.suite for one in outlines],
         results,
         planned={(one.suite.name, name): count for one in outlines for name, count in one.planned.items()},
-        prices=_Quoted(_text(manifest, "prices"), _own_prices(manifest)),
+        prices=quoted(manifest),
         interrupted=not manifest or manifest.get("exit_code") == int(ExitCode.INTERRUPTED),
         unstored=_unstored(manifest),
         started=_text(manifest, "started"),
@@ -128,6 +128,11 @@ def read_run(folder: RunFolder, *, today: Callable[[], Mapping[str, Suite]] = di
         places={(one.suite.name, case): place for one in outlines for case, place in one.places.items()},
         remarks=tuple(remarks),
     )
+
+
+def quoted(manifest: Mapping[str, Any]) -> Prices:
+    """Return the price table that a run used, as far as its manifest quotes it."""
+    return _Quoted(_text(manifest, "prices"), _own_prices(manifest))
 
 
 def drift(project: Project, run: StoredRun) -> list[str]:
@@ -150,18 +155,13 @@ def drift(project: Project, run: StoredRun) -> list[str]:
     return found
 
 
-def compared(project: Project, a: str | None, b: str | None) -> Compared:
-    """Compare two runs or variants, decided as their runs were; see `harness.compare.compare`.
+def suites_of(project: Project, folder: RunFolder) -> tuple[Suite, ...]:
+    """Return the suites of a stored run, as far as they decide it.
 
     Raises:
-        UsageError: A word names nothing that can be compared.
-        StorageError: A run is damaged.
+        StorageError: It is damaged.
     """
-
-    def suites(folder: RunFolder) -> Sequence[Suite]:
-        return read_run(folder, today=lambda: _today(project)).suites
-
-    return compare(project.settings.reports, a, b, suites=suites)
+    return read_run(folder, today=lambda: _today(project)).suites
 
 
 def find_stored(project: Project, name: str | None = None) -> StoredRun:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from harness.errors import SourceLocation
 from harness.records import JSON, Result
+from harness.store.rows import plain
 from harness.suites.definition import Definition
-from harness.suites.suite import DEFAULT_MARGIN, AssistantSpec, Case, Gates, Suite, Variant
+from harness.suites.suite import DEFAULT_MARGIN, Against, AssistantSpec, Case, Gates, Suite, Variant
 from harness.summary import SuiteSummary
 from harness.summary.history import kept
 
@@ -67,6 +68,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
         **({"stop_early": True, "stopping": _stopping(summary)} if suite.stop_early else {}),
         "clusters": dict(suite.clusters),
         "places": _places(suite.cases),
+        "against": None if suite.against is None else plain(asdict(suite.against)),
         "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
     }
 
@@ -176,6 +178,7 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
         margin_given=bool(entry["margin_given"]),
         stop_early=bool(entry.get("stop_early", False)),
         hash=str(entry["hash"]),
+        against=_against(entry.get("against")),
     )
     if suite.baseline is not None and suite.baseline not in suite.by_name:
         raise ValueError(f"its baseline {suite.baseline!r} is none of its variants")
@@ -189,6 +192,20 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
             for path, lines in dict(entry.get("places", {})).items()
             for case, line in dict(lines).items()
         },
+    )
+
+
+def _against(entry: Mapping[str, Any] | None) -> Against | None:
+    if entry is None:
+        return None
+    return Against(
+        source=str(entry["source"]),
+        pairs=dict(entry["pairs"]),
+        others=tuple(entry["others"]),
+        gates=bool(entry["gates"]),
+        excluded={str(why): tuple(cases) for why, cases in entry["excluded"].items()},
+        mocks=tuple(entry["mocks"]),
+        code=tuple(entry["code"]),
     )
 
 

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from harness.errors import UsageError, did_you_mean
+from harness.errors import SourceLocation, UsageError, did_you_mean
 from harness.records import JSON, Outcome, Result
 from harness.reports import export, sliced, tables, text
-from harness.runs.loaded import StoredRun
-from harness.store import encode, write_file
+from harness.store import RunFolder, encode, write_file
 from harness.store.rows import plain
+from harness.suites.suite import Suite
 from harness.summary import RunSummary
 from harness.summary.breakdown import Slice, breakdown
 
@@ -39,11 +40,34 @@ _SUFFIXES = {
 }
 
 
+class Reported(Protocol):
+    """What can be reported: a stored run, or stored arms side by side."""
+
+    @property
+    def folder(self) -> RunFolder: ...
+
+    @property
+    def results(self) -> Sequence[Result]: ...
+
+    @property
+    def summary(self) -> RunSummary: ...
+
+    def read(self) -> Iterator[Result]: ...
+
+    @property
+    def suites(self) -> Sequence[Suite]: ...
+
+    @property
+    def places(self) -> Mapping[tuple[str, str], SourceLocation]: ...
+
+    def facts(self) -> dict[str, str]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """One stored run, and what its reports are to show."""
+    """What is reported, and what its reports are to show."""
 
-    run: StoredRun
+    run: Reported
     #: Keys to break results down by, all at once.
     by: tuple[str, ...] = ()
     #: Whether to show what the assistant said.

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.errors import TrialError
-from harness.functions import Place
 from harness.plan import Trial
 from harness.records import JSON, Failure, Outcome, Result, Transcript
 from harness.runs.held import Held
+from harness.runs.judging import Judge
 from harness.runs.made import made_files
 from harness.runs.redacting import redacted
 from harness.runs.verifying import differences
 from harness.runs.workshop import Workshop
-from harness.scorers import cut_short, evaluate, settle, withheld
+from harness.scorers import cut_short
 from harness.suites.suite import Case, Suite, Variant
 
 
@@ -75,26 +75,13 @@ class Results:
         if cut_short(transcript):
             transcript = replace(transcript, extra={**transcript.extra, "truncated": True})
         workshop = self._workshop
-        case = workshop.renderer.case(*_parts(trial), saved=saved)
-        place = Place(root=workshop.root, folder=trial.suite.path.parent)
-        filtered = withheld(trial.case.checks, transcript)
-        checks = await evaluate(
-            () if filtered else trial.case.checks,
-            transcript,
-            case=case,
-            place=place,
-            registry=workshop.registry,
-            render=workshop.renderer.argument(*_parts(trial), saved=saved),
-        )
-        outcome, score, failure = settle(checks, pass_score=trial.case.pass_score)
-        if filtered is not None:
-            outcome, score = Outcome.ERROR, None
-            failure = replace(filtered, where=str(trial.case.where))
+        judge = Judge(root=workshop.root, registry=workshop.registry, renderer=workshop.renderer)
+        judged = await judge.of(transcript, *_parts(trial), saved=saved)
         return replace(
-            self._blank(trial, outcome, saved=saved),
-            score=score,
-            checks=tuple(checks),
-            error=failure,
+            self._blank(trial, judged.outcome, saved=saved),
+            score=judged.score,
+            checks=judged.checks,
+            error=judged.error,
             output=transcript.output,
             messages=transcript.messages,
             tool_calls=transcript.tool_calls,

@@ -238,6 +238,19 @@ class Dialogue:
             self.saved[name] = _first(path, last, name=name, turn=self._number, where=spec.where)
 
 
+def saved_from(case: Case, turns: Sequence[TurnRecord]) -> dict[str, JSON]:
+    """Return what the turns of a finished trial saved, by name.
+
+    Raises:
+        TrialError: A path of `save:` matches nothing.
+    """
+    return {
+        name: _first(path, record, name=name, turn=number, where=spec.where)
+        for number, (spec, record) in enumerate(zip(case.turns, turns, strict=False), start=1)
+        for name, path in spec.save.items()
+    }
+
+
 #: Stands for a value that is not known yet.
 _LATER = "(saved later)"
 

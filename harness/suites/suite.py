@@ -215,6 +215,26 @@ class Case:
         return min(wanted, repeats)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """Variants from elsewhere that stand in a suite beside its own, to be compared with them and with nothing else."""
+
+    #: Where they are from, as in "main": a git ref, a run.
+    source: str
+    #: Own variants, and the variant from elsewhere that each is compared with.
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    #: All variants from elsewhere.
+    others: tuple[str, ...] = ()
+    #: Whether gates and required cases of the suite's own variants decide, and not their verdicts alone.
+    gates: bool = True
+    #: Cases that are not compared, by the reason: "changed", "only in main".
+    excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Cases of which the mocked results of tools differ.
+    mocks: tuple[str, ...] = ()
+    #: Python files of the project that differ.
+    code: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Suite:
     """One suite file, ready to plan."""
@@ -243,6 +263,8 @@ class Suite:
     hash: str = ""
     #: What was found while loading that is allowed and may still surprise.
     notes: tuple[str, ...] = ()
+    #: Variants from elsewhere among `variants`; None: there are none.
+    against: Against | None = None
 
     def repeats_of(self, variant: Variant, case: Case) -> int:
         """Return how many trials of a case a variant has: no more than there are answers, where they exist already."""

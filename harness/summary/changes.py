@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from harness.records import JSON, Result
 from harness.suites.definition import Definition
+from harness.suites.suite import Against
 from harness.summary.conditions import condition
 from harness.summary.facets import Change, ChangeKind
 from harness.summary.view import Comparison
@@ -30,7 +31,11 @@ _KINDS: Mapping[str, ChangeKind] = {
     "assistants": "tool",
 }
 #: Settings that may change how long an answer takes, and never what it is.
-_HARMLESS = frozenset({"stream", "timeout", "tool_timeout", "parallel_tools", "poll_interval", "lifecycle", "sse"})
+_HARMLESS = frozenset(
+    {"stream", "timeout", "tool_timeout", "parallel_tools", "poll_interval", "lifecycle", "sse", "Python files"}
+)
+#: What is said for information: the code of tools and targets is told apart by itself.
+_FILES = "Python files"
 #: Kinds of changes that may change answers.
 _ANSWERS = frozenset({"prompt", "model", "api", "setting", "tool", "service", "code"})
 #: Facts of recordings that say under which conditions a trial took place, and what they are called.
@@ -41,6 +46,8 @@ _CONDITIONS: Mapping[str, tuple[str, ChangeKind]] = {
     "harness": ("harness", "harness"),
     "openai": ("openai", "harness"),
 }
+#: Cases and files that are named.
+_NAMED = 5
 #: Characters of a value that stands in one line.
 _WIDTH = 60
 _DAY = 10
@@ -109,6 +116,22 @@ def changes(a: ArmFacts, b: ArmFacts, *, rate: Rate | None = None) -> tuple[Chan
     return tuple(_changes(a, b, rate))
 
 
+def apart(against: Against | None) -> tuple[Change, ...]:
+    """Return what differs between suites from two places, beside their variants."""
+    if against is None:
+        return ()
+    found = [
+        Change(kind="cases", name=f"cases {why}", a="", b=_some(cases))
+        for why, cases in against.excluded.items()
+        if cases
+    ]
+    if against.mocks:
+        found.append(Change(kind="tool", name="mocks", a="", b=_some(against.mocks)))
+    if against.code:
+        found.append(Change(kind="code", name=_FILES, a="", b=_some(against.code)))
+    return tuple(found)
+
+
 def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
     """Return why a difference between two arms cannot be put down to the prompt, or to any one thing, alone.
 
@@ -118,7 +141,7 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
         found: What differs.
         names: What the arms are called, A's first.
     """
-    relevant = [one for one in found if one.kind in _ANSWERS and one.name not in _HARMLESS]
+    relevant = [one for one in found if one.kind in _ANSWERS and one.name not in (*_HARMLESS, _FILES)]
     prompt = [one for one in relevant if one.kind == "prompt"]
     others = [one for one in relevant if one.kind != "prompt"]
     # The service goes along with the API, and the snapshot with the model: one thing, said once.
@@ -131,9 +154,11 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
     return f"{names[1]} changes {told}: the difference cannot be put down to one of them alone."
 
 
-def with_changes(found: Comparison, a: ArmFacts, b: ArmFacts, *, rate: Rate | None = None) -> Comparison:
-    """Return a comparison that says what differs between its arms; arguments as of `changes`."""
-    told = changes(a, b, rate=rate)
+def with_changes(
+    found: Comparison, a: ArmFacts, b: ArmFacts, *, rate: Rate | None = None, more: Sequence[Change] = ()
+) -> Comparison:
+    """Return a comparison that says what differs between its arms; arguments as of `changes`, and further changes."""
+    told = (*changes(a, b, rate=rate), *more)
     return replace(found, changes=told, confounded=confounded(told, (found.baseline, found.candidate)))
 
 
@@ -278,6 +303,11 @@ def _long(a: JSON, b: JSON) -> tuple[str, str]:
 def _line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _hash(digest: str | None) -> str:

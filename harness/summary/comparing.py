@@ -107,7 +107,27 @@ def compare_candidates(
         deciding: The candidates' names.
     """
     name, ours = baseline
-    found = {other: _Arms(ground=ground, a=ours, b=theirs, names=(name, other)) for other, theirs in arms.items()}
+    yield from compare_pairs(ground, dict.fromkeys(arms, name), {**arms, name: ours}, deciding=deciding)
+
+
+def compare_pairs(
+    ground: Ground,
+    pairs: Mapping[str, str],
+    arms: Mapping[str, Sequence[Result]],
+    *,
+    deciding: Collection[str],
+) -> Iterator[Comparison]:
+    """Yield the comparison of each variant with the one that stands against it, adjusted as in `compare_candidates`.
+
+    Args:
+        ground: What the comparisons have in common.
+        pairs: What each variant is compared with, by name.
+        arms: Trials of all of them, by name.
+        deciding: The candidates' names.
+    """
+    found = {
+        other: _Arms(ground=ground, a=arms[name], b=arms[other], names=(name, other)) for other, name in pairs.items()
+    }
     candidates = _levels({other: arm for other, arm in found.items() if other in deciding})
     everyone = _levels(found)
     for other, arm in found.items():

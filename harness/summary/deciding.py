@@ -3,6 +3,10 @@
 The baseline and `report_only` variants never decide, unless `gate_baseline` is set. Errors decide everywhere, unless an
 `error_rate` gate replaces that rule. A gate that a selection leaves only part of is not evaluated, and then failing
 trials decide by themselves. The functions here say so of one trial, so that pytest can while others still run.
+
+Where variants from elsewhere stand beside a suite's own (`harness compare main`), a verdict `worse` on one of its own
+that is not `report_only` decides, and so do gates, required cases and errors of its own variants; what merely fails in
+both does not.
 """
 
 from __future__ import annotations
@@ -12,8 +16,9 @@ from collections.abc import Container
 from harness.records import Outcome, Result
 from harness.suites.gates import TagGates
 from harness.suites.suite import Case, Suite
-from harness.summary.measuring import role
+from harness.summary.measuring import own_role, role
 from harness.summary.remarks import differences_of
+from harness.summary.view import Comparison
 
 
 def fails_alone(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -> bool:
@@ -44,7 +49,9 @@ def missed(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -
 
 def variant_decides(suite: Suite, variant: str) -> bool:
     """Whether gates and failing trials of a variant count."""
-    found = role(suite, variant)
+    if suite.against is not None and (variant in suite.against.others or not suite.against.gates):
+        return False
+    found = own_role(suite, variant)
     return found == "candidate" or (found == "baseline" and suite.gate_baseline)
 
 
@@ -55,6 +62,9 @@ def failure_decides(suite: Suite, variant: str, case: Case | None, *, whole: boo
     """
     if not variant_decides(suite, variant):
         return False
+    if suite.against is not None:
+        # What failed elsewhere as well says nothing of a change: the verdict is about that, and gates.
+        return case is not None and case.required and case.must_pass is None
     if not whole:
         return True
     if case is not None and case.must_pass is not None:
@@ -65,8 +75,18 @@ def failure_decides(suite: Suite, variant: str, case: Case | None, *, whole: boo
     return not gated_on_correctness(suite, variant, baseline_whole=baseline_whole)
 
 
+def worse_decides(suite: Suite, comparison: Comparison) -> bool:
+    """Whether a verdict makes a comparison fail by itself."""
+    if suite.against is None or comparison.candidate not in suite.by_name:
+        return False
+    found = comparison.verdict is not None and comparison.verdict.kind == "worse"
+    return found and role(suite, comparison.candidate) == "candidate"
+
+
 def error_decides(suite: Suite, variant: str, case: Case | None, *, whole: bool) -> bool:
     """Whether a trial that ended in error makes the run end so: required cases always, others without `error_rate`."""
+    if suite.against is not None and (variant in suite.against.others or not suite.against.gates):
+        return False
     if suite.gates.error_rate is None or not whole:
         return True
     return case is not None and case.required and variant_decides(suite, variant)
@@ -76,6 +96,8 @@ def must_pass_decides(suite: Suite, variant: str, case: Case, *, baseline_whole:
     """Whether `must_pass` of a case of a whole variant decides: of required cases, and without gates on correctness."""
     if case.must_pass is None or not variant_decides(suite, variant):
         return False
+    if suite.against is not None:
+        return case.required
     return case.required or not gated_on_correctness(suite, variant, baseline_whole=baseline_whole)
 
 
@@ -84,7 +106,7 @@ def gated_on_correctness(suite: Suite, variant: str, *, baseline_whole: bool) ->
     gates = suite.gates
     if _correctness(gates) or any(_correctness(tagged) for tagged in gates.tags.values()):
         return True
-    if role(suite, variant) == "baseline" or suite.baseline is None or not baseline_whole:
+    if own_role(suite, variant) == "baseline" or suite.baseline is None or not baseline_whole:
         return False
     return gates.not_worse_than_baseline or gates.better_than_baseline
 

@@ -35,8 +35,23 @@ class Prices(Protocol):
 
 
 def role(suite: Suite, variant: str) -> VariantRole:
-    """What a variant is for; a suite's only variant is its candidate."""
-    if len(suite.variants) == 1:
+    """What a variant is for; a suite's only variant is its candidate.
+
+    Beside variants from elsewhere, its baseline is a candidate like the others: it may have changed, too.
+    """
+    if suite.against is not None:
+        if variant in suite.against.others:
+            return "baseline"
+        return "report_only" if suite.by_name[variant].report_only else "candidate"
+    return own_role(suite, variant)
+
+
+def own_role(suite: Suite, variant: str) -> VariantRole:
+    """What a variant is for among those of its own suite; one from elsewhere is for nothing there."""
+    others = suite.against.others if suite.against is not None else ()
+    if variant in others:
+        return "report_only"
+    if len(suite.variants) - len(others) == 1:
         return "candidate"
     if variant == suite.baseline:
         return "baseline"

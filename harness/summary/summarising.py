@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
-from harness.suites.suite import Suite
+from harness.suites.suite import Against, Suite
 from harness.summary import failing, gates, phrases
-from harness.summary.changes import ArmFacts, Rate, arm_facts, with_changes
-from harness.summary.comparing import compare_suite
-from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides
-from harness.summary.measuring import Prices, measure
+from harness.summary.changes import ArmFacts, Rate, apart, arm_facts, with_changes
+from harness.summary.comparing import Ground, compare_pairs, compare_suite
+from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides, worse_decides
+from harness.summary.measuring import Prices, measure, own_role, role
 from harness.summary.parts import front
 from harness.summary.sparing import part_of_cases
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
@@ -108,24 +108,45 @@ class _Concluding:
             )
             for name, results in self.arms.items()
         }
-        comparisons = {found.candidate: found for found in self._comparisons(prices.input_rate if counted else None)}
+        rate = prices.input_rate if counted else None
+        comparisons = {found.candidate: found for found in self._comparisons(rate)}
+        # Gates ask about the suite's own baseline, whatever is shown.
+        shown = tuple(comparisons.values()) if source.against is None else tuple(self._across(source.against, rate))
         failures, errors = self._deciding(variants)
         return SuiteSummary(
             name=source.name,
             shown=source.shown,
             variants=tuple(variants.values()),
-            comparisons=tuple(comparisons.values()),
+            comparisons=shown,
             gates=tuple(self._gates(variants, comparisons)),
             deciding_failures=tuple(failures),
             deciding_errors=tuple(errors),
+            deciding_verdicts=tuple(one.headline for one in shown if worse_decides(source, one)),
             failures=failing.failures(self.arms),
             front=front(variants.values()),
         )
 
     def _comparisons(self, rate: Rate | None) -> Iterator[Comparison]:
-        source = self.source
-        for found in compare_suite(source, self.arms):
-            yield with_changes(found, self._facts(found.baseline), self._facts(found.candidate), rate=rate)
+        """Compare the suite's own variants with its baseline."""
+        others = self.source.against.others if self.source.against is not None else ()
+        own = {name: found for name, found in self.arms.items() if name not in others}
+        for found in compare_suite(self.source, own):
+            yield self._told(found, rate)
+
+    def _across(self, against: Against, rate: Rate | None) -> Iterator[Comparison]:
+        """Compare the suite's own variants with their counterparts from elsewhere."""
+        pairs = {
+            name: counterpart
+            for name in self.arms
+            if (counterpart := against.pairs.get(name)) is not None and counterpart in self.arms
+        }
+        candidates = [name for name in pairs if role(self.source, name) == "candidate"]
+        for found in compare_pairs(Ground.of(self.source), pairs, self.arms, deciding=candidates):
+            yield self._told(found, rate)
+
+    def _told(self, found: Comparison, rate: Rate | None) -> Comparison:
+        facts = self._facts(found.baseline), self._facts(found.candidate)
+        return with_changes(found, *facts, rate=rate, more=apart(self.source.against))
 
     def _facts(self, name: str) -> ArmFacts:
         return arm_facts(self.source.by_name[name].definition, self.arms[name])
@@ -137,6 +158,8 @@ class _Concluding:
         baseline_partial = self._baseline_partial(variants)
         for name, variant in variants.items():
             partial = _partial(variant)
+            if source.against is not None and (name in source.against.others or not source.against.gates):
+                continue
             subject = gates.Subject(
                 suite=source,
                 variant=name,
@@ -149,7 +172,7 @@ class _Concluding:
                 yield from gates.error_rate_alone(subject)
                 continue
             yield from gates.evaluate(subject)
-            if variant.role == "candidate" and source.baseline is not None:
+            if own_role(source, name) == "candidate" and source.baseline is not None:
                 yield from gates.against_baseline(subject, comparisons.get(name), baseline_partial=baseline_partial)
             if not partial:
                 deciding = [
@@ -220,6 +243,7 @@ def _reasons(
         failed = [f"{suite.name}: gate failed: {gate.text}" for gate in suite.gates if gate.passed is False]
         if suite.deciding_failures:
             failed.append(f"{suite.name}: {phrases.count(len(suite.deciding_failures), 'trial')} failed")
+        failed += [f"{suite.name}: {verdict}" for verdict in suite.deciding_verdicts]
         failed += _differing(suite)
         if failed:
             reasons.setdefault(ExitCode.FAILED, []).extend(failed)

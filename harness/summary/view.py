@@ -219,6 +219,8 @@ class SuiteSummary:
     deciding_failures: tuple[str, ...]
     #: Ids of trials that ended in error and make the run end with 3.
     deciding_errors: tuple[str, ...]
+    #: First words of the verdicts that make a comparison with variants from elsewhere fail by themselves.
+    deciding_verdicts: tuple[str, ...] = ()
     #: The largest first, of each kind.
     failures: tuple[FailureGroup, ...] = ()
     #: For three or more variants with a price, by cost; else empty.
