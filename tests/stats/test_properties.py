@@ -6,8 +6,7 @@ import math
 import random
 
 import pytest
-import scipy.special  # noqa: F401  # importing it takes longer than hypothesis allows one example
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.stats.agreement import cohen_kappa, contingency, krippendorff_alpha
@@ -34,6 +33,10 @@ def cases(values: st.SearchStrategy[float], *, least: int = 1) -> st.SearchStrat
     return st.lists(one, min_size=least, max_size=15)
 
 
+#: A busy machine is no failure.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+briefly = settings(patient, max_examples=25)
+
 outcomes = st.sampled_from([0.0, 1.0])
 scores = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 seconds = st.floats(0.01, 100)
@@ -47,6 +50,7 @@ def parts(found: list[Case]) -> tuple[list[list[float]], list[list[float]], list
     return [a for a, _, _ in found], [b for _, b, _ in found], [cluster for _, _, cluster in found]
 
 
+@patient
 @given(cases(outcomes), st.booleans(), st.booleans())
 def test_a_pass_rate(found: list[Case], clustered: bool, exact: bool) -> None:
     a, _, labels = parts(found)
@@ -61,6 +65,7 @@ def test_a_pass_rate(found: list[Case], clustered: bool, exact: bool) -> None:
     assert ends(shuffled) == pytest.approx(ends(interval), abs=1e-7)
 
 
+@patient
 @given(st.integers(0, 30), st.integers(1, 30), st.booleans())
 def test_one_more_pass_raises_both_ends_of_a_pass_rate(passed: int, failed: int, exact: bool) -> None:
     before = pass_rate([[1]] * passed + [[0]] * failed, exact=exact)[1]
@@ -68,6 +73,7 @@ def test_one_more_pass_raises_both_ends_of_a_pass_rate(passed: int, failed: int,
     assert after.low > before.low and after.high > before.high
 
 
+@patient
 @given(cases(scores), st.booleans())
 def test_a_mean_score(found: list[Case], clustered: bool) -> None:
     a, _, labels = parts(found)
@@ -75,6 +81,7 @@ def test_a_mean_score(found: list[Case], clustered: bool) -> None:
     assert 0 <= interval.low <= average + 1e-9 and average - 1e-9 <= interval.high <= 1
 
 
+@patient
 @given(cases(outcomes), st.booleans(), st.booleans(), st.sampled_from([0.8, 0.99]))
 def test_a_difference_of_outcomes(found: list[Case], clustered: bool, binary: bool, level: float) -> None:
     a, b, labels = parts(found)
@@ -100,12 +107,14 @@ def test_a_difference_of_outcomes(found: list[Case], clustered: bool, binary: bo
         assert (not_worse < 0.005) == (there.interval.low > -0.1 + 1e-9)
 
 
+@patient
 @given(cases(scores, least=2))
 def test_a_difference_does_not_hear_of_clusters_of_one_case(found: list[Case]) -> None:
     a, b, _ = parts(found)
     assert difference(a, b, False, list(range(len(a)))) == difference(a, b, False)
 
 
+@patient
 @given(cases(seconds, least=2), st.booleans())
 def test_ratios_turn_into_their_reciprocals(found: list[Case], clustered: bool) -> None:
     a, b, labels = parts(found)
@@ -122,6 +131,7 @@ def test_ratios_turn_into_their_reciprocals(found: list[Case], clustered: bool) 
     assert one.estimate * other.estimate == pytest.approx(1)
 
 
+@patient
 @given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=20))
 def test_a_mean_difference_turns_with_the_arms(pairs: list[tuple[float, float]]) -> None:
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
@@ -131,7 +141,7 @@ def test_a_mean_difference_turns_with_the_arms(pairs: list[tuple[float, float]])
     assert there.p == back.p
 
 
-@settings(max_examples=30, deadline=None)
+@briefly
 @given(st.lists(st.lists(seconds, min_size=1, max_size=3), min_size=36, max_size=60), st.sampled_from([0.5, 0.9]))
 def test_the_interval_of_a_quantile_holds_it(values: list[list[float]], q: float) -> None:
     interval = quantile_interval(values, q)
@@ -143,7 +153,7 @@ def test_the_interval_of_a_quantile_holds_it(values: list[list[float]], q: float
     assert ends(tenfold) == pytest.approx((10 * interval.low, 10 * interval.high))
 
 
-@settings(max_examples=25, deadline=None)
+@briefly
 @given(cases(seconds, least=13), st.sampled_from([0.25, 0.5]))
 def test_a_difference_of_quantiles_turns_with_the_arms(found: list[Case], q: float) -> None:
     a, b, _ = parts(found)
@@ -155,6 +165,7 @@ def test_a_difference_of_quantiles_turns_with_the_arms(found: list[Case], q: flo
     assert (moved.estimate, *ends(moved.interval)) == pytest.approx((3, 3, 3))
 
 
+@patient
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_adjusted_p_values(ps: list[float]) -> None:
     strict, lenient = holm(ps), benjamini_hochberg(ps)
@@ -165,6 +176,7 @@ def test_adjusted_p_values(ps: list[float]) -> None:
     )
 
 
+@patient
 @given(st.lists(st.lists(outcomes, min_size=2, max_size=6), min_size=1, max_size=10))
 def test_reliability_over_repeats(found: list[list[float]]) -> None:
     one, every, either = pass_at(1, found), pass_hat(2, found), pass_at(2, found)
@@ -176,6 +188,7 @@ def test_reliability_over_repeats(found: list[list[float]]) -> None:
     assert aa_flips(found) == pytest.approx(50 * math.fsum(disagreeing) / len(found))
 
 
+@patient
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
 def test_agreement_does_not_depend_on_who_comes_first(pairs: list[tuple[str, str]]) -> None:
     first, second = [x for x, _ in pairs], [y for _, y in pairs]
