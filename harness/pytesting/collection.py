@@ -141,7 +141,7 @@ class TrialItem(pytest.Item):
 
 def mark_name(tag: str) -> str:
     """Return the pytest mark of a tag: the tag, but for what a mark's name cannot hold."""
-    return re.sub(r"[:(]", "-", tag).lstrip("_") or "tag"
+    return re.sub(r"[:(]", "-", tag).strip().lstrip("_") or "tag"
 
 
 def _session(config: pytest.Config, path: Path, name: str) -> SuiteSession:

@@ -23,6 +23,7 @@ from harness.pytesting import options
 from harness.pytesting.endings import Ending, endings
 from harness.pytesting.failures import FailedTrialError, reason, shown
 from harness.records import Outcome, Result
+from harness.reports import clean
 from harness.runs.engine import Engine
 from harness.runs.job import Conclusion, Job, published, unkept
 from harness.store import decode, encode
@@ -86,8 +87,9 @@ class SuiteSession:
             self._plans[path] = self._plan(path)
         found: dict[str, Trial] = {}
         for trial in self._plans[path].trials:
-            # Two colons separate the parts of a node id, and line ends would tear a report apart.
-            name = " ".join(f"{trial.case.id}[{trial.variant.name}-{trial.repeat}]".replace("::", ":").split())
+            # Two colons separate the parts of a node id, line ends would tear a report apart, and CI services obey `##[`.
+            name = clean.inert(f"{trial.case.id}[{trial.variant.name}-{trial.repeat}]".replace("::", ":"))
+            name = " ".join(name.split())
             while name in found:
                 name += "'"
             found[name] = trial

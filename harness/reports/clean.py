@@ -20,6 +20,9 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f]"
 )
+#: What the log of a job takes for a command: GitHub's, also after white space; its older form, Azure's and TeamCity's.
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_BRACKETED = re.compile(r"##(?=[a-zA-Z]*\[)")
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
@@ -38,6 +41,11 @@ def block(text: str) -> str:
 def paired(text: str) -> str:
     """Return `text` with its half characters (lone surrogates) written out, so that it has a form in UTF-8."""
     return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def inert(text: str, gap: str = " ") -> str:
+    """Return `text` with a gap in what CI services obey: `::command` at a line's start, `##[x]` and its kin anywhere."""
+    return _BRACKETED.sub(f"##{gap}", _COMMAND.sub(rf"\1:{gap}", text))
 
 
 def line(text: str, limit: int | None = None) -> str:

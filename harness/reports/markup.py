@@ -20,14 +20,12 @@ _ADDRESS = re.compile(
 )
 #: Keeps the reader's service from making a mention or a link: it has no width.
 _BREAK = "\u200b"
-#: What the log of a job would take for a command, where somebody prints this file there.
-_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 
 
 def escaped(text: str, limit: int | None = None) -> str:
     """Text of others as one line that Markdown shows as it is: no markup, no mention, no image, no link."""
     quoted = _PUNCTUATION.sub(r"\\\1", clean.line(text, limit))
-    return _harmless(_ADDRESS.sub(rf"\1{_BREAK}", _LEADING.sub(r"\1\\", quoted)))
+    return clean.inert(_ADDRESS.sub(rf"\1{_BREAK}", _LEADING.sub(r"\1\\", quoted)), _BREAK)
 
 
 def fenced(text: str, limit: int) -> str:
@@ -39,7 +37,7 @@ def fenced(text: str, limit: int) -> str:
         shown = shown[:limit]
     longest = max((len(run) for run in _FENCES.findall(shown)), default=2)
     fence = "`" * (longest + 1)
-    return f"{fence}text\n{_harmless(shown)}{note}\n{fence}"
+    return f"{fence}text\n{clean.inert(shown, _BREAK)}{note}\n{fence}"
 
 
 def in_tag(text: str) -> str:
@@ -64,10 +62,6 @@ def table(rows: Table) -> str:
         colalign=rows.align if rows.rows else None,
         disable_numparse=True,
     )
-
-
-def _harmless(text: str) -> str:
-    return _COMMAND.sub(rf"\1:{_BREAK}", text).replace("##[", f"##{_BREAK}[")
 
 
 def length(text: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from harness.records import CheckResult, Outcome, Result
@@ -15,8 +14,6 @@ from harness.summary import RunSummary, SuiteSummary, phrases
 _OUTPUT_LINES = 6
 _ERROR_LINES = 12
 _MESSAGES_PER_KIND = 3
-#: What a CI log would take for a command, even after spaces.
-_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 
 
 def render(
@@ -41,13 +38,13 @@ def render(
     pen = Pen(color=color, width=width)
     if quiet:
         verdicts = [line for suite in summary.suites for one in suite.comparisons for line in telling.verdict(one, pen)]
-        return _defused("\n".join([*verdicts, _end(summary, pen)])) + "\n"
+        return clean.inert("\n".join([*verdicts, _end(summary, pen)])) + "\n"
     found = gather(summary, results, limit=failures) if failures else {}
     parts = [_suite(suite, found.get(suite.name, Findings()), pen) for suite in summary.suites]
     told = [group.message for one in found.values() for group in one.errors]
     hint = hints.next_command(summary, told)
     parts.append("\n".join([_end(summary, pen), *(pen.labelled("next", hint, "  ") if hint else [])]))
-    return _defused("\n\n".join(part for part in parts if part)) + "\n"
+    return clean.inert("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def render_trial(result: Result, *, color: bool = False, width: int = 100, transcript: bool = True) -> str:
@@ -60,7 +57,7 @@ def render_trial(result: Result, *, color: bool = False, width: int = 100, trans
         transcript: Whether to show the conversation before the answer.
     """
     pen = Pen(color=color, width=width)
-    return _defused("\n".join(_trial(result, pen, transcript=transcript)))
+    return clean.inert("\n".join(_trial(result, pen, transcript=transcript)))
 
 
 def _suite(suite: SuiteSummary, found: Findings, pen: Pen) -> str:
@@ -225,8 +222,3 @@ def _total(summary: RunSummary, outcome: Outcome) -> int:
                 case Outcome.SKIPPED:
                     total += variant.skipped
     return total
-
-
-def _defused(text: str) -> str:
-    """Break what a CI runner would obey: `::command` at a line's start, and the older `##[command]` anywhere."""
-    return _COMMAND.sub(r"\1: ", text).replace("##[", "## [")
