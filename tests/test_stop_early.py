@@ -145,6 +145,18 @@ def test_a_comparison_that_the_looks_were_not_taken_for_says_so() -> None:
     assert "left out" not in told
 
 
+def test_going_on_with_the_rest_says_that_looks_were_taken_before() -> None:
+    project({"a": bad, "b": better}, cases=60)
+    first = harness("run", "--stop-early", "--no-html")
+    assert "looked at" not in first.stderr
+    rest = harness("run", "--no-html")
+    (note,) = manifest()["notes"]
+    assert "stopped after 30 of 60 cases" in note
+    assert "do not allow for those looks" in note
+    assert note in rest.stderr
+    assert "looks" not in harness("run", "--no-html").stderr
+
+
 def test_no_difference_to_be_seen_stops_as_hopeless_and_fails_the_gate_aloud() -> None:
     project({"a": bad, "b": as_bad}, top="gates: {better_than_baseline: true}\n")
     run = library.run(stop_early=True, html=False)

@@ -17,6 +17,7 @@ from harness.project.project import Project
 from harness.records import JSON, Outcome, Result
 from harness.runs.budgets import new_ledger, spend_of
 from harness.runs.keeping import Keeping
+from harness.runs.looked import looked_before
 from harness.runs.manifest import manifest, origin
 from harness.runs.opening import assistants_of, concurrency, opened, redactor_of
 from harness.runs.outline import places
@@ -80,6 +81,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.refuge = Refuge(self.run, root=self.project.settings.root)
+        self.notes += looked_before(self.project.settings.reports, self.plan.suites)
         self.keeping = self._keeping()
 
     def execute(self, *, stop: Stop | None = None) -> Conclusion:
