@@ -220,6 +220,12 @@ def test_what_differs_is_said(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> 
     assert ("args.brief", "true") in [(one["name"], one["b"]) for one in second["changes"]]
 
 
+def test_what_stands_against_the_working_tree_has_no_history(shown: Shown) -> None:
+    kept = {one["name"]: one["summary"] for one in shown.manifest["suites"][0]["variants"]}
+    assert kept["v1 (main)"] is None
+    assert kept["v1"]["role"] == "candidate"
+
+
 def test_trees_are_kept_for_the_next_time_and_ignored_by_git(shown: Shown) -> None:
     (tree,) = (path for path in (shown.project / ".harness" / "trees").iterdir() if path.is_dir())
     assert tree.name == git("rev-parse", "main", cwd=shown.project)
@@ -313,3 +319,13 @@ def test_words_that_mean_several_things_or_none(project: Path) -> None:
         result = harness("compare", *words)
         assert result.exit_code == 2, result.output
         assert said in result.output
+
+
+def test_settings_that_were_wrong_over_there_are_named_without_a_traceback(project: Path) -> None:
+    write(project, {"pyproject.toml": "[tool.harness]\nsuits = 'x'\n"})
+    commit(project)
+    write(project, {"pyproject.toml": "[tool.harness]\n"})
+    result = harness("compare", "main", "--no-html")
+    assert result.exit_code == 2
+    assert "main cannot be replayed: main:pyproject.toml:2:1: unknown setting 'tool.harness.suits'" in result.output
+    assert "Traceback" not in result.output

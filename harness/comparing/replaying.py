@@ -90,6 +90,8 @@ def replay(project: Project, tree: Tree, *, names: Collection[str], paths: Colle
             lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
             last = f": {lines[-1].strip()[:200]}" if lines else ""
             raise UsageError(f"{tree.ref} cannot be replayed: its process ended with code {done.returncode}{last}")
+        if "error" in told:
+            raise UsageError(f"{tree.ref} cannot be replayed: {tree.ref}:{told['error']}")
         return _base(tree, Path(folder), told, names=names, paths=paths)
 
 
@@ -166,9 +168,17 @@ _NO_CODE = "--no-code forbids to run it"
 
 
 def main(file: str) -> None:
-    """Replay what a job asks for, and leave what came of it in its folder."""
+    """Replay what a job asks for, and leave in its folder what came of it, or why nothing did."""
     job = json.loads(Path(file).read_text("utf-8"))
     folder = Path(job["out"])
+    try:
+        told = _answered(job, folder)
+    except HarnessError as error:
+        told = {"error": str(error)}
+    (folder / _TOLD).write_text(json.dumps(told), "utf-8")
+
+
+def _answered(job: dict[str, Any], folder: Path) -> dict[str, JSON]:
     project = open_project(
         Path(job["root"]),
         root=Path(job["root"]),
@@ -184,7 +194,7 @@ def main(file: str) -> None:
     if suites:
         _replayed(project, list(suites))
     renderer = project.renderer()
-    told: dict[str, JSON] = {
+    return {
         "suites": {
             suite.name: {
                 "said": {case.id: said_in(suite, case, renderer) for case in suite.cases},
@@ -194,7 +204,6 @@ def main(file: str) -> None:
         },
         "broken": broken,
     }
-    (folder / _TOLD).write_text(json.dumps(told), "utf-8")
 
 
 def _loaded(project: Project, names: Sequence[str]) -> tuple[list[Suite], dict[str, JSON]]:

@@ -92,7 +92,7 @@ def joined(project: Project, found: Compared) -> Joined:
             planned[name, label] = len(arm.results)
             results += [replace(one, suite=name, variant=label) for one in arm.results]
         suites.append(_suite(name, pairs, arms, outlines))
-    later = max(known)
+    later = found.pairs[-1].b.run
     folder = RunFolder(known[later].parent, later)
     summary = summarise(
         " and ".join(known),

@@ -41,6 +41,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
     found = {variant.name: variant for variant in summary.variants} if summary else {}
     compared = {one.candidate: one for one in summary.comparisons} if summary else {}
     whole = len(suite.cases) * suite.repeats
+    elsewhere = suite.against.others if suite.against is not None else ()
     return {
         "name": suite.name,
         "path": suite.shown,
@@ -60,7 +61,10 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
                 "report_only": variant.report_only,
                 "planned": found[variant.name].planned if variant.name in found else whole,
                 "price_note": found[variant.name].price_note if variant.name in found else "",
-                "summary": kept(found[variant.name], compared.get(variant.name)) if variant.name in found else None,
+                # Variants from elsewhere have no history here.
+                "summary": kept(found[variant.name], compared.get(variant.name))
+                if variant.name in found and variant.name not in elsewhere
+                else None,
                 "definition": None if variant.definition is None else variant.definition.plain(),
             }
             for variant in suite.variants
