@@ -11,6 +11,7 @@ from harness.errors import ExitCode, UsageError, did_you_mean
 from harness.records import JSON, Result
 from harness.store import RunFolder, find_run, latest_run, read_results
 from harness.store.rows import plain
+from harness.store.slim import slim
 from harness.suites.definition import Definition
 from harness.suites.suite import DEFAULT_MARGIN, Suite
 from harness.summary import Comparison, Ground, compare_arms, compare_candidates, compare_suite
@@ -298,4 +299,4 @@ def _latest(reports: Path) -> RunFolder:
 
 
 def _slim(result: Result) -> Result:
-    return replace(result, messages=(), turns=(), tool_calls=(), checks=(), output=None, state=None)
+    return replace(slim(result), output=None)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import harness as run
 from harness.simulator.brain import Ask, Call
 from harness.simulator.function import Said
 from tests.loopback import ChatServer, Reply, error
@@ -58,6 +59,8 @@ def test_the_parts_of_a_trial_s_time_add_up_to_its_latency(project: Path, api: s
     assert time["model"] > 0
     calls = {call["name"]: call["seconds"] for call in row["tool_calls"]}
     assert calls.keys() == {"square", "now"}
+    frame = run.load().frame()
+    assert frame[["model_time", "tool_time", "retry_time"]].iloc[0].tolist() == list(time.values())
     # What ran between the calls is no time of the model's.
     assert 0 < max(calls.values()) <= time["tools"]
 

@@ -17,7 +17,7 @@ from harness.summary.history import Point
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FLOATS = ("score", "latency", "ttft", "cost", "judge_cost")
+_FLOATS = ("score", "latency", "model_time", "tool_time", "retry_time", "ttft", "cost", "judge_cost")
 _WHOLE = ("repeat", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "attempts")
 #: Columns whose type does not depend on what happens to be in them.
 _TYPES = {

@@ -112,7 +112,8 @@ class Run:
             run, suite, case, variant: names. `repeat`: from 1. `tags`: lists (`.explode("tags")`).
             outcome: passed, failed, error or skipped. `passed`: nullable boolean, NA where nothing was graded.
             score: weighted mean of the checks, 0 to 1.
-            latency, ttft: seconds, as recorded. `cost`, `judge_cost`: US dollars. All float64, NaN where not known.
+            latency, ttft: seconds, as recorded. `model_time`, `tool_time`, `retry_time`: what the latency is made of.
+            `cost`, `judge_cost`: US dollars. All float64, NaN where not known.
             input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, attempts: Int64, NA where not known.
             model, prompt, prompt_hash, finish_reason: what answered, what it was told, why it ended.
             error, error_message: of trials that ended in error. `recorded_at`: time in UTC. `cassette`: path.

@@ -13,6 +13,7 @@ from harness.records import JSON, Failure, Outcome, Result
 from harness.reports import clean, notes
 from harness.store.rows import plain
 from harness.summary import RunSummary, differences_of
+from harness.summary.parts import time_of
 
 #: Columns that every row has, and what they hold. `metadata.<name>` columns follow them.
 COLUMNS: Mapping[str, str] = {
@@ -26,6 +27,9 @@ COLUMNS: Mapping[str, str] = {
     "passed": "true or false; empty where nothing was graded",
     "score": "weighted mean of the checks, 0 to 1; empty on error",
     "latency": "seconds, as recorded",
+    "model_time": "seconds of the latency in which the service was at work",
+    "tool_time": "seconds of the latency in which tools, and other code between the calls, were",
+    "retry_time": "seconds of the latency that failed attempts and the waits after them took",
     "ttft": "seconds to the first piece of the answer; empty where it was not streamed",
     "cost": "US dollars; empty where no price is known",
     "judge_cost": "US dollars that scorers spent",
@@ -77,6 +81,7 @@ def flat(result: Result) -> dict[str, JSON]:
 
     Amounts are floats in US dollars, durations seconds; tags are a list. A trial that was not graded has None in `passed`.
     """
+    model, tools, retries = time_of(result) or (None, None, None)
     graded = result.outcome in (Outcome.PASSED, Outcome.FAILED)
     row: dict[str, JSON] = {
         "run": result.run,
@@ -89,6 +94,9 @@ def flat(result: Result) -> dict[str, JSON]:
         "passed": result.outcome is Outcome.PASSED if graded else None,
         "score": result.score,
         "latency": result.latency,
+        "model_time": model,
+        "tool_time": tools,
+        "retry_time": retries,
         "ttft": result.ttft,
         "cost": None if result.cost is None else float(result.cost),
         "judge_cost": None if result.judge_cost is None else float(result.judge_cost),
@@ -131,6 +139,9 @@ def without_outputs(results: Iterable[Result]) -> Iterator[Result]:
     What the user said stays, also where a later turn of his repeats a part of an answer.
     """
     for result in results:
+        extra: dict[str, JSON] = {"verify": {"differences": [_LEFT_OUT]}} if differences_of(result) else {}
+        if (parts := time_of(result)) is not None:
+            extra["time"] = dict(zip(("model", "tools", "retries"), parts, strict=True))
         yield replace(
             result,
             output=None,
@@ -139,7 +150,7 @@ def without_outputs(results: Iterable[Result]) -> Iterator[Result]:
             tool_calls=(),
             turns=(),
             state=None,
-            extra={"verify": {"differences": [_LEFT_OUT]}} if differences_of(result) else {},
+            extra=extra,
             files={},
             checks=tuple(replace(check, reason="") for check in result.checks),
         )

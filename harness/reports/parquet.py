@@ -16,7 +16,7 @@ from harness.reports.export import COLUMNS, flat
 if TYPE_CHECKING:
     from pyarrow import DataType
 
-_FLOATS = ("score", "latency", "ttft", "cost", "judge_cost")
+_FLOATS = ("score", "latency", "model_time", "tool_time", "retry_time", "ttft", "cost", "judge_cost")
 _WHOLE = ("repeat", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "attempts")
 
 

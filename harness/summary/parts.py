@@ -22,7 +22,7 @@ _FRONT = 3
 
 def time_parts(results: Iterable[Result]) -> TimeParts | None:
     """Where the time of graded trials goes, seconds on average; None: not known of any."""
-    known = [found for result in results if result.outcome in _GRADED and (found := _split(result)) is not None]
+    known = [found for result in results if result.outcome in _GRADED and (found := time_of(result)) is not None]
     if not known:
         return None
     model, tools, retries = (math.fsum(column) / len(known) for column in zip(*known, strict=True))
@@ -32,7 +32,8 @@ def time_parts(results: Iterable[Result]) -> TimeParts | None:
 _GRADED = (Outcome.PASSED, Outcome.FAILED)
 
 
-def _split(result: Result) -> tuple[float, float, float] | None:
+def time_of(result: Result) -> tuple[float, float, float] | None:
+    """Seconds of a trial's latency in which the model, tools and retries were at work; None: not known."""
     told = result.extra.get("time")
     if not isinstance(told, Mapping):
         return None
