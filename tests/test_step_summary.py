@@ -49,6 +49,19 @@ def test_a_run_adds_its_summary_once(step: Path) -> None:
     assert not any(line.lstrip().startswith("::") for line in step.read_text().splitlines())
 
 
+def test_a_comparison_adds_its_own(step: Path) -> None:
+    harness("run", "-q")
+    first = step.read_text()
+    write(step.parent, {"suites/data/answers.jsonl": PROJECT["suites/data/answers.jsonl"].replace("no", "in 3 days")})
+    harness("run", "-q")
+    runs = sorted(path.name for path in Path("reports").iterdir() if path.is_dir())
+    step.write_text(first)
+    assert harness("compare", *runs).exit_code == 0
+    added = step.read_text().removeprefix(first)
+    assert added.count("<!-- harness:faq -->") == 1
+    assert "- **fixed:** b" in added
+
+
 def test_a_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
     step: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -79,6 +80,7 @@ def _run(
     job: Job, formats: Sequence[str], outputs: Sequence[Path], *, as_json: bool, notes: Sequence[str] = ()
 ) -> None:
     """Run what is to be compared, print what it came to, and end."""
+    from harness.runs.job import published
     from harness.runs.loaded import read_run
     from harness.runs.reporting import Reporting
     from harness.store import RunFolder
@@ -91,6 +93,8 @@ def _run(
     if formats or outputs:
         folder = RunFolder(conclusion.folder.parent, conclusion.folder.name)
         Reporting(run=read_run(folder, counted=True)).write(formats, outputs)
+    for note in published(conclusion):
+        say(note)
     say(f"report: {job.project.shown(conclusion.report)}")
     finish(int(conclusion.summary.exit_code))
 
@@ -106,6 +110,7 @@ def _stored(
 ) -> None:
     """Print what stored arms came to, write the page into the later run's folder, and end."""
     from harness.comparing.stored import joined, write
+    from harness.reports import github
 
     if as_json:
         show_json(found.plain())
@@ -118,6 +123,9 @@ def _stored(
     if not as_json:
         _print(both.summary, (), found.unmatched)
     written = write(both, [*(["html"] if html else []), "md", *formats], outputs)
+    trouble = github.publish(next(path for path in written if path.suffix == ".md"), os.environ)
+    if trouble:
+        say(trouble)
     say(f"report: {project.shown(written[0])}")
     finish(int(found.exit_code))
 

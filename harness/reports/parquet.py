@@ -47,7 +47,7 @@ def render(results: Iterable[Result]) -> bytes:
     for column in columns:
         found = [row.get(column) for row in rows]
         kind = types.get(column) or _type_of(found)
-        values[column] = pyarrow.array([_value(one, kind) for one in found], type=kind)
+        values[clean.paired(column)] = pyarrow.array([_value(one, kind) for one in found], type=kind)
     content = io.BytesIO()
     parquet.write_table(pyarrow.table(values), content)
     return content.getvalue()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.reports import clean, tables
 from harness.reports.tables import Table
 
 _BOLD, _RED, _GREEN = "1", "31", "32"
+#: What somebody will want to copy stays on one line where it can.
+_COMMAND = re.compile(r"`[^`]{1,56}`")
+#: A blank that is no place to break; cleaned text holds none.
+_UNBROKEN = "\u00a0"
 
 
 class Pen:
@@ -30,7 +36,8 @@ class Pen:
 
     def paragraph(self, text: str, indent: str, first: str | None = None) -> list[str]:
         """Cleaned text, wrapped; `first` stands before the first line in place of the indent."""
-        lines = clean.wrap(clean.line(text), self.width - len(indent))
+        whole = _COMMAND.sub(lambda found: found[0].replace(" ", _UNBROKEN), clean.line(text))
+        lines = [line.replace(_UNBROKEN, " ") for line in clean.wrap(whole, self.width - len(indent))]
         return [(first if first is not None and not number else indent) + line for number, line in enumerate(lines)]
 
     def labelled(self, label: str, text: str, indent: str) -> list[str]:

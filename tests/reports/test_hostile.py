@@ -15,9 +15,10 @@ import pytest
 from hostile import Hostile, harmless, hostile_run, lines
 from markdown_it import MarkdownIt
 
-from harness.reports import export, html, junit, markdown, text
+from harness.reports import clean, export, html, junit, markdown, parquet, text
 from harness.store import decode, encode
 from harness.store.rows import plain
+from tests.carried import texts
 
 #: What a terminal obeys or a reader is fooled by.
 FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -110,8 +111,19 @@ def test_rows_come_back_as_they_were(run: Hostile) -> None:
     assert json.loads(json.dumps(told, ensure_ascii=False)) == told
 
 
+def test_parquet_holds_any_text(run: Hostile) -> None:
+    from pyarrow import parquet as reader
+
+    some = [result for at, result in enumerate(run.results) if at % 25 == 0 or "\ud800" in (result.output or "")]
+    rows = reader.read_table(io.BytesIO(parquet.render(some))).to_pylist()
+    assert [row["output"] for row in rows] == [clean.paired(result.output or "") for result in some]
+
+
 def test_a_page_holds_no_element_that_is_not_ours(run: Hostile) -> None:
-    told = _Page(html.render(run.summary, lambda: iter(run.results[1::3])))
+    page = html.render(run.summary, lambda: iter(run.results[1::3]))
+    told = _Page(page)
+    said = set(texts(page))
+    assert all(one in said for one in run.texts if PLAIN.fullmatch(one)), "what it carries for its table is whole"
     peaceful = hostile_run(harmless(24))
     usual = _Page(html.render(peaceful.summary, lambda: iter(peaceful.results[1::3])))
     assert told.markup - usual.markup == set()

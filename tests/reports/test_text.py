@@ -204,6 +204,14 @@ def test_one_hint_names_the_next_command(sample: Sample, changes: dict[str, obje
     assert text.count("`harness ") == 1
 
 
+def test_a_command_is_not_broken(sample: Sample) -> None:
+    for pad in range(20):
+        advice = f"{'x' * (40 + pad)} `harness plan suites/faq.yaml --effect 0.05`."
+        one = replace(comparison(), advice=(advice,))
+        text = render(with_suite(sample.summary, comparisons=(one,)), width=80)
+        assert "`harness plan suites/faq.yaml --effect 0.05`." in text
+
+
 def test_recordings_that_are_not_used_up_hint_at_the_command_that_mends_them(sample: Sample) -> None:
     rows = sample.summary.suites[0].variants
     stale = replace(rows[1], remarks=("2 trials did not make every recorded call, first a (an error with --strict)",))
