@@ -33,7 +33,8 @@ class Columns:
         self.strings = Strings()
         self._taken = anchors.Taken()
         self._cases: dict[str, _Case] = {}
-        self._trials: dict[str, list[JSON]] = {}
+        self._names: tuple[str, ...] = ()
+        self._trials: list[tuple[JSON, ...]] = []
         self._checks: dict[tuple[JSON, ...], int] = {}
         self._openings: dict[tuple[tuple[str, str], ...], int] = {}
 
@@ -56,8 +57,8 @@ class Columns:
             **self._said(result),
             **self._made(result),
         }
-        for name, value in values.items():
-            self._trials.setdefault(name, []).append(value)
+        self._names = tuple(values)
+        self._trials.append(tuple(values.values()))
 
     def cases(self) -> Iterator[tuple[str, str, list[str]]]:
         """Yield name, place and states of every case, those that need a look first."""
@@ -75,7 +76,7 @@ class Columns:
                 [self.strings.share(name), roles.get(name, "candidate"), slug(name)] for name in self._variants
             ],
             "baseline": self._variants.get(first, -1),
-            "counts": [len(self._cases), len(self._trials.get("case", ()))],
+            "counts": [len(self._cases), len(self._trials)],
             "cases": self._case_columns(),
             "checks": [list(check) for check in self._checks],
             "openings": [
@@ -85,7 +86,7 @@ class Columns:
                 ]
                 for number, one in enumerate(self._openings)
             ],
-            "trials": {name: column(values) for name, values in self._trials.items()},
+            "trials": dict(zip(self._names, map(column, zip(*self._trials, strict=True)), strict=True)),
         }
 
     def _case_columns(self) -> dict[str, JSON]:

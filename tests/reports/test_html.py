@@ -9,6 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from many import results
 from samples import HOSTILE, Sample, comparison, trial, with_suite
 
 from harness.errors import ExitCode
@@ -151,6 +152,15 @@ def test_large_runs_are_cut_to_size(sample: Sample) -> None:
     html = render(sample.summary, lambda: results)
     assert re.search(r"1,500 texts were longer than [\d,]+ characters and are cut here", html)
     assert 3_000_000 < len(html) < 5_000_000
+
+
+@pytest.mark.parametrize(("words", "most"), [(30, 2_000_000), (100, 5_000_000)])
+def test_ten_thousand_trials_make_a_page_that_can_be_sent(sample: Sample, words: int, most: int) -> None:
+    some = len(render(sample.summary, lambda: results(1_000, words)).encode())
+    html = render(sample.summary, lambda: results(1_800, words))
+    # What every page has is not counted ten times.
+    assert some + (len(html.encode()) - some) * 9_000 / 800 < most
+    assert "are cut here" not in html
 
 
 def test_every_kind_of_text_counts_when_there_is_little_room(sample: Sample) -> None:
