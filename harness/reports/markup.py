@@ -15,7 +15,7 @@ _MARKUP = frozenset("&<>\"'*_`[]!~$|\\")
 _FENCES = re.compile(r"`{3,}")
 #: Where a service would make a link, a mention, a reference or a picture of words.
 _ADDRESS = re.compile(
-    r"(\bwww(?=\.)|:(?=//|[+\w-]+:)|\b(?:mailto|xmpp)(?=:)|@|#(?=\d)|\bGH(?=-\d))",
+    r"(\bwww(?=\.)|:(?=//|(?!\d+:)[+\w-]+:)|\b(?:mailto|xmpp)(?=:)|@|#(?=\d)|\bGH(?=-\d))",
     re.IGNORECASE,
 )
 #: Keeps the reader's service from making a mention or a link: it has no width.

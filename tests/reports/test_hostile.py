@@ -32,13 +32,19 @@ def run() -> Hostile:
     return hostile_run(lines())
 
 
+@pytest.fixture(scope="module", params=[3, pytest.param(1, marks=pytest.mark.slow)], ids=["every third", "all"])
+def some(request: pytest.FixtureRequest) -> Hostile:
+    """The same for reports that take their time."""
+    return hostile_run(lines()[:: request.param])
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(set(lines())) == len(lines()) >= 500
 
 
 def test_a_terminal_and_a_log_get_no_command(run: Hostile) -> None:
     shown = text.render(run.summary, run.results, failures=10_000, width=80)
-    shown += "\n".join(text.render_trial(result) for result in run.results)
+    shown += "\n".join(text.render_trial(result) for result in run.results[1::3])
     assert not FORBIDDEN.search(shown)
     assert not COMMAND.search(shown)
     for one in filter(PLAIN.fullmatch, run.texts):
@@ -47,10 +53,10 @@ def test_a_terminal_and_a_log_get_no_command(run: Hostile) -> None:
     assert not FORBIDDEN.search(re.sub(r"\x1b\[(0|1|31|32)m", "", coloured))
 
 
-def test_markdown_shows_it_as_it_is(run: Hostile) -> None:
+def test_markdown_shows_it_as_it_is(some: Hostile) -> None:
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     ours = re.compile(r"(</?details>|<summary>[^<>]*</summary>|<!-- harness:[\w@.,-]+ -->|\n)+")
-    for part in run.parts():
+    for part in some.parts():
         shown = markdown.render(part.summary, part.results)
         assert len(shown.encode()) < 65_000
         assert not FORBIDDEN.search(shown.replace("\t", " "))
@@ -114,16 +120,16 @@ def test_rows_come_back_as_they_were(run: Hostile) -> None:
 def test_parquet_holds_any_text(run: Hostile) -> None:
     from pyarrow import parquet as reader
 
-    some = [result for at, result in enumerate(run.results) if at % 25 == 0 or "\ud800" in (result.output or "")]
-    rows = reader.read_table(io.BytesIO(parquet.render(some))).to_pylist()
-    assert [row["output"] for row in rows] == [clean.paired(result.output or "") for result in some]
+    chosen = [result for at, result in enumerate(run.results) if at % 25 == 0 or "\ud800" in (result.output or "")]
+    rows = reader.read_table(io.BytesIO(parquet.render(chosen))).to_pylist()
+    assert [row["output"] for row in rows] == [clean.paired(result.output or "") for result in chosen]
 
 
-def test_a_page_holds_no_element_that_is_not_ours(run: Hostile) -> None:
-    page = html.render(run.summary, lambda: iter(run.results[1::3]))
+def test_a_page_holds_no_element_that_is_not_ours(some: Hostile) -> None:
+    page = html.render(some.summary, lambda: iter(some.results[1::3]))
     told = _Page(page)
     said = set(texts(page))
-    assert all(one in said for one in run.texts if PLAIN.fullmatch(one)), "what it carries for its table is whole"
+    assert all(one in said for one in some.texts if PLAIN.fullmatch(one)), "what it carries for its table is whole"
     peaceful = hostile_run(harmless(24))
     usual = _Page(html.render(peaceful.summary, lambda: iter(peaceful.results[1::3])))
     assert told.markup - usual.markup == set()

@@ -49,6 +49,7 @@ def test_hostile_text_is_shown_and_does_nothing(sample: Sample) -> None:
         ("- item", "\\- item"),
         ("1. item", "1\\. item"),
         ("66.7%", "66.7%"),
+        ("suites/faq.yaml:60:16", "suites/faq.yaml:60:16"),
         ("two\nlines", "two lines"),
         ("GH-12 :smile: mailto:x", "GH\u200b-12 :\u200bsmile: mailto\u200b:x"),
         ("::error::x", ":\u200b:\u200berror::x"),
