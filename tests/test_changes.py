@@ -100,3 +100,13 @@ def test_variables_of_the_suite_are_part_of_the_prompt(project: Path) -> None:
     found = compared(project, "{prompt: p@1}", "{prompt: p@1, vars: {tone: warm}}")
     assert names(found) == [("variable tone", "plain", "warm")]
     assert found["confounded"] == ""
+
+
+def test_a_prompt_edited_in_place_has_the_same_name(project: Path) -> None:
+    write(project, {"suites/s.yaml": SUITE.format(variants="  v1: {prompt: p@1}\n  v2: {prompt: p@2}"), **PROMPTS})
+    harness("run", "-q", "--no-html", "--variant", "v1")
+    write(project, {"prompts/p/1.j2": "Answer."})
+    harness("run", "-q", "--no-html", "--variant", "v1")
+    first, second = sorted((project / "reports").glob("2*"), key=lambda run: (run / "run.json").stat().st_mtime_ns)
+    plain = json.loads(harness("compare", str(first), str(second), "--json", "--no-html").stdout)
+    assert names(plain["comparisons"][0]) == [("prompt", "p@1", "p@1, edited")]

@@ -86,6 +86,8 @@ def _run(
     from harness.store import RunFolder
 
     conclusion: Conclusion = job.execute()
+    for note in job.notes:
+        say(note)
     if as_json:
         show_json({**job.plain(conclusion), "notes": list(notes)})
     else:

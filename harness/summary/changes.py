@@ -205,7 +205,7 @@ def _prompt(a: Definition, b: Definition, rate: Rate | None) -> Iterator[Change]
             kind="prompt",
             name="prompt",
             a=a.prompt or _line(a.text),
-            b=b.prompt or _line(b.text),
+            b=(f"{b.prompt}, edited" if b.prompt == a.prompt else b.prompt) if b.prompt else _line(b.text),
             texts=(a.text, b.text),
             tokens=delta,
             money=_money(delta, b, rate),
