@@ -5,6 +5,7 @@ All text of others is escaped by the template engine; the page forbids everythin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 
@@ -24,6 +25,12 @@ _SCRIPTS = (
     "drawer.js",
     "page.js",
     "charts.js",
+)
+#: The parts of a page that are its own, and what it carries packed: to change them would break it.
+OURS = re.compile(
+    r"(<meta http-equiv[^>]*>|<style>.*?</style>|<script>.*?</script>|"
+    r'<script type="application/json" id="page:packed:[^>]*>"[^"]*"</script>)',
+    re.DOTALL,
 )
 _LIBRARIES = ("plot", "tabulator")
 

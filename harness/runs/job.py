@@ -231,7 +231,7 @@ class Job:
         report = folder.write("summary.md", markdown.render(summary, results, link=github.artifacts(os.environ)))
         folder.write("junit.xml", junit.render(summary, results, places=places(self.plan.suites)))
         if self.html:
-            report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()))
+            report = folder.write("report.html", html.render(summary, folder.read, facts=made.facts()), ours=html.OURS)
         listed = self.html and not self.keeping.moved
         open_results = tuple(result for result in results if result.outcome is not Outcome.PASSED)
         return Conclusion(

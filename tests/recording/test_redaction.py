@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import itertools
 import json
@@ -412,3 +413,20 @@ def test_a_rule_about_the_layout_of_json_keeps_nothing_that_it_names(
     assert result.exit_code == 3
     assert "the request's body of interaction 1" in " ".join(result.output.split())
     assert not list(tmp_path.glob("cassettes/**/*.yaml"))
+
+
+def test_a_rule_that_would_find_anything_in_packed_data_leaves_the_page_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = "[tool.harness.redact]\npatterns = ['[A-Z][0-9A-Za-z]{5,}']\n"
+    cases = "  - {id: one, input: Who is ABCDEF123?, expected: 'Yes'}\n"
+    with ChatServer(lambda number, body: "Yes, ABCDEF123.") as server:
+        write(tmp_path, {**faq(server.url, cases=cases, extra="api: chat"), "pyproject.toml": rules})
+        harness("record", "--yes")
+    page = next(tmp_path.glob("reports/*/report.html")).read_text(encoding="utf-8")
+    assert any("Who is" in text for text in texts(page))
+    assert "ABCDEF123" not in "\n".join([page, *texts(page)])
+    script = page[page.index("<script>") + 8 : page.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert digest in html.unescape(page[: page.index("<style>")])
