@@ -41,7 +41,7 @@ def seen(intervals: Sequence[Interval]) -> float:
     ],
 )
 def test_one_repeat(cases: int, null80: float, null95: float, cover: float, power: float) -> None:
-    suites = 6000 if cases < 300 else 2500
+    suites = 4000 if cases < 300 else 1500
 
     def intervals(a: float, b: float) -> list[Interval]:
         return list(differences(*drawn(cases + round(1000 * b), suites, cases, 1, a, b), 1))
@@ -58,7 +58,7 @@ def test_one_repeat(cases: int, null80: float, null95: float, cover: float, powe
         # Row "t + pseudo" of the table of paired differences with repeats.
         (50, 3, 2500, 0.032, 0.039, 0.986, 0.20),
         (100, 5, 1500, 0.041, 0.047, 0.954, 0.57),
-        (300, 5, 500, 0.044, 0.048, 0.949, 0.97),
+        (300, 5, 350, 0.044, 0.048, 0.949, 0.97),
     ],
 )
 def test_repeats(
@@ -133,7 +133,7 @@ def test_clusters_of_graded_scores(groups: int, suites: int) -> None:
     [(5, 1, 0.99), (15, 1, 0.95), (15, 3, 0.92), (30, 1, 0.94)],
 )
 def test_clusters_of_pass_and_fail(groups: int, repeats: int, least: float) -> None:
-    suites = 1000
+    suites = 700
     assert alarms(_clustered(groups, repeats, suites, 0.8, 0.8)) < 0.05 + 3 * math.sqrt(0.05 / suites)
     assert covered(_clustered(groups, repeats, suites, 0.95, 0.98), 0.03) > least - 3 * math.sqrt(0.06 / suites)
 
