@@ -47,6 +47,8 @@ class Row:
     link: str
     when: str
     commit: str
+    #: What it was compared with by `harness compare`; empty: it is a run.
+    compared: str
     ending: str
     code: int | None
     #: By suite.
@@ -96,6 +98,7 @@ def _rows(history: History, links: Mapping[str, str]) -> list[Row]:
             link=links.get(run, ""),
             when=_begun(run),
             commit="",
+            compared="",
             ending="damaged" if run in dict(history.damaged) else "no numbers",
             code=None,
             suites=(),
@@ -114,6 +117,7 @@ def _row(run: str, points: list[Point], link: str) -> Row:
         link=link,
         when=clean.line(words.moment(first.started)),
         commit=clean.line(first.commit)[:8] + ("+" if first.commit and first.dirty else ""),
+        compared=clean.line(first.compared, 40),
         ending=_ending(first.exit_code),
         code=first.exit_code,
         suites=tuple((clean.line(name), tuple(told)) for name, told in suites.items()),
@@ -140,7 +144,9 @@ def _told(point: Point) -> Told:
 def _followed(history: History) -> list[tuple[str, tuple[Figure, ...]]]:
     suites: dict[str, list[Point]] = {}
     for point in history.points:
-        suites.setdefault(point.suite, []).append(point)
+        # Arms of another tree are no part of how the project went.
+        if not point.compared:
+            suites.setdefault(point.suite, []).append(point)
     found = ((clean.line(name), trend.trends(points)) for name, points in suites.items())
     return [(name, figures) for name, figures in found if figures]
 

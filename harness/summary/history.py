@@ -35,6 +35,8 @@ class Point:
     dirty: bool = False
     #: What the run ended with; None: not known.
     exit_code: int | None = None
+    #: What `harness compare` set today's suites against, or "arms" where it compared two arms of one; empty: it is a run.
+    compared: str = ""
     suite: str
     variant: str
     role: VariantRole
@@ -202,13 +204,14 @@ def _point(variant: VariantSummary, comparison: Comparison | None) -> Point:
 def _of_run(manifest: Mapping[str, Any], run: str) -> dict[str, Any]:
     git = manifest.get("git")
     commit = git if isinstance(git, dict) else {}
-    code = manifest.get("exit_code")
+    code, comparison = manifest.get("exit_code"), manifest.get("comparison")
     return {
         "run": run,
         "started": _text(manifest.get("started")) or _begun(run),
         "commit": _text(commit.get("commit")) or "",
         "dirty": commit.get("dirty") is True,
         "exit_code": code if isinstance(code, int) else None,
+        "compared": (_text(comparison.get("ref")) or "arms") if isinstance(comparison, dict) else "",
     }
 
 

@@ -29,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def listed(page: str) -> list[str]:
     """The ids of the runs in the list, from its top."""
-    return re.findall(r'<span class="remark">(.*?)</span>', page)
+    return re.findall(r'<span class="remark">(2.*?)</span>', page)
 
 
 def charts(page: str) -> list[dict[str, object]]:
@@ -103,6 +103,14 @@ def test_runs_that_end_at_once_are_all_in_it(project: Path) -> None:
         thread.join()
     assert sorted(listed((project / "reports/index.html").read_text("utf-8"))) == sorted([source.name, *names])
     assert list((project / "reports").glob(".*")) == []
+
+
+def test_what_was_compared_with_another_tree_is_listed_and_not_followed(project: Path) -> None:
+    assert harness("compare", "v1", "v2", "--suite", "faq").exit_code == 0
+    page = (project / "reports/index.html").read_text("utf-8")
+    assert len(listed(page)) == 2
+    assert "two arms compared" in page
+    assert charts(page) == []
 
 
 def test_hostile_names_stay_text() -> None:

@@ -109,6 +109,14 @@ def test_the_numbers_of_the_forest_are_the_summary_s(page: str, filled: Sample) 
     assert "5 tags were tested" in figure
 
 
+def test_the_numbers_of_what_changed_lead_to_its_cases(page: str) -> None:
+    figure = figures(page)["flips"]
+    assert rows(figure)[1:3] == [["all cases", "29", "1", "18", "10"], ["policy", "40", "3", "17", "20"]]
+    links = re.findall(r'href="(#faq.*?)"', figure)
+    assert links[:3] == ["#faq?show=broken", "#faq?show=fixed", "#faq?show=broken&amp;tag=policy"]
+    assert "#faq?show=broken&amp;tag=small+talk" not in links
+
+
 def test_broken_cases_come_with_reasons_and_all_repeats(filled: Sample) -> None:
     comparison = filled.summary.suites[0].comparisons[0]
     flip = Flip(case="thrice", a=(3, 3), b=(1, 3), trials=())

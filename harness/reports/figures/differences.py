@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from harness.records import JSON
 from harness.reports import clean
 from harness.reports.figures.figure import Figure, label
@@ -16,10 +18,10 @@ _WORDS = {"better": "better", "worse": "worse", "none": "not shown", "few": "too
 
 
 def forest(comparison: Comparison) -> Figure | None:
-    """The difference in accuracy, over all cases and by tag; None with fewer than two tags to tell apart."""
+    """The difference in accuracy, of all cases and by tag; None with fewer than two tags, or where nothing changed."""
     found = comparison.difference
     tags = [one for one in comparison.tags if one.difference is not None]
-    if found is None or len(tags) < 2:
+    if found is None or len(tags) < 2 or found.fixed + found.broken == 0:
         return None
     kept = _most_telling(tags)
     verdict = comparison.verdict.kind if comparison.verdict else ""
@@ -93,8 +95,8 @@ def flips(comparison: Comparison, anchor: str) -> Figure | None:
     tags = list(comparison.tags)
     kept = _most_telling([one for one in tags if one.cases])
     whole = ("all cases", found.broken, found.cases - found.fixed - found.broken, found.fixed, "")
-    rows = [whole, *((one.tag, one.broken, one.unchanged, one.fixed, one.tag) for one in tags)]
-    drawn = [whole, *((one.tag, one.broken, one.unchanged, one.fixed, one.tag) for one in tags if one in kept)]
+    rows = [whole, *((one.tag, one.broken, one.unchanged, one.fixed, clean.line(one.tag)) for one in tags)]
+    drawn = [rows[0], *(row for row, one in zip(rows[1:], tags, strict=True) if one in kept)]
     once = found.pairs == found.cases
     b = label(comparison.candidate)
     return Figure(
@@ -112,6 +114,12 @@ def flips(comparison: Comparison, anchor: str) -> Figure | None:
             ),
             align=("left", "right", "right", "right", "right"),
         ),
+        links={
+            (place, column): f"#{anchor}?{urlencode({'show': kind, **({'tag': tag} if tag else {})})}"
+            for place, (_, broken, _, fixed, tag) in enumerate(rows[: _DRAWN * _TIMES])
+            for column, kind, count in ((2, "broken", broken), (4, "fixed", fixed))
+            if count
+        },
         data={
             "anchor": anchor,
             "rows": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.records import JSON
 from harness.reports import clean
@@ -28,6 +28,8 @@ class Figure:
     data: Mapping[str, JSON]
     #: What else has to be known to read it.
     note: str = ""
+    #: Where the cells of the table lead, by row and column.
+    links: Mapping[tuple[int, int], str] = field(default_factory=dict)
     #: What must not be read from it; a sentence each.
     cautions: tuple[str, ...] = ()
 
