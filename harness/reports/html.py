@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from importlib import resources
 
 from harness import __version__
 from harness.records import Result
 from harness.reports import anchors, bars, clean, evidence, gathering, method, notes, sections, tables, vendored, words
 from harness.reports.policy import policy
+from harness.reports.templating import environment, joined
 from harness.summary import Comparison, RunSummary, phrases
 
 _STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "drawer.css", "narrow.css", "print.css")
@@ -43,38 +43,23 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         read: Gives the run's results in plan order; called once; they need not be in memory.
         facts: What else to say about how the run was made, such as versions and the commit.
     """
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    style, script = _joined(_STYLES), _joined(_SCRIPTS)
-    environment = Environment(
-        loader=FunctionLoader(lambda name: _asset("templates", name)),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    style, script = joined(_STYLES), joined(_SCRIPTS)
     carried = vendored.libraries(_LIBRARIES)
-    environment.filters |= {
-        "line": clean.line,
-        "percent": words.percent,
-        "seconds": words.seconds,
-        "money": words.money,
-    }
     seen = evidence.gathered(summary.suites)
     found = gathering.gathered(summary.suites, read(), seen=seen)
     views = found.suites
-    environment.globals |= {
+    templates = environment()
+    templates.globals |= {
         "anchors": anchors,
         "bars": bars,
         "sections": sections,
         "tables": tables,
-        "words": words,
-        "phrases": phrases,
         "packed_data": found.packed,
         "several": len(summary.suites) > 1,
     }
-    return environment.get_template("report.html.j2").render(
+    return templates.get_template("report.html.j2").render(
         # Ours, and checked by the browser against the hashes in the policy.
         style=Markup(style),  # noqa: S704 (our own file)
         script=Markup(script),  # noqa: S704 (our own file)
@@ -93,14 +78,6 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         method=method,
         lede=_lede,
     )
-
-
-def _joined(names: Iterable[str]) -> str:
-    return "".join(_asset("assets", name) for name in names)
-
-
-def _asset(folder: str, name: str) -> str:
-    return (resources.files("harness.reports") / folder / name).read_text("utf-8")
 
 
 def _title(summary: RunSummary) -> str:
