@@ -345,7 +345,7 @@
           ];
         }),
         Plot.dot(all, {
-          x: "x", y: "y", r: days.length > 60 ? 1.5 : 3, stroke: (one) => hue(one.at), strokeWidth: 1.5,
+          x: "x", y: "y", r: days.length > 60 ? 1.2 : days.length > 20 ? 2 : 3, stroke: (one) => hue(one.at), strokeWidth: 1.5,
           fill: (one) => (one.part ? paper : hue(one.at)), title: "shown",
         }),
       ],
