@@ -129,7 +129,8 @@ class Columns:
     def _said(self, result: Result) -> dict[str, JSON]:
         start = openings.length(result)
         opening = tuple((message.role, message.content) for message in result.messages[:start])
-        examples = sum(role == "user" for role, _ in opening)
+        said = tuple(text for role, text in opening if role == "user")
+        examples = len(said) if result.turns and result.turns[0].input[: len(said)] == said else 0
         return {
             "output": -1 if result.output is None else self.strings.add(result.output),
             "opening": self._openings.setdefault(opening, len(self._openings)) if opening else -1,

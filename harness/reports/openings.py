@@ -79,7 +79,13 @@ def length(result: Result) -> int:
     messages = result.messages
     if not result.turns:
         return next((at for at, one in enumerate(messages) if one.role not in _SYSTEM), len(messages))
-    # The first turn holds what users say in examples, then the input: one message, or several in a row.
+    said = result.turns[0].input
+    for at in range(len(messages) - len(said) + 1):
+        if said and all(
+            one.role == "user" and one.content == text for one, text in zip(messages[at:], said, strict=False)
+        ):
+            return at
+    # Runs of earlier versions: the first turn holds what users say in examples, then the input.
     users = [at for at, one in enumerate(messages) if one.role == "user"][: len(result.turns[0].input)]
     at = users[-1] if users else 0
     while at and messages[at - 1].role == "user":

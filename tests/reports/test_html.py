@@ -213,6 +213,22 @@ def test_a_long_system_message_is_carried_once_for_all_trials(sample: Sample) ->
     assert "faq@1 and faq@2 are the same" in html
 
 
+def test_examples_in_a_prompt_are_part_of_it(sample: Sample) -> None:
+    said = (
+        ("system", "Be brief."),
+        ("user", "Open?"),
+        ("assistant", "From nine."),
+        ("user", "How long?"),
+        ("assistant", "A day."),
+    )
+    messages = tuple(Message(role=role, content=text) for role, text in said)  # type: ignore[arg-type]
+    turns = (TurnRecord(input=("How long?",), output="A day."),)
+    row = trial("c", "faq@2", input="How long?", output="A day.", messages=messages, turns=turns)
+    (data,) = carried(render(sample.summary, lambda: [row])).values()
+    assert [[data["strings"][one] for one in pair] for pair in data["openings"][0]] == [list(pair) for pair in said[:3]]
+    assert columns(data, "trials")["messages"] == [0]
+
+
 def test_the_prompts_of_baseline_and_candidate_are_set_against_each_other(sample: Sample) -> None:
     def said(variant: str, case: str, text: str, *more: Message) -> Result:
         turns = (TurnRecord(input=(*(one.content for one in more if one.role == "user"), "?"), output="x"),)

@@ -17,12 +17,13 @@ harness.drawer = (() => {
   const compared = (suite, number, other, name) => {
     const text = suite.text(number);
     const before = other === undefined ? null : suite.text(other);
-    const shown = harness.words.laidOut(text) ?? text;
-    const json = shown !== text;
+    const laid = harness.words.laidOut(text);
+    const [shown, json] = [laid ?? text, laid !== null];
+    const about = json && laid !== text ? "JSON, set out in lines" : "";
     const plain = (note) => [
       pre(shown, json ? "output.json" : "output"),
       cutNote(suite.more(number)),
-      element("p.cut", [json ? "JSON, set out in lines" : "", note].filter(Boolean).join(" · ")),
+      element("p.cut", [about, note].filter(Boolean).join(" · ")),
     ];
     if (before === null) return plain("");
     if (suite.more(number) || suite.more(other)) return plain(`cut, so not set against ${name}`);
@@ -35,7 +36,7 @@ harness.drawer = (() => {
     const tags = { same: "span", gone: "del", new: "ins" };
     const marked = pre("", json ? "output.json" : "output");
     marked.append(...found.pieces.map((piece) => element(tags[piece.kind], piece.text)));
-    return [marked, element("p.cut", json ? `JSON, set out in lines · ${note}` : note)];
+    return [marked, element("p.cut", about ? `${about} · ${note}` : note)];
   };
 
   const answers = (suite, trial, baseline, name) => {

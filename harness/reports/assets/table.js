@@ -97,7 +97,7 @@ harness.tables = (() => {
         column(variant.name, `variant${at}`, { minWidth: 84, widthGrow: 1 }, ({ one }) => armCell(suite, one.arms[at]), number),
       ),
       column("latency", "latency", { width: 136 }, (row) => element("span", joined(row.latencies, seconds)), { ...right, ...wide }),
-      column("cost", "cost", { width: 190 }, (row) => element("span", joined(row.costs, money)), {
+      column("cost", "cost", { width: 200 }, (row) => element("span", joined(row.costs, money)), {
         ...right,
         visible: wide.visible && suite.trials.cost.some((cost) => cost !== null),
       }),
