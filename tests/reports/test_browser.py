@@ -49,7 +49,7 @@ def test_no_serious_barrier_is_found(opened: Opened, scheme: str, size: tuple[in
     page = opened(render(filled.summary, lambda: filled.results), size=size, color_scheme=scheme)
     table(page)
     assert violations(page) == []
-    # By key: charts above are drawn when they come near, and would move the row away under a pointer.
+    # While charts above are drawn, the row keeps the focus.
     page.locator(".tabulator-row .name").first.press("Enter")
     drawer(page)
     assert violations(page) == []

@@ -166,6 +166,8 @@ harness.tables = (() => {
       rowHeight: 44,
       nestedFieldSeparator: false,
       keybindings: false,
+      // It would draw all rows anew, and take the focus from one, whenever something on the page moves.
+      autoResize: false,
       placeholder: "No case matches.",
       columnDefaults: { resizable: false, tooltip: false, headerTooltip: false, vertAlign: "middle" },
       rowFormatter: (row) => row.getElement().classList.toggle("current", row.getData().number === current),
@@ -173,6 +175,11 @@ harness.tables = (() => {
     await new Promise((built) => table.on("tableBuilt", built));
     // Its rows are what can have the focus; a part of a grid that is no row confuses who listens to it.
     holder.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
+    let width = holder.clientWidth;
+    addEventListener("resize", () => {
+      if (holder.clientWidth !== width) table.redraw();
+      width = holder.clientWidth;
+    });
     for (const event of ["dataFiltered", "dataSorted"]) table.on(event, () => (shown = null));
     table.on("rowClick", (event, row) => {
       if (!event.target.closest("a") && !String(getSelection())) location.hash = row.getData().one.place;
