@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from harness import __version__
 from harness.records import Result
-from harness.reports import anchors, bars, clean, evidence, gathering, method, notes, sections, tables, vendored, words
+from harness.reports import clean, evidence, gathering, method, notes, sections, vendored, words
 from harness.reports.policy import policy
 from harness.reports.templating import environment, joined
 from harness.summary import Comparison, RunSummary, phrases
@@ -50,16 +50,7 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
     seen = evidence.gathered(summary.suites)
     found = gathering.gathered(summary.suites, read(), seen=seen)
     views = found.suites
-    templates = environment()
-    templates.globals |= {
-        "anchors": anchors,
-        "bars": bars,
-        "sections": sections,
-        "tables": tables,
-        "packed_data": found.packed,
-        "several": len(summary.suites) > 1,
-    }
-    return templates.get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         # Ours, and checked by the browser against the hashes in the policy.
         style=Markup(style),  # noqa: S704 (our own file)
         script=Markup(script),  # noqa: S704 (our own file)
@@ -72,6 +63,8 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
         started=words.moment(summary.started),
         mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
         views=views,
+        packed_data=found.packed,
+        several=len(summary.suites) > 1,
         facts={"harness": __version__, **(facts or {})},
         found=sections.sections(summary.suites, seen, {name: view.anchor for name, view in views.items()}),
         sources={suite.name: notes.answers(suite) for suite in summary.suites},

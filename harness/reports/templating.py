@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+@cache
 def environment() -> Environment:
-    """Return what the pages' templates are rendered with."""
+    """Return what the pages' templates are rendered with; one for all pages, for compiling them is the dear part."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    from harness.reports import anchors, bars, sections, tables
 
     made = Environment(
         loader=FunctionLoader(lambda name: _asset("templates", name)),
@@ -30,7 +34,14 @@ def environment() -> Environment:
         "seconds": words.seconds,
         "money": words.money,
     }
-    made.globals |= {"words": words, "phrases": phrases}
+    made.globals |= {
+        "anchors": anchors,
+        "bars": bars,
+        "phrases": phrases,
+        "sections": sections,
+        "tables": tables,
+        "words": words,
+    }
     return made
 
 
