@@ -258,6 +258,7 @@ def test_gates_of_the_working_tree_decide_and_a_broken_suite_over_there_does_not
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_code_of_the_other_tree_can_be_refused(project: Path) -> None:
     result = harness("compare", "main", "--no-code", "--no-html")
     assert result.exit_code == 2
@@ -266,6 +267,7 @@ def test_code_of_the_other_tree_can_be_refused(project: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_detached_worktree_of_a_clone_that_has_no_branch_main(
     origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +323,7 @@ def test_words_that_mean_several_things_or_none(project: Path) -> None:
         assert said in result.output
 
 
+@pytest.mark.slow
 def test_settings_that_were_wrong_over_there_are_named_without_a_traceback(project: Path) -> None:
     write(project, {"pyproject.toml": "[tool.harness]\nsuits = 'x'\n"})
     commit(project)

@@ -250,6 +250,21 @@ def test_the_suites_replay_without_a_key_and_the_reports_are_kept(clone: Path) -
     assert list((clone / kept).glob("*/report.html"))
 
 
+def test_a_branch_that_changed_nothing_is_compared_with_its_base_and_has_no_verdict(
+    clone: Path, tmp_path: Path
+) -> None:
+    commands = [step(where, "Compare with the base branch")["run"] for where in ("evals:suites", "record:record")]
+    # The second does the same and keeps what is said for the comment, also where something is worse.
+    assert commands[1] == f"{commands[0]} -o evals.md || [ $? -eq 1 ]"
+    summary = tmp_path / "step.md"
+    done = execute(clone, commands[1], BASE="main", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = "v2 replays the same recordings as v2 (origin/main), with the same outcomes"
+    for said in (done.stdout, summary.read_text(encoding="utf-8"), (clone / "evals.md").read_text(encoding="utf-8")):
+        assert told in " ".join(said.split()).replace("**", "")
+    assert "ot enough data" not in done.stdout
+
+
 def test_the_action_runs_the_suites_and_hands_on_the_exit_code(clone: Path, tmp_path: Path) -> None:
     (tmp_path / "runner").mkdir()
     (tmp_path / "runner/harness").symlink_to(BIN.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from harness.comparing.replaying import Base, BaseSuite, replay
 from harness.comparing.said import mocked_in, said_in
 from harness.comparing.trees import Tree, unpack
 from harness.errors import UsageError, did_you_mean
-from harness.plan import Plan
+from harness.plan import Plan, cassette_path
 from harness.project.project import Project, find_suites, load, plan
 from harness.records import CassetteRef, Outcome, Result
 from harness.repository import Repository
@@ -143,6 +144,7 @@ class _Joining:
         self._head = head
         self._base = base
         self._pairs = _paired(head, base.suite) if base is not None else {}
+        self._base_results = base.results if base is not None else ()
         #: Labels of the variants from there, by their own names.
         self._labels = {name: self._label(name) for name in dict.fromkeys(self._pairs.values())}
         self._excluded = self._excluding()
@@ -190,8 +192,33 @@ class _Joining:
             excluded={why: cases for why, cases in self._excluded.items() if cases},
             mocks=mocks,
             code=tuple(code),
+            same=tuple(self._same()),
         )
         return replace(head, variants=(*others, *head.variants), against=against)
+
+    def _same(self) -> Iterator[str]:
+        """The variants of which every trial that is compared has the recording that it had there, byte for byte."""
+        left = {case for cases in self._excluded.values() for case in cases}
+        for mine, theirs in self._pairs.items():
+            own = [one for one in self._base_results if one.variant == theirs and one.case not in left]
+            if own and all(self._recorded_alike(one, mine) for one in own):
+                yield mine
+
+    def _recorded_alike(self, result: Result, mine: str) -> bool:
+        settings = self._project.settings
+        if result.cassette is not None:
+            there = self._tree.root / result.cassette.path
+            here = cassette_path(
+                settings.cassettes, suite=self._head.name, variant=mine, case=result.case, repeat=result.repeat
+            )
+        elif isinstance(outputs := result.extra.get("outputs"), str):
+            there, here = self._tree.root / outputs, settings.root / outputs
+        else:
+            return False
+        try:
+            return filecmp.cmp(there, here, shallow=False)
+        except OSError:
+            return False
 
     async def results(self) -> list[Result]:
         """Return the other tree's trials as the working tree's checks decide them, without those of excluded cases."""

@@ -34,7 +34,7 @@ def next_command(summary: RunSummary, messages: Iterable[str] = ()) -> str:
     if open_one is not None:
         margin = next(one.margin for one in open_one.comparisons)
         return f"`harness plan {shlex.quote(open_one.shown)} --effect {margin:g}` says what it takes to tell."
-    if any(suite.comparisons for suite in summary.suites):
+    if any(one.verdict is not None for suite in summary.suites for one in suite.comparisons):
         return "`harness report --open` shows the cases behind the verdict."
     return ""
 

@@ -65,6 +65,8 @@ def against_baseline(comparison: Comparison | None) -> str:
     """What the comparison found, for a cell of a table: "+11.0 pp, better"."""
     if comparison is None:
         return ""
+    if comparison.same:
+        return "same recordings"
     if comparison.difference is None or comparison.verdict is None:
         return "not compared"
     return f"{phrases.points(comparison.difference.estimate)}, {short_verdict(comparison.verdict.kind)}"

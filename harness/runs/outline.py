@@ -210,6 +210,8 @@ def _against(entry: Mapping[str, Any] | None) -> Against | None:
         excluded={str(why): tuple(cases) for why, cases in entry["excluded"].items()},
         mocks=tuple(entry["mocks"]),
         code=tuple(entry["code"]),
+        # Runs from before recordings were compared do not say.
+        same=tuple(entry.get("same", ())),
     )
 
 

@@ -233,6 +233,8 @@ class Against:
     mocks: tuple[str, ...] = ()
     #: Python files of the project that differ.
     code: tuple[str, ...] = ()
+    #: Own variants that replay the very recordings that their counterparts replay.
+    same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -132,6 +132,11 @@ def apart(against: Against | None) -> tuple[Change, ...]:
     return tuple(found)
 
 
+def answering(found: Iterable[Change]) -> list[Change]:
+    """Return what may change answers, of everything that differs."""
+    return [one for one in found if one.kind in _ANSWERS and one.name not in (*_HARMLESS, _FILES)]
+
+
 def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
     """Return why a difference between two arms cannot be put down to the prompt, or to any one thing, alone.
 
@@ -141,7 +146,7 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
         found: What differs.
         names: What the arms are called, A's first.
     """
-    relevant = [one for one in found if one.kind in _ANSWERS and one.name not in (*_HARMLESS, _FILES)]
+    relevant = answering(found)
     prompt = [one for one in relevant if one.kind == "prompt"]
     others = [one for one in relevant if one.kind != "prompt"]
     # The service goes along with the API, and the snapshot with the model: one thing, said once.

@@ -68,6 +68,38 @@ def compare_arms(ground: Ground, a: Sequence[Result], b: Sequence[Result], *, na
     return _Arms(ground=ground, a=a, b=b, names=names).compared()
 
 
+def replayed_alike(
+    ground: Ground, a: Sequence[Result], b: Sequence[Result], *, names: tuple[str, str]
+) -> Comparison | None:
+    """Return what is said of two arms that replay the same recordings; None: not all pairs have the same outcome.
+
+    It has no verdict and no number: every difference is 0 by the way it came about, and no more cases would tell more.
+    Arguments are those of `compare_arms`.
+    """
+    pairing = pair(a, b)
+    pairs = [found for case in pairing.cases for found in case.pairs]
+    if not pairs or pairing.dropped or any((x.outcome, x.score) != (y.outcome, y.score) for x, y in pairs):
+        return None
+    headline = f"{names[1]} replays the same recordings as {names[0]}, with the same outcomes"
+    told = f"{headline}: {phrases.count(len(pairing.cases), 'case')}, and nothing to tell apart."
+    return Comparison(
+        suite=ground.suite,
+        baseline=names[0],
+        candidate=names[1],
+        difference=None,
+        verdict=None,
+        headline=headline,
+        text=" ".join([told, *sentences.left_out(pairing, b=names[1])]),
+        margin=ground.margin,
+        margin_given=ground.margin_given,
+        cases=len(pairing.cases),
+        dropped=0,
+        unpaired=pairing.unpaired,
+        changed=pairing.changed,
+        same=True,
+    )
+
+
 def compare_suite(suite: Suite, arms: Mapping[str, Sequence[Result]]) -> Iterator[Comparison]:
     """Yield the comparison of every other variant of a suite with its baseline; nothing where that has no trials.
 

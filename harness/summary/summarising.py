@@ -9,8 +9,8 @@ from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
 from harness.suites.suite import Against, Suite
 from harness.summary import failing, gates, phrases
-from harness.summary.changes import ArmFacts, Rate, apart, arm_facts, with_changes
-from harness.summary.comparing import Ground, compare_pairs, compare_suite
+from harness.summary.changes import ArmFacts, Rate, answering, apart, arm_facts, changes, with_changes
+from harness.summary.comparing import Ground, compare_pairs, compare_suite, replayed_alike
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides, worse_decides
 from harness.summary.measuring import Prices, measure, own_role, role
 from harness.summary.parts import front
@@ -140,9 +140,20 @@ class _Concluding:
             for name in self.arms
             if (counterpart := against.pairs.get(name)) is not None and counterpart in self.arms
         }
-        candidates = [name for name in pairs if role(self.source, name) == "candidate"]
-        for found in compare_pairs(Ground.of(self.source), pairs, self.arms, deciding=candidates):
-            yield self._told(found, rate)
+        alike = {name: one for name in against.same if name in pairs and (one := self._alike(pairs[name], name))}
+        told = {name: other for name, other in pairs.items() if name not in alike}
+        candidates = [name for name in told if role(self.source, name) == "candidate"]
+        found = {
+            one.candidate: one for one in compare_pairs(Ground.of(self.source), told, self.arms, deciding=candidates)
+        }
+        for name in pairs:
+            yield self._told(alike.get(name) or found[name], rate)
+
+    def _alike(self, a: str, b: str) -> Comparison | None:
+        """What is said of two variants with the same recordings, where nothing else could have changed an answer."""
+        if answering((*changes(self._facts(a), self._facts(b)), *apart(self.source.against))):
+            return None
+        return replayed_alike(Ground.of(self.source), self.arms[a], self.arms[b], names=(a, b))
 
     def _told(self, found: Comparison, rate: Rate | None) -> Comparison:
         facts = self._facts(found.baseline), self._facts(found.candidate)

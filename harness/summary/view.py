@@ -183,6 +183,8 @@ class Comparison:
     #: How many cases change sides when nothing changes at all; empty: not known.
     noise: str = ""
     stopping: Stopping | None = None
+    #: Both arms replay the same recordings with the same outcomes: there is nothing to tell apart, and no verdict.
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

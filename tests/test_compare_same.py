@@ -1,0 +1,79 @@
+"""The working tree against a commit with the same recordings: nothing to tell apart, and no verdict; else one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.projects import harness, write
+from tests.test_compare_tree import GIT, commit, git
+
+SUITE = """\
+suite: s
+variants: {v1: {outputs: a.jsonl}, v2: {outputs: b.jsonl}, v3: {outputs: a.jsonl, vars: {tone: warm}}}
+expect: {contains: "yes"}
+cases:
+""" + "".join(f"  - {{id: c{n}, input: Question {n}}}\n" for n in range(6))
+
+
+def rows(*outputs: str) -> str:
+    return "".join(json.dumps({"id": f"c{n}", "output": said}) + "\n" for n, said in enumerate(outputs))
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("same") / "repo"
+    said = ("yes", "no", "yes", "yes", "no", "yes")
+    write(
+        root,
+        {
+            "suites/s.yaml": SUITE,
+            "suites/a.jsonl": rows(*said),
+            "suites/b.jsonl": rows(*said),
+            ".gitignore": ".harness/\nreports/\n",
+        },
+    )
+    git("init", "-q", "-b", "main", cwd=root)
+    commit(root)
+    return root
+
+
+def test_the_same_recordings_with_the_same_outcomes_get_no_verdict_and_others_do(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in GIT.items():
+        monkeypatch.setenv(name, value)
+    root = tmp_path / "repo"
+    shutil.copytree(origin, root)
+    monkeypatch.chdir(root)
+    # v2 answers in other words, which come to the same; v3 was told something else, and nobody asked it again.
+    write(
+        root,
+        {
+            "suites/b.jsonl": rows("yes!", "no", "yes", "yes", "no", "yes"),
+            "suites/s.yaml": SUITE.replace("warm", "dry"),
+        },
+    )
+    result = harness("compare", "main", "--format", "md")
+    assert result.exit_code == 0, result.output
+    said = "v1 replays the same recordings as v1 (main), with the same outcomes: 6 cases, and nothing to tell apart."
+    printed = " ".join(result.output.split())
+    assert said in printed
+    for other in ("v2", "v3"):
+        # Adjusted for those two: what has no verdict is not tested.
+        assert f"Not enough data to tell {other} from {other} (main): +0.0 pp (97.5% CI" in printed
+    assert "adjusted for 2 candidates" in printed
+    assert "tell v1 from" not in printed
+    (run,) = (root / "reports").glob("2*")
+    for file in ("summary.md", "report.html"):
+        shown = (run / file).read_text()
+        assert "replays the same recordings as v1" in shown
+        assert "tell v1 from" not in shown
+    # Made again from what is stored, it says the same; so it does as data.
+    (first, second, third) = json.loads(harness("report", "--json").stdout)["suites"][0]["comparisons"]
+    assert (first["verdict"], first["difference"], first["same"], first["text"]) == (None, None, True, said)
+    for other in (second, third):
+        assert (other["verdict"]["kind"], other["same"]) == ("not_enough_data", False)
