@@ -14,7 +14,7 @@ from harness.store.rows import plain
 from harness.store.slim import slim
 from harness.suites.definition import Definition
 from harness.suites.suite import DEFAULT_MARGIN, Suite
-from harness.summary import Comparison, Ground, compare_arms, compare_candidates, compare_suite
+from harness.summary import Comparison, Ground, compare_across, compare_arms, compare_candidates, compare_suite, role
 from harness.summary.changes import arm_facts, with_changes
 
 
@@ -148,6 +148,9 @@ def compare_pair(a: Arm, b: Arm, *, suites: Mapping[str, Suite]) -> Compared:
     """
     if a == b:
         raise UsageError(f"both sides are {a.name}: name another variant to compare it with")
+    suite = suites.get(b.suite)
+    if suite is not None and a.run == b.run and _against(b, suite) == a.variant:
+        return Compared(pairs=tuple(_across(suite, (a, b))))
     return Compared(pairs=(_compare(a, b, names=_names(a, b), suites=suites),))
 
 
@@ -159,6 +162,13 @@ def compare_variants(arms: Iterable[Arm], *, suites: Mapping[str, Suite]) -> Com
     compared: list[Pair] = []
     unmatched: list[str] = []
     for name, found in by_suite.items():
+        suite = suites.get(name)
+        if suite is not None and suite.against is not None:
+            across = list(_across(suite, found))
+            compared.extend(across)
+            if not across:
+                unmatched.append(f"{name}: nothing of it stands in {suite.against.source} to compare it with.")
+            continue
         baseline = _baseline(found, found[0], suites, strict=False)
         others = [arm for arm in found if arm is not baseline]
         if not others:
@@ -246,6 +256,20 @@ def _candidates(baseline: Arm, others: Sequence[Arm], suites: Mapping[str, Suite
         yield _pair(baseline, arm, one, names=(baseline.variant, arm.variant), suites=suites, before=suites)
 
 
+def _across(suite: Suite, arms: Sequence[Arm]) -> Iterator[Pair]:
+    """Variants and their counterparts from elsewhere in one run, compared as in the run itself."""
+    by_name = {arm.variant: arm for arm in arms}
+    for one in compare_across(suite, {name: arm.results for name, arm in by_name.items()}):
+        a, b = by_name[one.baseline], by_name[one.candidate]
+        decides = role(suite, b.variant) == "candidate"
+        yield Pair(a=a, b=b, names=(a.variant, b.variant), comparison=one, decides=decides)
+
+
+def _against(arm: Arm, suite: Suite | None) -> str | None:
+    """The variant from elsewhere in the same run that a variant was compared with; None: there is none."""
+    return suite.against.pairs.get(arm.variant) if suite is not None and suite.against is not None else None
+
+
 def _ground(name: str, suite: Suite | None) -> Ground:
     return Ground.of(suite) if suite is not None else Ground(suite=name, margin=DEFAULT_MARGIN, margin_given=False)
 
@@ -265,7 +289,7 @@ def _baseline(arms: Sequence[Arm], arm: Arm, suites: Mapping[str, Suite], *, str
     """
     siblings = [one for one in arms if one.suite == arm.suite]
     suite = suites.get(arm.suite)
-    name = suite.baseline if suite and suite.baseline else siblings[0].variant
+    name = _against(arm, suite) or (suite.baseline if suite and suite.baseline else siblings[0].variant)
     found = next((one for one in siblings if one.variant == name), None)
     if found is None and strict:
         raise UsageError(f"the baseline '{name}' of suite '{arm.suite}' is not in run {arm.run}: name the other side")

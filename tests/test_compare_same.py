@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import harness as lib
 from tests.projects import harness, write
 from tests.test_compare_tree import GIT, commit, git
 
@@ -75,5 +76,16 @@ def test_the_same_recordings_with_the_same_outcomes_get_no_verdict_and_others_do
     # Made again from what is stored, it says the same; so it does as data.
     (first, second, third) = json.loads(harness("report", "--json").stdout)["suites"][0]["comparisons"]
     assert (first["verdict"], first["difference"], first["same"], first["text"]) == (None, None, True, said)
+    # What was set side by side stays so: nothing of the commit becomes a candidate.
+    again = json.loads(harness("compare", "--json", "--no-html").stdout)["comparisons"]
+    assert [(one["baseline"], one["candidate"], one["text"]) for one in again] == [
+        (one["baseline"], one["candidate"], one["text"]) for one in (first, second, third)
+    ]
+    page = harness("compare", "--no-html")
+    assert said in " ".join(page.output.split())
+    assert "adjusted for 2 candidates" in " ".join(page.output.split())
+    alone = json.loads(harness("compare", "s:v1", "--json", "--no-html").stdout)["comparisons"]
+    assert [one["text"] for one in alone] == [said]
+    assert lib.load(run).compare(b="v1").verdict == said
     for other in (second, third):
         assert (other["verdict"]["kind"], other["same"]) == ("not_enough_data", False)

@@ -78,6 +78,10 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     project = write(root / "bot", files)
     (project / "suites" / "out").symlink_to("../../../elsewhere")
+    # Inside by its own words, outside by way of the other: two steps up from the top.
+    (project / "suites" / "deep" / "er").mkdir(parents=True)
+    (project / "suites" / "deep" / "er" / "top").symlink_to("../../..")
+    (project / "suites" / "way").symlink_to("deep/er/top/../..")
     (project / "suites" / "large.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     git("init", "-q", "-b", "main", cwd=root)
     commit(root)
@@ -189,7 +193,7 @@ def test_what_is_not_compared_is_named(shown: Shown) -> None:
         "capitals: not in main, and compared with its baseline v1 (main): v2",
         "more: not in main: all of it is new, and there is nothing to compare it with",
         "1 commit ahead of what this branch began with",
-        "main: suites/out is a symbolic link out of the project, and left out",
+        "main: suites/out (and 1 more) is a symbolic link out of the project, and left out",
         "main: suites/large.csv is held by Git LFS, and only a pointer is in git",
         "main: lib is a submodule, and nothing of it is unpacked",
     ):
@@ -230,7 +234,8 @@ def test_trees_are_kept_for_the_next_time_and_ignored_by_git(shown: Shown) -> No
     (tree,) = (path for path in (shown.project / ".harness" / "trees").iterdir() if path.is_dir())
     assert tree.name == git("rev-parse", "main", cwd=shown.project)
     assert (tree / "suites" / "facts.py").read_text() == FACTS.format(capitals=BEFORE)
-    assert not (tree / "suites" / "out").exists()
+    assert not any(os.path.lexists(tree / "suites" / name) for name in ("out", "way"))
+    assert (tree / "suites" / "deep" / "er" / "top").resolve() == tree.resolve()
     assert (tree.parent / ".gitignore").read_text() == "*\n"
 
 

@@ -123,6 +123,9 @@ def _suite(
         others=tuple(dict.fromkeys(pair.names[0] for pair in pairs)),
         gates=False,
     )
+    if last.against is not None and all(pair.a.run == pair.b.run for pair in pairs):
+        # What the run itself set side by side: it also knows what was left out of it.
+        against = replace(last.against, pairs=against.pairs, others=against.others, gates=False)
     return replace(last, variants=tuple(variants), baseline=None, against=against)
 
 

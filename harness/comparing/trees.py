@@ -121,7 +121,8 @@ def _fill(repository: Repository, entries: Sequence[Entry], folder: Path) -> lis
         path.write_bytes(content)
         if len(content) <= _SMALL and content.startswith(_POINTER):
             pointers.append(entry.path)
-    astray = []
+    astray: list[str] = []
+    made: list[str] = []
     for entry, content in zip(links, repository.contents([one.blob for one in links]), strict=True):
         target = os.fsdecode(content)
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), target))
@@ -131,6 +132,12 @@ def _fill(repository: Repository, entries: Sequence[Entry], folder: Path) -> lis
         path = folder / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
+        made.append(entry.path)
+    # Each link may stay inside by its own words, and lead out by way of another.
+    top = os.path.realpath(folder)
+    for name in [name for name in made if os.path.commonpath([top, os.path.realpath(folder / name)]) != top]:
+        (folder / name).unlink()
+        astray.append(name)
     modules = [one.path for one in entries if one.mode == SUBMODULE]
     return [
         *_told(pointers, "held by Git LFS, and only a pointer is in git"),

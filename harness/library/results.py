@@ -218,7 +218,8 @@ def _baseline(arms: list[Arm], other: Arm | None, suites: Mapping[str, Suite]) -
     if other is None and len(names) != 1:
         raise UsageError(f"the run holds several suites ({', '.join(names)}): name two variants")
     suite = other.suite if other else names[0]
-    baseline = suites[suite].baseline
+    against = suites[suite].against
+    baseline = (against.pairs.get(other.variant) if against and other else None) or suites[suite].baseline
     found = next((arm for arm in arms if arm.suite == suite and arm.variant == baseline), None)
     if found is None:
         raise UsageError(f"the baseline of suite '{suite}' is not in this run: name two variants")

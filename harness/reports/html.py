@@ -50,26 +50,30 @@ def render(summary: RunSummary, read: Callable[[], Iterable[Result]], *, facts: 
     seen = evidence.gathered(summary.suites)
     found = gathering.gathered(summary.suites, read(), seen=seen)
     views = found.suites
-    return environment().get_template("report.html.j2").render(
-        # Ours, and checked by the browser against the hashes in the policy.
-        style=Markup(style),  # noqa: S704 (our own file)
-        script=Markup(script),  # noqa: S704 (our own file)
-        policy=policy(styles=[style], scripts=[script], libraries=carried),
-        libraries=carried,
-        summary=summary,
-        title=_title(summary),
-        ending=words.ending(summary.exit_code),
-        code=int(summary.exit_code),
-        started=words.moment(summary.started),
-        mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
-        views=views,
-        packed_data=found.packed,
-        several=len(summary.suites) > 1,
-        facts={"harness": __version__, **(facts or {})},
-        found=sections.sections(summary.suites, seen, {name: view.anchor for name, view in views.items()}),
-        sources={suite.name: notes.answers(suite) for suite in summary.suites},
-        method=method,
-        lede=_lede,
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            # Ours, and checked by the browser against the hashes in the policy.
+            style=Markup(style),  # noqa: S704 (our own file)
+            script=Markup(script),  # noqa: S704 (our own file)
+            policy=policy(styles=[style], scripts=[script], libraries=carried),
+            libraries=carried,
+            summary=summary,
+            title=_title(summary),
+            ending=words.ending(summary.exit_code),
+            code=int(summary.exit_code),
+            started=words.moment(summary.started),
+            mode="replayed, nothing was sent" if summary.mode == "none" else f"record mode {summary.mode}",
+            views=views,
+            packed_data=found.packed,
+            several=len(summary.suites) > 1,
+            facts={"harness": __version__, **(facts or {})},
+            found=sections.sections(summary.suites, seen, {name: view.anchor for name, view in views.items()}),
+            sources={suite.name: notes.answers(suite) for suite in summary.suites},
+            method=method,
+            lede=_lede,
+        )
     )
 
 

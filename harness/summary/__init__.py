@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from harness.summary.across import compare_across
 from harness.summary.comparing import Ground, compare_arms, compare_candidates, compare_suite
 from harness.summary.deciding import fails_alone, missed
+from harness.summary.measuring import role
 from harness.summary.pairing import Pairing, pair
 from harness.summary.remarks import differences_of
 from harness.summary.summarising import summarise
@@ -29,6 +31,7 @@ __all__ = [
     "SuiteSummary",
     "VariantRole",
     "VariantSummary",
+    "compare_across",
     "compare_arms",
     "compare_candidates",
     "compare_suite",
@@ -36,5 +39,6 @@ __all__ = [
     "fails_alone",
     "missed",
     "pair",
+    "role",
     "summarise",
 ]

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from harness.errors import PRECEDENCE, ExitCode
 from harness.records import Failure, Outcome, Result
-from harness.suites.suite import Against, Suite
+from harness.suites.suite import Suite
 from harness.summary import failing, gates, phrases
-from harness.summary.changes import ArmFacts, Rate, answering, apart, arm_facts, changes, with_changes
-from harness.summary.comparing import Ground, compare_pairs, compare_suite, replayed_alike
+from harness.summary.across import compare_across, facts_of
+from harness.summary.changes import Rate, apart, with_changes
+from harness.summary.comparing import compare_suite
 from harness.summary.deciding import error_decides, failure_decides, must_pass_decides, variant_decides, worse_decides
-from harness.summary.measuring import Prices, measure, own_role, role
+from harness.summary.measuring import Prices, measure, own_role
 from harness.summary.parts import front
 from harness.summary.sparing import part_of_cases
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
@@ -111,7 +112,11 @@ class _Concluding:
         rate = prices.input_rate if counted else None
         comparisons = {found.candidate: found for found in self._comparisons(rate)}
         # Gates ask about the suite's own baseline, whatever is shown.
-        shown = tuple(comparisons.values()) if source.against is None else tuple(self._across(source.against, rate))
+        shown = (
+            tuple(comparisons.values())
+            if source.against is None
+            else tuple(compare_across(source, self.arms, rate=rate))
+        )
         failures, errors = self._deciding(variants)
         return SuiteSummary(
             name=source.name,
@@ -133,34 +138,9 @@ class _Concluding:
         for found in compare_suite(self.source, own):
             yield self._told(found, rate)
 
-    def _across(self, against: Against, rate: Rate | None) -> Iterator[Comparison]:
-        """Compare the suite's own variants with their counterparts from elsewhere."""
-        pairs = {
-            name: counterpart
-            for name in self.arms
-            if (counterpart := against.pairs.get(name)) is not None and counterpart in self.arms
-        }
-        alike = {name: one for name in against.same if name in pairs and (one := self._alike(pairs[name], name))}
-        told = {name: other for name, other in pairs.items() if name not in alike}
-        candidates = [name for name in told if role(self.source, name) == "candidate"]
-        found = {
-            one.candidate: one for one in compare_pairs(Ground.of(self.source), told, self.arms, deciding=candidates)
-        }
-        for name in pairs:
-            yield self._told(alike.get(name) or found[name], rate)
-
-    def _alike(self, a: str, b: str) -> Comparison | None:
-        """What is said of two variants with the same recordings, where nothing else could have changed an answer."""
-        if answering((*changes(self._facts(a), self._facts(b)), *apart(self.source.against))):
-            return None
-        return replayed_alike(Ground.of(self.source), self.arms[a], self.arms[b], names=(a, b))
-
     def _told(self, found: Comparison, rate: Rate | None) -> Comparison:
-        facts = self._facts(found.baseline), self._facts(found.candidate)
+        facts = (facts_of(self.source, name, self.arms) for name in (found.baseline, found.candidate))
         return with_changes(found, *facts, rate=rate, more=apart(self.source.against))
-
-    def _facts(self, name: str) -> ArmFacts:
-        return arm_facts(self.source.by_name[name].definition, self.arms[name])
 
     def _gates(
         self, variants: Mapping[str, VariantSummary], comparisons: Mapping[str, Comparison]
