@@ -70,6 +70,12 @@ def test_a_run_says_what_the_command_line_says(project: Path, capfd: pytest.Capt
     assert run.report == run.folder / "report.html"
 
 
+def test_where_nothing_was_run_the_command_that_runs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path, {}))
+    with pytest.raises(harness.UsageError, match="there is no run under reports: `harness run` makes one"):
+        harness.load()
+
+
 def test_a_run_is_loaded_by_id_by_folder_by_file_and_as_the_latest(project: Path) -> None:
     run = harness.run()
     by = [run.id, run.folder, str(run.folder), run.folder / "results.jsonl", "latest"]
@@ -145,6 +151,36 @@ def test_a_frame_has_one_row_per_trial_and_columns_of_fixed_types(project: Path)
     }
     assert str(frame["recorded_at"].dt.tz) == "UTC"
     assert frame.explode("tags").groupby("tags").size().to_dict() == {"policy": 4, "time": 2}
+
+
+def test_a_frame_takes_any_text_and_any_fact_and_goes_into_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas
+
+    monkeypatch.chdir(tmp_path)
+    suite = """\
+suite: s
+variants: {a: {outputs: a.jsonl}}
+expect: {contains: half}
+cases:
+  - {id: one, input: x, metadata: {rank: 1, level: 1, ok: true, share: 1, path: [a, b]}}
+  - {id: two, input: x, metadata: {rank: last, level: 2, ok: false, share: 0.5}}
+"""
+    # Half of a character, as a model cut off in the middle of one leaves it.
+    rows = '{"id": "one", "output": "half \\ud83d"}\n{"id": "two", "output": "half"}\n'
+    write(tmp_path, {"suites/s.yaml": suite, "suites/a.jsonl": rows})
+    frame = harness.run(html=False).frame()
+    frame.to_parquet("frame.parquet")
+    command("report", "-o", "report.parquet")
+    mine, theirs = pandas.read_parquet("frame.parquet"), pandas.read_parquet("report.parquet")
+    facts = [name for name in frame if name.startswith("metadata.")]
+    for name in ("output", *facts):
+        assert mine[name].astype("string").fillna("-").tolist() == theirs[name].astype("string").fillna("-").tolist()
+    assert mine.output.tolist() == ["half \\ud83d", "half"]
+    kinds = {name.removeprefix("metadata."): str(frame[name].dtype) for name in facts}
+    assert kinds == {"rank": "string", "level": "Int64", "ok": "boolean", "share": "float64", "path": "string"}
+    assert frame["metadata.rank"].tolist() == ["1", "last"]
 
 
 def test_without_pandas_the_command_that_installs_it_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,12 @@ def test_a_run_adds_its_summary_once(step: Path) -> None:
     assert not any(line.lstrip().startswith("::") for line in step.read_text().splitlines())
 
 
+def test_slices_that_were_asked_for_are_told_to_the_step_too(step: Path) -> None:
+    assert harness("run", "-q", "--by", "case", "-o", "mine.md").exit_code == 1
+    assert "### By case" in step.read_text()
+    assert step.read_text() == Path("mine.md").read_text()
+
+
 def test_a_comparison_adds_its_own(step: Path) -> None:
     harness("run", "-q")
     first = step.read_text()

@@ -283,6 +283,16 @@ def test_the_action_runs_the_suites_and_hands_on_the_exit_code(clone: Path, tmp_
         assert output.read_text(encoding="utf-8") == f"exit-code={expected}\n"
 
 
+def test_the_action_compares_no_other_suites_than_it_runs(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "runner").mkdir()
+    (tmp_path / "runner/harness").symlink_to(BIN.parent)
+    (clone / "suites/draft.yaml").write_text("suite: draft\nexpct: broken\n", encoding="utf-8")
+    command = step("action", "Compare with the base branch")["run"]
+    told = {"REF": "origin/main", "SUITES": "suites/reply.yaml", "RUNNER_TEMP": str(tmp_path / "runner")}
+    done = execute(clone, command, **told)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_recording_with_nothing_stale_spends_nothing(clone: Path) -> None:
     command = step("record:record", "Record what is missing")["run"]
     done = execute(clone, command, BUDGET="2.00", OPENAI_API_KEY="none")

@@ -219,7 +219,7 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
             say(note)
         with _stopping() as stop:
             conclusion = job.execute(stop=stop)
-    for note in (*api.unkept(conclusion), *api.published(conclusion)):
+    for note in api.unkept(conclusion):
         say(note)
     stored = None
     if outputs or by:
@@ -227,8 +227,13 @@ def _execute(project: Project, plan: Plan, options: dict[str, Any], *, rewrite: 
             run=read_run(RunFolder(conclusion.folder.parent, conclusion.folder.name), counted=True), by=by
         )
     _print_conclusion(job, conclusion, options, stored if by else None)
+    if stored is not None and by:
+        stored.write(("md",))
+    # After summary.md has its slices: the job's step is told the same.
+    for note in api.published(conclusion):
+        say(note)
     if stored is not None:
-        stored.write(("md",) if by else (), outputs)
+        stored.write((), outputs)
     return int(conclusion.summary.exit_code)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.records import JSON, Result
-from harness.reports import sliced
-from harness.reports.export import COLUMNS, flat
+from harness.reports import clean, sliced
+from harness.reports.export import COLUMNS, FactKind, flat, kind_of
+from harness.reports.notes import plain
 from harness.suites.suite import Suite
 from harness.summary.breakdown import breakdown
 from harness.summary.history import Point
@@ -26,6 +27,8 @@ _TYPES = {
     **dict.fromkeys(_WHOLE, "Int64"),
     "passed": "boolean",
 }
+#: Types of facts of the cases, as Parquet has them.
+_FACTS: Mapping[FactKind, str] = {"bool": "boolean", "int": "Int64", "float": "float64", "text": "string"}
 #: What stands in a frame of runs over time: type, and what it is. Shares are 0 to 1, durations seconds.
 TREND: Mapping[str, tuple[str, str]] = {
     "run": ("string", "id of the run"),
@@ -78,8 +81,13 @@ def of_results(results: Iterable[Result]) -> DataFrame:
     """
     pandas = _pandas()
     rows = [flat(result) for result in results]
-    frame = pandas.DataFrame(rows, columns=list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)])))
-    frame = frame.astype(_TYPES)
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in COLUMNS]
+    facts = {name: kind_of(row.get(name) for row in rows) for name in names}
+    texts = [name for name, kind in facts.items() if kind == "text"]
+    for row in rows:
+        row |= {name: plain(row[name]) for name in texts if row.get(name) is not None}
+    frame = pandas.DataFrame([_encodable(row) for row in rows], columns=[*COLUMNS, *names])
+    frame = frame.astype({**_TYPES, **{name: _FACTS[kind] for name, kind in facts.items()}})
     frame["recorded_at"] = pandas.to_datetime(frame["recorded_at"], utc=True, errors="coerce", format="ISO8601")
     return frame
 
@@ -97,7 +105,12 @@ def of_slices(results: Sequence[Result], by: Sequence[str], suites: Iterable[Sui
         **{name: kind for name, (kind, _) in sliced.COLUMNS.items()},
     }
     rows = sliced.rows(breakdown(results, keys, suites), keys)
-    return pandas.DataFrame(rows, columns=list(kinds)).astype(kinds)
+    return pandas.DataFrame([_encodable(row) for row in rows], columns=list(kinds)).astype(kinds)
+
+
+def _encodable(row: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A row without half characters (lone surrogates), which no string column takes; they are written out."""
+    return {name: clean.paired(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def of_points(points: Iterable[Point]) -> DataFrame:

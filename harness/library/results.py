@@ -117,7 +117,8 @@ class Run:
             input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, attempts: Int64, NA where not known.
             model, prompt, prompt_hash, finish_reason: what answered, what it was told, why it ended.
             error, error_message: of trials that ended in error. `recorded_at`: time in UTC. `cassette`: path.
-            input, output: text. Then `metadata.<name>` for each fact of the cases.
+            input, output: text. Then `metadata.<name>` for each fact of the cases: boolean, Int64 or float64 where all
+            its values are, else text.
 
         Raises:
             UsageError: pandas is not installed.

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 from harness.records import JSON, Failure, Outcome, Result
 from harness.reports import clean, notes
@@ -49,6 +50,8 @@ COLUMNS: Mapping[str, str] = {
     "input": "what the user said",
     "output": "the answer",
 }
+
+FactKind: TypeAlias = Literal["bool", "int", "float", "text"]
 
 #: Version of what `summary_data` returns: keys are added, and none goes or changes its meaning, while it stays.
 SUMMARY_SCHEMA = 1
@@ -117,6 +120,17 @@ def flat(result: Result) -> dict[str, JSON]:
         "output": result.output,
     }
     return row | {f"metadata.{name}": value for name, value in result.metadata.items()}
+
+
+def kind_of(values: Iterable[JSON]) -> FactKind:
+    """Return what a column of one fact of the cases holds: what all its values have in common, else text."""
+    found = [value for value in values if value is not None]
+    kinds = {type(value) for value in found}
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {int} and all(abs(value) < 2**63 for value in found if isinstance(value, int)):
+        return "int"
+    return "float" if kinds and kinds <= {int, float} else "text"
 
 
 def csv_text(rows: Sequence[Mapping[str, JSON]], columns: Iterable[str] = COLUMNS) -> str:

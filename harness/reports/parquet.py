@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.records import JSON, Result
 from harness.reports import clean, notes
-from harness.reports.export import COLUMNS, flat
+from harness.reports.export import COLUMNS, flat, kind_of
 
 if TYPE_CHECKING:
     from pyarrow import DataType
@@ -67,15 +67,12 @@ def _types() -> Mapping[str, DataType]:
 
 
 def _type_of(values: list[JSON]) -> DataType:
-    """The type of a fact of the cases: what all of them have in common, else text."""
+    """The type of a fact of the cases."""
     import pyarrow
 
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return pyarrow.bool_()
-    if kinds == {int} and all(abs(value) < 2**63 for value in values if value is not None):
-        return pyarrow.int64()
-    return pyarrow.float64() if kinds and kinds <= {int, float} else pyarrow.string()
+    kinds = {"bool": pyarrow.bool_, "int": pyarrow.int64, "float": pyarrow.float64, "text": pyarrow.string}
+    found: DataType = kinds[kind_of(values)]()
+    return found
 
 
 def _value(value: JSON, kind: DataType) -> JSON:

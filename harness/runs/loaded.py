@@ -172,7 +172,7 @@ def find_stored(project: Project, name: str | None = None) -> StoredRun:
         StorageError: It is damaged; the message names the file and the line.
     """
     reports = project.settings.reports
-    if name is None and not list_runs(reports):
+    if name in (None, "latest") and not list_runs(reports):
         raise UsageError(f"there is no run under {project.shown(reports)}: `harness run` makes one")
     return read_run(find_run(reports, name or "latest"), today=lambda: _today(project), counted=True)
 
