@@ -37,6 +37,23 @@ def cluster_error(values: Sequence[float], clusters: Sequence[Hashable]) -> tupl
     return math.sqrt(squares * groups / (groups - 1)) / len(values), groups
 
 
+def together(
+    values_by_case: Sequence[Sequence[float]], clusters: Sequence[Hashable] | None
+) -> Sequence[Sequence[float]]:
+    """The values of each cluster, in order of first appearance; those of each case where there are no clusters.
+
+    Raises:
+        ValueError: not one label for every case.
+    """
+    labels = grouping(clusters, len(values_by_case))
+    if labels is None:
+        return values_by_case
+    groups: dict[Hashable, list[float]] = {}
+    for values, label in zip(values_by_case, labels, strict=True):
+        groups.setdefault(label, []).extend(values)
+    return list(groups.values())
+
+
 def cluster_means(values: Sequence[float], clusters: Sequence[Hashable]) -> list[float]:
     """Mean of each cluster, in order of first appearance."""
     groups: dict[Hashable, list[float]] = {}

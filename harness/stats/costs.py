@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from harness.stats.intervals import Interval
-from harness.stats.latency import Ratio, quantile
+from harness.stats.latency import LARGEST_LOG, Ratio, quantile
 from harness.stats.paired import mean_difference
 
 
@@ -30,12 +30,15 @@ class Runaway:
 
 
 def mean_ratio(a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable] | None = None) -> Ratio | None:
-    """B's mean divided by A's: delta method on its logarithm, Student's t; None for fewer than two cases or a mean <= 0.
+    """B's mean divided by A's: delta method on its logarithm, Student's t.
 
     Args:
         a: one value per case (mean over its repeats), >= 0.
         b: the same cases in the same order.
         clusters: for each case what it belongs to; None: every case stands for itself.
+
+    Returns:
+        None: fewer than two cases or clusters, a mean <= 0, or an interval whose ends are no numbers.
     """
     if not a or min(sum(a), sum(b)) <= 0:
         return None
@@ -44,7 +47,9 @@ def mean_ratio(a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashab
     if found is None:
         return None
     half = (found.interval.high - found.interval.low) / 2
-    centre = math.log(above / below)
+    centre = math.log(above) - math.log(below)
+    if abs(centre) + half > LARGEST_LOG:
+        return None
     return Ratio(
         estimate=above / below,
         interval=Interval(low=math.exp(centre - half), high=math.exp(centre + half), method="log-ratio of means"),

@@ -6,10 +6,13 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from harness.stats.clusters import cluster_error
+from harness.stats.clusters import cluster_error, grouping, together
 from harness.stats.intervals import Interval, clopper_pearson
 from harness.stats.paired import MeanDifference, mean_difference
 from harness.stats.resampling import quantile_changes
+
+#: Logarithms beyond this are not carried back: the numbers would have no meaning, and soon no representation.
+LARGEST_LOG = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,12 @@ def fewest_calls(q: float, level: float = 0.95) -> int:
     return max(math.ceil(math.log(tail) / math.log(max(q, 1 - q)) - 1e-9), 1)
 
 
-def quantile_interval(values_by_case: Sequence[Sequence[float]], q: float, level: float = 0.95) -> Interval | None:
+def quantile_interval(
+    values_by_case: Sequence[Sequence[float]],
+    q: float,
+    level: float = 0.95,
+    clusters: Sequence[Hashable] | None = None,
+) -> Interval | None:
     """Interval of the q-quantile over all calls (Woodruff 1952; Clopper-Pearson at the effective number of calls).
 
     The share of calls below the quantile gets its interval first, with the spread between cases, so that repeats of a
@@ -54,10 +62,12 @@ def quantile_interval(values_by_case: Sequence[Sequence[float]], q: float, level
         values_by_case: for each case its values, at least one, in any unit.
         q: above 0, below 1.
         level: coverage, 0..1.
+        clusters: for each case what it belongs to; None: every case stands for itself.
 
     Returns:
-        None: fewer calls than `fewest_calls`, or fewer than two cases.
+        None: fewer calls than `fewest_calls`, or fewer than two cases or clusters.
     """
+    values_by_case = together(values_by_case, clusters)
     ordered = sorted(value for values in values_by_case for value in values)
     calls, cases = len(ordered), len(values_by_case)
     if cases < 2 or calls < fewest_calls(q, level):
@@ -69,9 +79,17 @@ def quantile_interval(values_by_case: Sequence[Sequence[float]], q: float, level
 
 
 def quantile_difference(
-    a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], q: float, *, seed: int, resamples: int = 2000
+    a: Sequence[Sequence[float]],
+    b: Sequence[Sequence[float]],
+    q: float,
+    *,
+    seed: int,
+    resamples: int = 2000,
+    clusters: Sequence[Hashable] | None = None,
 ) -> MeanDifference | None:
     """B's q-quantile minus A's, each over all calls: percentile interval of a paired bootstrap of cases, 95 percent.
+
+    Where cases form clusters, clusters are drawn, with all the calls of their cases.
 
     Args:
         a: for each case its values, at least one, in any unit.
@@ -79,35 +97,44 @@ def quantile_difference(
         q: above 0, below 1.
         seed: of the resampling; the same seed and values give the same interval.
         resamples: how many.
+        clusters: for each case what it belongs to; None: every case stands for itself.
 
     Returns:
-        None: either arm has fewer calls than `fewest_calls`, or fewer than two cases.
+        None: either arm has fewer calls than `fewest_calls`, or fewer than two cases or clusters.
     """
     if len(a) != len(b) or any(not x or not y for x, y in zip(a, b, strict=True)):
         raise ValueError("both arms need the same cases, and at least one value in each")
+    cases, labels = len(a), grouping(clusters, len(a))
+    a, b = together(a, labels), together(b, labels)
     if len(a) < 2 or min(sum(map(len, a)), sum(map(len, b))) < fewest_calls(q):
         return None
     before, after = ([value for values in arm for value in values] for arm in (a, b))
     low, high = quantile_changes(a, b, q, seed=seed, resamples=resamples, shares=(0.025, 0.975))
     return MeanDifference(
         estimate=quantile(after, q) - quantile(before, q),
-        interval=Interval(low=low, high=high, method="paired bootstrap of cases"),
-        cases=len(a),
+        interval=Interval(
+            low=low, high=high, method=f"paired bootstrap of {'cases' if labels is None else 'clusters'}"
+        ),
+        cases=cases,
+        clusters=None if labels is None else len(a),
     )
 
 
 def geometric_ratio(
     a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], clusters: Sequence[Hashable] | None = None
 ) -> Ratio | None:
-    """Typical ratio B / A: paired t on the case means of logarithms, carried back; None for fewer than two cases.
+    """Typical ratio B / A: paired t on the case means of logarithms, carried back.
 
     Args:
         a: for each case its values, all > 0, at least one.
         b: the same cases in the same order.
         clusters: for each case what it belongs to; None: every case stands for itself.
+
+    Returns:
+        None: fewer than two cases or clusters, or ratios so far apart that the interval's ends are no numbers.
     """
     found = mean_difference([_mean_log(values) for values in a], [_mean_log(values) for values in b], clusters)
-    if found is None:
+    if found is None or max(abs(found.interval.low), abs(found.interval.high)) > LARGEST_LOG:
         return None
     interval = Interval(
         low=math.exp(found.interval.low),

@@ -103,13 +103,13 @@ def times(results: Iterable[Result], which: Callable[[Result], float | None]) ->
     return [value for result in graded(results) if (value := which(result)) is not None]
 
 
-def _by_case(results: Iterable[Result], which: Callable[[Result], float | None]) -> list[list[float]]:
-    """The same, case by case."""
+def _by_case(results: Iterable[Result], which: Callable[[Result], float | None]) -> dict[str, list[float]]:
+    """The same, by case."""
     cases: dict[str, list[float]] = {}
     for result in graded(results):
         if (value := which(result)) is not None:
             cases.setdefault(result.case, []).append(value)
-    return list(cases.values())
+    return cases
 
 
 def unpriced(results: Iterable[Result]) -> int:
@@ -153,6 +153,10 @@ def measure(
     cost = total_cost(results)
     recorded = sorted(moment for one in results if (moment := recorded_at(one)) is not None)
     by_case = _by_case(results, lambda result: result.latency)
+    spans = {
+        q: quantile_interval(list(by_case.values()), q, clusters=labels(list(by_case), suite.clusters))
+        for q in (0.50, 0.95)
+    }
     asked = suite.by_name[variant].assistant.model
     models = tuple(dict.fromkeys(result.model for result in results if result.model))
     return VariantSummary(
@@ -192,8 +196,8 @@ def measure(
         verified=verified,
         differing=differ,
         price_note=_price_note(prices, (asked, *models)),
-        latency_p50_interval=quantile_interval(by_case, 0.50),
-        latency_p95_interval=quantile_interval(by_case, 0.95),
+        latency_p50_interval=spans[0.50],
+        latency_p95_interval=spans[0.95],
         ttft_p95=quantile(ttfts, 0.95) if ttfts else None,
         time=time_parts(results),
         costs=cost_parts(results, _rates(prices, asked)) if counted else (),

@@ -34,11 +34,11 @@ def tag_contrasts(cases: Sequence[PairedCase], clusters: Mapping[str, str] | Non
     Intervals hold together (Bonferroni); what may be said of a tag is decided by its p value, adjusted for the number of
     tags (Holm 1979), as with every list of which the interesting entry is picked afterwards.
     """
-    found: dict[str, Difference] = {}
-    for tag in sorted({tag for case in cases for tag in case.tags}):
-        one = case_difference([case for case in cases if tag in case.tags], clusters)
-        if one is not None:
-            found[tag] = one
+    tagged: dict[str, list[PairedCase]] = {}
+    for case in cases:
+        for tag in dict.fromkeys(case.tags):
+            tagged.setdefault(tag, []).append(case)
+    found = {tag: one for tag in sorted(tagged) if (one := case_difference(tagged[tag], clusters)) is not None}
     adjusted = holm([one.p for one in found.values()])
     level = 1 - (1 - _LEVEL) / max(len(found), 1)
     return tuple(

@@ -49,8 +49,8 @@ def compare_speed(cases: Sequence[PairedCase], clusters: Mapping[str, str] | Non
     return Speed(
         latency=_ratio(latencies),
         ttft=_ratio(values(cases, lambda result: _positive(result.ttft), clusters)),
-        p50=quantile_difference(latencies.a, latencies.b, 0.50, seed=SEED),
-        p95=quantile_difference(latencies.a, latencies.b, 0.95, seed=SEED),
+        p50=quantile_difference(latencies.a, latencies.b, 0.50, seed=SEED, clusters=latencies.clusters),
+        p95=quantile_difference(latencies.a, latencies.b, 0.95, seed=SEED, clusters=latencies.clusters),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.stats.costs import mean_ratio
 from harness.stats.latency import geometric_ratio, quantile, quantile_difference, quantile_interval
 
 
@@ -88,6 +89,32 @@ def test_the_bootstrap_is_that_of_whole_cases() -> None:
     assert found is not None
     expected = numpy.quantile(changes, [0.025, 0.975])
     assert (found.interval.low, found.interval.high) == pytest.approx(tuple(expected))
+
+
+def test_quantiles_of_cases_that_belong_together_are_taken_over_clusters() -> None:
+    # Twenty documents, five questions each: all questions of a document take equally long.
+    random = Random(9)
+    times = [random.lognormvariate(0, 0.6) for _ in range(20)]
+    a = [[time] for time in times for _ in range(5)]
+    b = [[time * 2] for (time,) in a]
+    labels = [number // 5 for number in range(100)]
+    alone, together = quantile_interval(a, 0.5), quantile_interval(a, 0.5, clusters=labels)
+    documents = quantile_interval([[time] * 5 for time in times], 0.5)
+    assert alone is not None and together is not None and documents is not None
+    # As if each document were one case with five repeats.
+    assert (together.low, together.high) == (documents.low, documents.high)
+    assert together.high - together.low > 1.3 * (alone.high - alone.low)
+    wide, narrow = quantile_difference(a, b, 0.5, seed=1, clusters=labels), quantile_difference(a, b, 0.5, seed=1)
+    assert wide is not None and narrow is not None and wide.estimate == narrow.estimate
+    assert (wide.cases, wide.clusters, wide.interval.method) == (100, 20, "paired bootstrap of clusters")
+    assert wide.interval.high - wide.interval.low > 1.3 * (narrow.interval.high - narrow.interval.low)
+    assert quantile_difference(a, b, 0.5, seed=1, clusters=["one"] * 100) is None
+    assert quantile_interval(a, 0.5, clusters=["one"] * 100) is None
+
+
+def test_ratios_that_no_number_holds_are_none() -> None:
+    assert geometric_ratio([[1e-300], [1.0]], [[1.0], [1.0]]) is None
+    assert mean_ratio([1e-200, 0.0], [1.0, 1e200]) is None
 
 
 def test_too_few_calls_have_no_quantile_to_compare() -> None:

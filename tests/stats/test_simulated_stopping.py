@@ -141,19 +141,19 @@ def test_a_difference_is_found_with_fewer_cases(
 
 
 def test_giving_up_what_is_hopeless_saves_cases_and_hardly_any_power() -> None:
-    null = ended(binary(300, fixed=0.1, broken=0.1, streams=150, seed=8), margin=0.10)
+    null = ended(binary(300, fixed=0.1, broken=0.1, streams=100, seed=8), margin=0.10)
     assert null.used == pytest.approx(236, rel=0.06)
-    real = ended(binary(300, fixed=0.15, broken=0.05, streams=150, seed=9), margin=0.10)
+    real = ended(binary(300, fixed=0.15, broken=0.05, streams=100, seed=9), margin=0.10)
     assert real.better == pytest.approx(0.976, abs=0.025)
-    small = ended(binary(300, fixed=0.1, broken=0.1, streams=150, seed=10), margin=0.05)
+    small = ended(binary(300, fixed=0.1, broken=0.1, streams=100, seed=10), margin=0.05)
     assert small.used == pytest.approx(165, rel=0.08)
-    hidden = ended(binary(300, fixed=0.125, broken=0.075, streams=200, seed=11), margin=0.05)
+    hidden = ended(binary(300, fixed=0.125, broken=0.075, streams=150, seed=11), margin=0.05)
     assert hidden.better == pytest.approx(0.41, abs=0.07)
 
 
 def test_repeats_of_a_case_are_one_case() -> None:
-    null = ended(repeated(100, 3, a=0.8, b=0.8, streams=300, seed=11), margin=ANY)
+    null = ended(repeated(100, 3, a=0.8, b=0.8, streams=200, seed=11), margin=ANY)
     assert null.different <= 0.06
-    real = ended(repeated(300, 3, a=0.8, b=0.85, streams=80, seed=12), margin=ANY)
+    real = ended(repeated(300, 3, a=0.8, b=0.85, streams=60, seed=12), margin=ANY)
     assert real.better == pytest.approx(0.874, abs=0.07)
     assert real.used == pytest.approx(220, rel=0.07)
