@@ -253,6 +253,9 @@ def test_an_unused_column_is_named_with_what_it_may_have_meant() -> None:
         ({"output": "x"}, "there is no column 'id' that names the case"),
         ({"id": "", "output": "x"}, "the row has no `id`"),
         ({"id": "refund", "output": "x", "latency": "soon"}, "`latency`: 'soon' is no duration"),
+        ({"id": "refund", "output": "x", "latency": 1e200}, "`latency`: 1e+200 is longer than any answer takes"),
+        ({"id": "refund", "output": "x", "cost": "1e300"}, "`cost`: '1e300' is no price of an answer"),
+        ({"id": "refund", "output": "x", "usage.input": "9" * 400}, "is more tokens than there are"),
         ({"id": "refund", "output": "x", "cost": "-1"}, "`cost`: '-1' is no amount of money"),
         ({"id": "refund", "output": "x", "recorded_at": "July"}, "`recorded_at`: 'July' is no moment"),
         ({"id": "refund", "output": "x", "tool_calls": [{"arguments": {}}]}, "`tool_calls` is a list of mappings"),
@@ -332,8 +335,8 @@ def test_answers_of_old_are_the_baseline_of_a_live_variant() -> None:
     assert len(ran(code=0)) == 4
     found = harness("compare")
     assert found.exit_code == 0
-    assert "next from prod: +50.0 pp" in found.output
-    assert "1 fixed, 0 broken of 2" in found.output
+    told = " ".join(found.output.split())
+    assert "next from prod: +50.0 pp" in told and "1 fixed, 0 broken of 2" in told
 
 
 def test_the_documented_suite_runs() -> None:

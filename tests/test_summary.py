@@ -176,6 +176,17 @@ def test_a_gate_on_correctness_takes_over_from_single_trials() -> None:
     assert bad.reasons == ("faq: gate failed: v2: accuracy 80.0% (at least 90.0%)",)
 
 
+def test_a_gate_is_told_with_the_digits_that_decide_it() -> None:
+    gates = {"accuracy": 0.9995, "error_rate": 0.0005, "tokens_per_trial": 2_000_000}
+    found = sum_up(of := suite(2500, variants=("v2",), gates=gates), results(of, v2="p" * 2498 + "fe"))
+    assert gate(found, "accuracy").passed is True and gate(found, "error_rate").passed is True
+    assert gate(found, "accuracy").text.startswith("v2: accuracy 99.96% (at least 99.95%)")
+    assert gate(found, "error_rate").text == "v2: error_rate 0.0%, 1 of 2500 (at most 0.05%)"
+    assert gate(found, "tokens_per_trial").target == "at most 2,000,000"
+    short = sum_up(of := suite(2500, variants=("v2",), gates={"accuracy": 0.9}), results(of, v2="p" * 2249 + "f" * 251))
+    assert gate(short, "accuracy").text == "v2: accuracy 89.96% (at least 90.0%)" and not gate(short, "accuracy").passed
+
+
 def test_accuracy_ci_asks_it_of_the_intervals_lower_end() -> None:
     of = suite(20, variants=("v2",), gates={"accuracy": 0.95, "accuracy_ci": 0.9})
     found = sum_up(of, results(of, v2="p" * 20))

@@ -28,6 +28,8 @@ COLUMNS = (
 )
 _TURN = ("output", "tool_calls", "usage", "latency", "ttft", "finish_reason")
 _ROLES = get_args(Role)
+#: What no answer takes: seconds, US dollars, digits of a number of tokens. Sums and squares of less can be computed.
+_LONGEST, _DEAREST, _DIGITS = 1e9, Decimal(1_000_000_000), 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +173,9 @@ class _Row:
             written=given,
             messages=self._messages(),
             usage=usage,
-            latency=self._value("latency", duration),
-            ttft=self._value("ttft", duration),
-            cost=self._value("cost", money),
+            latency=self._value("latency", _seconds),
+            ttft=self._value("ttft", _seconds),
+            cost=self._value("cost", _dollars),
             recorded_at=self._value("recorded_at", _moment),
             model=self._value("model", _text),
         )
@@ -197,7 +199,7 @@ class _Row:
                 Answered(
                     output=json_text(output) if not isinstance(self._record["output"], str) else self._record["output"],
                     tool_calls=self._calls(self._parsed("tool_calls")),
-                    ttft=self._value("ttft", duration),
+                    ttft=self._value("ttft", _seconds),
                     finish_reason=self._value("finish_reason", _text),
                 ),
             )
@@ -219,8 +221,8 @@ class _Row:
             output=json_text(given["output"]) if given["output"] is not None else "",
             tool_calls=self._calls(given.get("tool_calls")),
             usage=usage if isinstance(usage, Mapping) else {},
-            latency=self._value("latency", duration, given),
-            ttft=self._value("ttft", duration, given),
+            latency=self._value("latency", _seconds, given),
+            ttft=self._value("ttft", _seconds, given),
             finish_reason=self._value("finish_reason", _text, given),
         )
 
@@ -286,7 +288,23 @@ def _count(value: JSON) -> int:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
         raise ValueError(f"{value!r} is no number of tokens")
+    if len(text) > _DIGITS:
+        raise ValueError(f"{value!r:.20} ... is more tokens than there are")
     return int(text)
+
+
+def _seconds(value: JSON) -> float:
+    found: float = duration(value)
+    if found > _LONGEST:
+        raise ValueError(f"{value!r:.20} is longer than any answer takes")
+    return found
+
+
+def _dollars(value: JSON) -> Decimal:
+    found: Decimal = money(value)
+    if found > _DEAREST:
+        raise ValueError(f"{value!r:.20} is no price of an answer")
+    return found
 
 
 def _text(value: JSON) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.records import Outcome, Result
@@ -15,6 +15,8 @@ from harness.summary.speed import RECORDED
 
 #: Cases that a sentence names.
 _NAMED = 3
+#: Kinds of errors: a recording is missing, or is of another conversation; a file of answers has none.
+_UNRECORDED, _UNANSWERED = frozenset({"cassette_miss", "cassette_unused", "tool_not_recorded"}), "no_output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +47,31 @@ class Advising:
         return f"`{' '.join(['harness', command, *([shlex.quote(self.shown)] if self.shown else []), *more])}`"
 
     def _recordings(self) -> Iterator[str]:
-        stale = sum(bool(result.extra.get("stale") or result.extra.get("unused")) for result in self.trials)
+        unused = sum(bool(result.extra.get("unused")) for result in self.trials)
+        if unused:
+            yield f"{_resting(unused)} no longer match: {self._command('record', '--only-stale')} makes them anew."
+        # Requests are as they were, so that only a rewrite makes these again.
+        stale = sum(bool(result.extra.get("stale")) and not result.extra.get("unused") for result in self.trials)
         if stale:
-            trials = phrases.count(stale, "trial")
-            yield (
-                f"{trials} rest on recordings that no longer match: "
-                f"{self._command('record', '--only-stale')} makes them anew."
-            )
+            what = "were made before the assistant or a tool changed"
+            yield f"{_resting(stale)} {what}: {self._command('record', '--rewrite')} makes them anew."
 
     def _dropped(self) -> Iterator[str]:
-        dropped = self.pairing.dropped
-        errors = [one for pair in dropped for one in pair if one.outcome is Outcome.ERROR and one.error is not None]
-        if any(one.error is not None and one.error.kind == "cassette_miss" for one in errors):
-            yield f"{self._command('record')} records what is missing."
-        elif errors:
-            kinds = phrases.names(list(dict.fromkeys(one.error.kind for one in errors if one.error)), most=_NAMED)
-            cases = phrases.names(self.pairing.dropped_cases, most=_NAMED)
-            yield f"Errors ({kinds}) took {cases} out of both arms: {self._command('record')} tries them again."
-        elif dropped:
+        errors: dict[str, dict[str, None]] = {}
+        for one in (one for pair in self.pairing.dropped for one in pair):
+            if one.outcome is Outcome.ERROR and one.error is not None:
+                errors.setdefault(one.error.kind, {})[one.case] = None
+        if not errors and self.pairing.dropped:
             yield f"Skipped trials took {phrases.count(len(self.pairing.dropped_cases), 'case')} out of both arms."
+        if _UNRECORDED & errors.keys():
+            yield f"{self._command('record', '--only-stale')} records what is missing or no longer matches."
+        if unanswered := errors.pop(_UNANSWERED, None):
+            yield f"Add answers to {_names(unanswered)} to the file that `outputs:` names."
+        others = {kind: cases for kind, cases in errors.items() if kind not in _UNRECORDED}
+        if others:
+            taken = _names({case: None for cases in others.values() for case in cases})
+            kinds, again = _names(others), self._command("record")
+            yield f"Errors ({kinds}) took {taken} out of both arms: {again} tries them again."
 
     def _verdict(self, verdict: Verdict) -> Iterator[str]:
         broken = [flip.case for flip in self.flips if flip.broken]
@@ -96,3 +104,12 @@ class Advising:
             f"Add about {needed:,} {'case' if needed == 1 else 'cases'}, or settle for a larger difference: "
             f"{self._command('plan', '--effect', f'{verdict.margin:g}')} says what it takes."
         )
+
+
+def _names(found: Iterable[str]) -> str:
+    return phrases.names(list(found), most=_NAMED)
+
+
+def _resting(number: int) -> str:
+    """So many trials and their recordings, up to the verb."""
+    return "1 trial rests on recordings that" if number == 1 else f"{number:,} trials rest on recordings that"

@@ -105,7 +105,7 @@ def against_baseline(subject: Subject, comparison: Comparison | None, *, baselin
     target = f"by {phrases.margin(suite.margin, given=suite.margin_given)}"
     asked = [("not_worse_than_baseline", target)] if suite.gates.not_worse_than_baseline else []
     if suite.gates.better_than_baseline:
-        asked.append(("better_than_baseline", "95% interval above 0"))
+        asked.append(("better_than_baseline", "interval above 0"))
     for metric, wanted in asked:
         if subject.partial or baseline_partial:
             yield subject.skipped(metric, wanted, subject.partial or baseline_partial)
@@ -147,7 +147,7 @@ def thresholds(gates: TagGates, clusters: Mapping[str, str] | None = None) -> It
     for k, share in sorted(gates.pass_k.items()):
         yield f"pass^{k}", _at_least(share), _pass_k(k, share)
     if gates.error_rate is not None:
-        yield "error_rate", f"at most {phrases.percent(gates.error_rate)}", _error_rate(gates.error_rate)
+        yield "error_rate", f"at most {phrases.share(gates.error_rate)}", _error_rate(gates.error_rate)
     for metric, limit, q in (
         ("latency_p50", gates.latency_p50, 0.50),
         ("latency_p95", gates.latency_p95, 0.95),
@@ -161,7 +161,7 @@ def thresholds(gates: TagGates, clusters: Mapping[str, str] | None = None) -> It
     if gates.cost_per_trial is not None:
         yield "cost_per_trial", f"at most {phrases.money(gates.cost_per_trial)}", _cost(gates.cost_per_trial, each=True)
     if gates.tokens_per_trial is not None:
-        yield "tokens_per_trial", f"at most {gates.tokens_per_trial:g}", _tokens(gates.tokens_per_trial)
+        yield "tokens_per_trial", f"at most {gates.tokens_per_trial:,.10g}", _tokens(gates.tokens_per_trial)
 
 
 def _evaluate(
@@ -175,7 +175,7 @@ def _evaluate(
 
 
 def _at_least(share: float) -> str:
-    return f"at least {phrases.percent(share)}"
+    return f"at least {phrases.share(share)}"
 
 
 def _accuracy(share: float, clusters: Mapping[str, str] | None) -> Callable[[Sequence[Result]], Reading]:
@@ -184,7 +184,9 @@ def _accuracy(share: float, clusters: Mapping[str, str] | None) -> Callable[[Seq
         if found is None:
             return _nothing(results)
         rate, interval = found
-        return Reading(value=phrases.percent(rate), passed=rate >= share - _SLACK, remark=_at_worst(share, interval))
+        return Reading(
+            value=phrases.beside(rate, share), passed=rate >= share - _SLACK, remark=_at_worst(share, interval)
+        )
 
     return read
 
@@ -195,7 +197,7 @@ def _accuracy_ci(share: float, clusters: Mapping[str, str] | None) -> Callable[[
         if found is None:
             return _nothing(results)
         rate, interval = found
-        shown = f"{phrases.percent(interval.low)}, lower end of {phrases.percent(rate)}"
+        shown = f"{phrases.beside(interval.low, share)}, lower end of {phrases.percent(rate)}"
         return Reading(value=shown, passed=interval.low >= share - _SLACK, remark=_at_worst(share, interval))
 
     return read
@@ -225,7 +227,7 @@ def _pass_k(k: int, share: float) -> Callable[[Sequence[Result]], Reading]:
             return Reading(value=None, passed=False, remark=f"no case has {k} graded repeats")
         found = pass_power(counts, k)
         remark = f"left out: {phrases.count(short, 'case')} of fewer than {k} graded repeats" if short else ""
-        return Reading(value=phrases.percent(found), passed=found >= share - _SLACK, remark=remark)
+        return Reading(value=phrases.beside(found, share), passed=found >= share - _SLACK, remark=remark)
 
     return read
 
@@ -237,7 +239,7 @@ def _error_rate(share: float) -> Callable[[Sequence[Result]], Reading]:
             return _nothing(results)
         errors = sum(result.outcome is Outcome.ERROR for result in tried)
         found = errors / len(tried)
-        shown = f"{phrases.percent(found)}, {errors} of {len(tried)}"
+        shown = f"{phrases.beside(found, share)}, {errors} of {len(tried)}"
         return Reading(value=shown, passed=found <= share + _SLACK)
 
     return read

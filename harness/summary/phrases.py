@@ -13,6 +13,18 @@ def percent(fraction: float) -> str:
     return f"{fraction * 100:.1f}%"
 
 
+def share(fraction: float) -> str:
+    """A share that somebody wrote, with all of its digits: 0.9 is "90.0%", 0.9995 is "99.95%"."""
+    exact = f"{fraction * 100:.10g}"
+    return f"{exact}%" if "." in exact or "e" in exact else f"{exact}.0%"
+
+
+def beside(fraction: float, asked: float) -> str:
+    """A share in percent, with the decimals that it takes to tell it from what was asked for: "89.96%" of 90%."""
+    pairs = ((f"{fraction * 100:.{places}f}%", f"{asked * 100:.{places}f}%") for places in range(1, 8))
+    return next((shown for shown, wanted in pairs if shown != wanted), percent(fraction))
+
+
 def points(difference: float) -> str:
     """A difference of fractions as percentage points: "+11.0 pp"."""
     return f"{signed(difference)} pp"
@@ -60,8 +72,10 @@ def interval(found: Interval) -> str:
 
 
 def level(coverage: float) -> str:
-    """The level of an interval: "95%", "98.3%"."""
-    return f"{coverage * 100:.3g}%"
+    """The level of an interval: "95%", "98.3%", "99.95%"; never the "100%" that none has."""
+    return next(
+        shown for digits in (3, 4, 6, 17) if (shown := f"{coverage * 100:.{digits}g}%") != "100%" or digits == 17
+    )
 
 
 def signed(fraction: float) -> str:

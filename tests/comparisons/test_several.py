@@ -34,6 +34,12 @@ def test_a_candidate_is_better_only_if_its_adjusted_p_value_allows_that() -> Non
     assert gate.passed is False and "99% CI -" in gate.text
 
 
+def test_no_number_of_variants_makes_an_interval_certain() -> None:
+    names = [f"v{number}" for number in range(1, 151)]
+    found = comparisons(suite(3, names), dict.fromkeys(names, "ppp"))
+    assert {one.text.partition(" CI ")[0].rpartition("(")[2] for one in found.values()} == {"99.97%"}
+
+
 def test_the_strongest_candidate_makes_room_for_the_next() -> None:
     found = comparisons(suite(100, ("v1", "v2", "v3")), {**SLIGHT, "v3": STRONG})
     levels = {name: one.difference.interval.level for name, one in found.items() if one.difference}
