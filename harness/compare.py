@@ -230,7 +230,10 @@ def _pair(
 ) -> Pair:
     """What was compared, with what differs and whether it decides."""
     suite = suites.get(b.suite)
-    facts = arm_facts(_definition(a, before), a.results), arm_facts(_definition(b, suites), b.results)
+    facts = [
+        arm_facts(_definition(arm, known), arm.results, checks=_checks(arm, known))
+        for arm, known in ((a, before), (b, suites))
+    ]
     reported = suite is not None and b.variant in suite.by_name and suite.by_name[b.variant].report_only
     return Pair(a=a, b=b, names=names, comparison=with_changes(found, *facts), decides=not reported)
 
@@ -239,6 +242,11 @@ def _definition(arm: Arm, suites: Mapping[str, Suite]) -> Definition | None:
     suite = suites.get(arm.suite)
     variant = suite.by_name.get(arm.variant) if suite else None
     return variant.definition if variant else None
+
+
+def _checks(arm: Arm, suites: Mapping[str, Suite]) -> Mapping[str, str]:
+    suite = suites.get(arm.suite)
+    return suite.checked if suite is not None else {}
 
 
 def _candidates(baseline: Arm, others: Sequence[Arm], suites: Mapping[str, Suite]) -> Iterator[Pair]:

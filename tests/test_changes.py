@@ -110,3 +110,34 @@ def test_a_prompt_edited_in_place_has_the_same_name(project: Path) -> None:
     first, second = sorted((project / "reports").glob("2*"), key=lambda run: (run / "run.json").stat().st_mtime_ns)
     plain = json.loads(harness("compare", str(first), str(second), "--json", "--no-html").stdout)
     assert names(plain["comparisons"][0]) == [("prompt", "p@1", "p@1, edited")]
+
+
+def test_checks_that_changed_between_two_runs_are_named_by_their_cases(project: Path) -> None:
+    listed = "".join(f"  - {{id: c{n}, input: Question {n}, expected: yes}}\n" for n in range(4))
+    text = f"suite: s\napi: outputs\noutputs: a.jsonl\nvars: {{tone: dry}}\nexpect: [{{contains: '{{{{ expected }}}}'}}]\ncases:\n{listed}"
+    answers = "".join(json.dumps({"id": f"c{n}", "output": "yes"}) + "\n" for n in range(5))
+    write(project, {"suites/s.yaml": text, "suites/a.jsonl": answers})
+    harness("run", "-q", "--no-html")
+    # A case that only one of them has is no change of checks; what a case expects is one.
+    new = (
+        text.replace("Question 2, expected: yes", "Question 2, expected: no") + "  - {id: c4, input: Q, expected: no}\n"
+    )
+    write(project, {"suites/s.yaml": new.replace("tone: dry", "tone: warm")})
+    harness("run", "-q", "--no-html")
+    runs = sorted((project / "reports").glob("2*"), key=lambda run: (run / "run.json").stat().st_mtime_ns)
+    words = [str(run) for run in runs]
+    found = json.loads(harness("compare", *words, "--json", "--no-html").stdout)["comparisons"][0]
+    found = json.loads(harness("compare", *words, "--json", "--no-html").stdout)["comparisons"][0]
+    assert names(found) == [("variable tone", "dry", "warm"), ("checks", "", "c2")]
+    assert found["confounded"].endswith(
+        "also changes checks (c2): the difference cannot be put down to the prompt alone."
+    )
+    harness("compare", *words, "--no-html")
+    assert "checks" in (page := (runs[1] / "compare.md").read_text()) and "c2" in page
+    # A run from before checks were told apart says nothing of them.
+    manifest = json.loads((runs[0] / "run.json").read_text())
+    del manifest["suites"][0]["checks"]
+    (runs[0] / "run.json").write_text(json.dumps(manifest))
+    assert names(json.loads(harness("compare", *words, "--json", "--no-html").stdout)["comparisons"][0]) == [
+        ("variable tone", "dry", "warm")
+    ]

@@ -110,6 +110,7 @@ def _suite(
     name: str, pairs: Sequence[Pair], arms: Mapping[str, Arm], outlines: Mapping[str, Mapping[str, Suite]]
 ) -> Suite:
     last = outlines[pairs[-1].b.run][name]
+    before = outlines[pairs[0].a.run].get(pairs[0].a.suite)
     variants = []
     for label, arm in arms.items():
         suite = outlines[arm.run].get(arm.suite)
@@ -122,6 +123,7 @@ def _suite(
         pairs={pair.names[1]: pair.names[0] for pair in pairs},
         others=tuple(dict.fromkeys(pair.names[0] for pair in pairs)),
         gates=False,
+        checks=before.checked if before is not None and before is not last else {},
     )
     if last.against is not None and all(pair.a.run == pair.b.run for pair in pairs):
         # What the run itself set side by side: it also knows what was left out of it.

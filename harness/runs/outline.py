@@ -72,6 +72,7 @@ def outlined(suite: Suite, summary: SuiteSummary | None) -> dict[str, JSON]:
         **({"stop_early": True, "stopping": _stopping(summary)} if suite.stop_early else {}),
         "clusters": dict(suite.clusters),
         "places": _places(suite.cases),
+        "checks": dict(suite.checked),
         "against": None if suite.against is None else plain(asdict(suite.against)),
         "deciding": [_deciding(case) for case in suite.cases if case.required or case.must_pass is not None],
     }
@@ -183,6 +184,8 @@ def _outline(entry: Mapping[str, Any]) -> Outline:
         stop_early=bool(entry.get("stop_early", False)),
         hash=str(entry["hash"]),
         against=_against(entry.get("against")),
+        # Runs from before checks were told apart have none.
+        checks={str(case): str(told) for case, told in dict(entry.get("checks", {})).items()},
     )
     if suite.baseline is not None and suite.baseline not in suite.by_name:
         raise ValueError(f"its baseline {suite.baseline!r} is none of its variants")
@@ -210,6 +213,7 @@ def _against(entry: Mapping[str, Any] | None) -> Against | None:
         excluded={str(why): tuple(cases) for why, cases in entry["excluded"].items()},
         mocks=tuple(entry["mocks"]),
         code=tuple(entry["code"]),
+        checks=dict(entry.get("checks", {})),
         # Runs from before recordings were compared do not say.
         same=tuple(entry.get("same", ())),
     )

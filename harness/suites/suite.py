@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 from harness.errors import SourceLocation
 from harness.records import JSON, Attachment, Message
 from harness.settings import Retry
+from harness.suites.checked import checked
 from harness.suites.checks import CheckSpec
 from harness.suites.definition import Definition
 from harness.suites.gates import Gates
@@ -233,6 +234,8 @@ class Against:
     mocks: tuple[str, ...] = ()
     #: Python files of the project that differ.
     code: tuple[str, ...] = ()
+    #: Hashes of the checks that were applied there, by case; empty: those of the suite itself, or not known.
+    checks: Mapping[str, str] = field(default_factory=dict)
     #: Own variants that replay the very recordings that their counterparts replay.
     same: tuple[str, ...] = ()
 
@@ -267,6 +270,13 @@ class Suite:
     notes: tuple[str, ...] = ()
     #: Variants from elsewhere among `variants`; None: there are none.
     against: Against | None = None
+    #: Hashes of the checks of its cases, by id, of a suite that was stored; None: its own cases have them.
+    checks: Mapping[str, str] | None = None
+
+    @cached_property
+    def checked(self) -> Mapping[str, str]:
+        """A hash of the checks of each case, by id; empty: not known."""
+        return checked(self.cases) if self.checks is None else self.checks
 
     def repeats_of(self, variant: Variant, case: Case) -> int:
         """Return how many trials of a case a variant has: no more than there are answers, where they exist already."""

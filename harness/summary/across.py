@@ -40,7 +40,10 @@ def compare_across(
 
 def facts_of(suite: Suite, name: str, arms: Mapping[str, Sequence[Result]]) -> ArmFacts:
     """Return what is known of a variant as an arm of a comparison."""
-    return arm_facts(suite.by_name[name].definition, arms[name])
+    against = suite.against
+    known = against.checks if against is not None else {}
+    checks = known if against is None or name in against.others else suite.checked
+    return arm_facts(suite.by_name[name].definition, arms[name], checks=checks if known else None)
 
 
 def _alike(suite: Suite, arms: Mapping[str, Sequence[Result]], a: str, b: str) -> Comparison | None:

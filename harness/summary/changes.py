@@ -67,21 +67,25 @@ class ArmFacts:
     days: tuple[str, ...] = ()
     #: Further conditions, by their keys: every value that occurred.
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: Hash of the checks that were applied; empty: not known.
-    checks: str = ""
+    #: Hashes of the checks that were applied, by case; empty: not known.
+    checks: Mapping[str, str] = field(default_factory=dict)
     #: Id of the price table; empty: not known.
     prices: str = ""
 
 
 def arm_facts(
-    definition: Definition | None, results: Iterable[Result], *, checks: str = "", prices: str = ""
+    definition: Definition | None,
+    results: Iterable[Result],
+    *,
+    checks: Mapping[str, str] | None = None,
+    prices: str = "",
 ) -> ArmFacts:
     """Return what a variant's definition and its results tell of an arm.
 
     Args:
         definition: What the variant was; None: not known.
         results: Its trials.
-        checks: Hash of the checks that were applied.
+        checks: Hashes of the checks that were applied, by case.
         prices: Id of the price table.
     """
     models: dict[str, None] = {}
@@ -100,7 +104,7 @@ def arm_facts(
         models=tuple(sorted(models)),
         days=tuple(sorted(days)),
         conditions={key: tuple(sorted(found)) for key, found in conditions.items()},
-        checks=checks,
+        checks=checks or {},
         prices=prices,
     )
 
@@ -146,7 +150,7 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
         found: What differs.
         names: What the arms are called, A's first.
     """
-    relevant = answering(found)
+    relevant = [*answering(found), *(one for one in found if one.kind == "check")]
     prompt = [one for one in relevant if one.kind == "prompt"]
     others = [one for one in relevant if one.kind != "prompt"]
     # The service goes along with the API, and the snapshot with the model: one thing, said once.
@@ -196,8 +200,9 @@ def _changes(a: ArmFacts, b: ArmFacts, rate: Rate | None) -> Iterator[Change]:
             yield Change(kind=kind, name=name, a=", ".join(before), b=", ".join(after))
     if a.days and b.days and a.days != b.days:
         yield Change(kind="recording", name="recorded", a=_span(a.days), b=_span(b.days))
-    if a.checks and b.checks and a.checks != b.checks:
-        yield Change(kind="check", name="checks", a=_hash(a.checks), b=_hash(b.checks))
+    rechecked = [case for case, told in b.checks.items() if a.checks.get(case, told) != told]
+    if rechecked:
+        yield Change(kind="check", name="checks", a="", b=_some(rechecked))
     if a.prices and b.prices and a.prices != b.prices:
         yield Change(kind="prices", name="price table", a=a.prices, b=b.prices)
 
@@ -279,6 +284,8 @@ def _follows(one: Change, others: Sequence[Change]) -> bool:
 
 def _told(one: Change) -> str:
     name = f"the {one.name}" if one.kind in ("api", "model", "code") or one.name == "service" else one.name
+    if one.kind == "check":
+        return f"{name} ({one.b})"
     if one.kind == "tool":
         return f"{name} ({'new' if not one.a else 'gone' if not one.b else 'changed'})"
     whole = one.texts == ("", "") and one.kind != "code"
