@@ -248,14 +248,15 @@ class _Joining:
             return
         for why, cases in self._excluded.items():
             if cases:
-                yield f"{name}: not compared, {phrases.count(len(cases), 'case')} {why}: {_some(cases)}"
+                yield f"{name}: not compared, {phrases.count(len(cases), 'case')} {why}: {phrases.names(cases, most=_NAMED)}"
         new = [mine for mine, theirs in self._pairs.items() if mine != theirs]
         if new:
             theirs = self._labels[self._pairs[new[0]]]
-            yield f"{name}: not in {ref}, and compared with its baseline {theirs}: {_some(new)}"
+            yield f"{name}: not in {ref}, and compared with its baseline {theirs}: {phrases.names(new, most=_NAMED)}"
         gone = [one.name for one in self._base.suite.variants if one.name not in self._head.by_name]
         if gone:
-            yield f"{name}: gone since {ref}: {'variants' if len(gone) > 1 else 'variant'} {_some(gone)}"
+            noun = "variants" if len(gone) > 1 else "variant"
+            yield f"{name}: gone since {ref}: {noun} {phrases.names(gone, most=_NAMED)}"
 
 
 def _paired(head: Suite, base: Suite) -> dict[str, str]:
@@ -300,8 +301,3 @@ def _python(project: Project, repository: Repository, tree: Tree) -> list[str]:
     """Python files below the folder of suites that differ from that tree."""
     folder = project.shown(project.settings.suites)
     return [path for path in repository.changed(tree.commit) if path.endswith(".py") and path.startswith(f"{folder}/")]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -29,6 +29,7 @@ class Columns:
     def __init__(self, suite: SuiteSummary) -> None:
         self._suite = suite
         self._deciding = frozenset(suite.deciding_failures + suite.deciding_errors)
+        self._changed = standing.changed(suite)
         self._variants = {name: number for number, name in enumerate(standing.ordered(suite))}
         self.strings = Strings()
         self._taken = anchors.Taken()
@@ -46,7 +47,7 @@ class Columns:
             case = self._cases[result.case] = _Case(len(self._cases), result, place)
         decides = result.id in self._deciding
         case.deciding |= decides
-        case.outcomes.setdefault(result.variant, []).append(result.outcome)
+        case.outcomes.add(result.outcome)
         values: dict[str, JSON] = {
             "case": case.number,
             "variant": self._variants.setdefault(result.variant, len(self._variants)),
@@ -110,7 +111,8 @@ class Columns:
 
     def _states(self, case: _Case) -> list[str]:
         if case.states is None:
-            case.states = standing.states(self._suite, case.outcomes, deciding=case.deciding)
+            changes = self._changed.get(case.name, ())
+            case.states = standing.states(case.outcomes, changes, deciding=case.deciding)
         return case.states
 
     def _measured(self, result: Result) -> dict[str, JSON]:
@@ -182,7 +184,7 @@ class _Case:
     def __init__(self, number: int, first: Result, place: str) -> None:
         self.number, self.first, self.name, self.place = number, first, first.case, place
         self.deciding = False
-        self.outcomes: dict[str, list[Outcome]] = {}
+        self.outcomes: set[Outcome] = set()
         self.states: list[str] | None = None
 
 

@@ -42,13 +42,17 @@ def left_out(comparison: Comparison) -> str:
 
 def differs(comparison: Comparison, *, priced: bool = True) -> list[str]:
     """What is not the same in both arms, one short line each, with what it costs if `priced`."""
-    return [_change(change) + (_price(change) if priced else "") for change in comparison.changes]
+    return [_change(change, priced) for change in comparison.changes]
 
 
-def listed(items: Sequence[str], limit: int) -> str:
-    """Return items with commas between them, those after `limit` counted."""
-    more = f", and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+def price(change: Change) -> str:
+    """What a change of a text does to tokens and money; empty: not known."""
+    told = []
+    if change.tokens is not None:
+        told.append(f"{change.tokens:+,} {'token' if abs(change.tokens) == 1 else 'tokens'}")
+    if change.money is not None:
+        told.append(f"{'+' if change.money > 0 else ''}{phrases.money(change.money)} per 1,000 requests")
+    return ", ".join(told)
 
 
 def tags(comparison: Comparison) -> Table | None:
@@ -82,7 +86,7 @@ def telling_tags(comparison: Comparison) -> str:
 
 
 def _listed(items: Sequence[str]) -> str:
-    return listed(items, _NAMED)
+    return phrases.names(items, most=_NAMED)
 
 
 def _flip(flip: Flip) -> str:
@@ -93,27 +97,17 @@ def _flip(flip: Flip) -> str:
     return f"{name} ({flip.a[0]}/{flip.a[1]} → {flip.b[0]}/{flip.b[1]}{changed})"
 
 
-def _change(change: Change) -> str:
+def _change(change: Change, priced: bool) -> str:
     told = clean.line(change.name, _NAME)
     if change.a or change.b:
         told += f" {clean.line(change.a, _NAME) or words.NOTHING} → {clean.line(change.b, _NAME) or words.NOTHING}"
-    return told
-
-
-def _price(change: Change) -> str:
-    cost = [
-        f"{change.tokens:+,} tokens" if change.tokens is not None else "",
-        f"{'+' if change.money > 0 else ''}{phrases.money(change.money)} per 1,000 requests"
-        if change.money is not None
-        else "",
-    ]
-    shown = ", ".join(part for part in cost if part)
-    return f" ({shown})" if shown else ""
+    cost = price(change) if priced else ""
+    return f"{told} ({cost})" if cost else told
 
 
 def _tag(one: TagContrast) -> tuple[str, ...]:
     found = words.points(one.difference)
     if one.interval is not None:
-        found += f" [{one.interval.low * 100:+.1f}, {one.interval.high * 100:+.1f}]"
+        found += f" [{phrases.signed(one.interval.low)}, {phrases.signed(one.interval.high)}]"
     word = {"better": "better", "worse": "worse", "none": "", "few": "too few cases"}[one.word]
     return (one.tag, str(one.cases), str(one.fixed), str(one.unchanged), str(one.broken), found, word)

@@ -68,8 +68,8 @@ def _counted(suite: SuiteSummary) -> Iterator[str]:
 def _compared(one: Comparison) -> Iterator[str]:
     chosen = "chosen in the suite" if one.margin_given else "the default, nobody chose it"
     if one.difference is not None:
-        level = f"{one.difference.interval.level * 100:.4g}"
-        yield f"Paired by case ({phrases.count(one.cases, 'case')}). {level}% interval: {one.difference.method}."
+        level = phrases.level(one.difference.interval.level)
+        yield f"Paired by case ({phrases.count(one.cases, 'case')}). {level} interval: {one.difference.method}."
     if one.adjusted:
         yield f"The level allows for {one.adjusted} (Holm)."
     if one.clusters is not None:

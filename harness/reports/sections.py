@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.reports import clean, tables, worddiff, words
+from harness.reports import clean, contrast, tables, worddiff, words
 from harness.reports.evidence import Error, Evidence, Listed
 from harness.reports.figures import Figure, differences, money, times
 from harness.reports.tables import Table
@@ -145,13 +145,7 @@ def _contrast(comparison: Comparison, evidence: Evidence, anchor: str) -> Contra
 def _prompt(change: Change) -> PromptChange:
     a, b = (clean.block(text) for text in change.texts)
     short = max(len(a), len(b)) <= _PROMPT
-    told = []
-    if change.tokens is not None:
-        told.append(f"{change.tokens:+,} {'token' if abs(change.tokens) == 1 else 'tokens'}")
-    if change.money is not None:
-        sign = "+" if change.money > 0 else ""
-        told.append(f"{sign}{phrases.money(change.money)} per 1,000 requests")
-    return PromptChange(change=change, found=worddiff.words(a, b) if short else None, price=", ".join(told))
+    return PromptChange(change=change, found=worddiff.words(a, b) if short else None, price=contrast.price(change))
 
 
 def _failures(suite: SuiteSummary) -> tuple[Failures, ...]:

@@ -78,7 +78,7 @@ def _against(one: Slice) -> str:
     if one.contrast is None:
         return words.NOTHING
     word = _WORDS[one.contrast.word]
-    return f"{one.contrast.difference.estimate * 100:+.1f} pp{f', {word}' if word else ''}"
+    return f"{words.points(one.contrast.difference)}{f', {word}' if word else ''}"
 
 
 def _number(one: Slice, name: str) -> JSON:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from harness.records import Outcome
-from harness.summary import Comparison, SuiteSummary
+from harness.summary import SuiteSummary
 
 #: What cases can be filtered by, in the order in which it is offered.
 STATES = ("decides", "broken", "error", "flipped", "failed", "fixed", "skipped")
@@ -23,25 +23,31 @@ def ordered(suite: SuiteSummary) -> list[str]:
     return sorted((variant.name for variant in suite.variants), key=lambda name: name != first)
 
 
-def states(suite: SuiteSummary, outcomes: Mapping[str, Sequence[Outcome]], *, deciding: bool) -> list[str]:
+def changed(suite: SuiteSummary) -> dict[str, set[str]]:
+    """Return which cases are broken or fixed in any of a suite's comparisons, as these count it."""
+    found: dict[str, set[str]] = {}
+    for one in suite.comparisons:
+        for flip in one.flips:
+            found.setdefault(flip.case, set()).add("broken" if flip.broken else "fixed")
+    return found
+
+
+def states(outcomes: Collection[Outcome], changes: Collection[str], *, deciding: bool) -> list[str]:
     """Return what holds of a case.
 
     Args:
-        suite: Its suite.
-        outcomes: Its trials' outcomes by variant.
+        outcomes: What its trials came to.
+        changes: "broken", "fixed" or both, where any comparison says so.
         deciding: Whether one of its trials decides by itself what the run comes to.
     """
-    found = {outcome for some in outcomes.values() for outcome in some}
-    shares = {name: _share(some) for name, some in outcomes.items()}
-    changes = list(_changes(suite.comparisons, shares))
     holds = {
         "decides": deciding,
-        "broken": any(change < 0 for change in changes),
-        "error": Outcome.ERROR in found,
-        "flipped": any(changes),
-        "failed": Outcome.FAILED in found,
-        "fixed": any(change > 0 for change in changes),
-        "skipped": Outcome.SKIPPED in found,
+        "broken": "broken" in changes,
+        "error": Outcome.ERROR in outcomes,
+        "flipped": bool(changes),
+        "failed": Outcome.FAILED in outcomes,
+        "fixed": "fixed" in changes,
+        "skipped": Outcome.SKIPPED in outcomes,
     }
     return [state for state in STATES if holds[state]]
 
@@ -52,17 +58,3 @@ def rank(found: Sequence[str]) -> int:
         if any(state in found for state in some):
             return place
     return 4
-
-
-def _share(outcomes: Iterable[Outcome]) -> float | None:
-    """The share of passes among the trials that were graded."""
-    graded = [outcome is Outcome.PASSED for outcome in outcomes if outcome in (Outcome.PASSED, Outcome.FAILED)]
-    return sum(graded) / len(graded) if graded else None
-
-
-def _changes(comparisons: Iterable[Comparison], shares: Mapping[str, float | None]) -> Iterable[float]:
-    """By how much a case passes more often, of each comparison that has it."""
-    for one in comparisons:
-        before, after = shares.get(one.baseline), shares.get(one.candidate)
-        if before is not None and after is not None:
-            yield after - before

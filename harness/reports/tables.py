@@ -111,12 +111,6 @@ def gate_metric(gate: GateResult) -> str:
     return f"{gate.metric} of {gate.case}" if gate.case else gate.metric
 
 
-def gate_details(gate: GateResult) -> str:
-    """What a gate's text says beyond its variant, its metric and that it was not evaluated."""
-    rest = gate.text.removeprefix(f"{gate.variant}: ").removeprefix(gate_metric(gate)).strip()
-    return rest.removeprefix(gate_word(gate)).strip()
-
-
 def comparison(suite: SuiteSummary, variant: VariantSummary) -> Comparison | None:
     """The comparison of a variant with the suite's baseline, if there is one."""
     return next((found for found in suite.comparisons if found.candidate == variant.name), None)

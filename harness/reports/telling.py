@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.reports import clean, contrast, hints
 from harness.reports.pen import Pen
-from harness.summary import Comparison
+from harness.summary import Comparison, phrases
 
 #: Things that differ between two arms, and are named here.
 _CHANGES = 8
@@ -33,7 +33,7 @@ def comparison(one: Comparison, pen: Pen) -> Iterator[str]:
     yield from _few([*one.meaning] or [one.cost_text], pen)
     yield from _said(one.confounded, pen)
     # Tokens are counted only where a page is written, and what is printed should not depend on that.
-    changes = contrast.listed(contrast.differs(one, priced=False), _CHANGES)
+    changes = phrases.names(contrast.differs(one, priced=False), most=_CHANGES)
     for label, text in (*contrast.flips(one), ("differs", changes), ("tags", contrast.telling_tags(one))):
         if text:
             yield from pen.labelled(label, text, "  ")

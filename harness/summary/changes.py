@@ -12,6 +12,7 @@ from typing import TypeAlias
 from harness.records import JSON, Result
 from harness.suites.definition import Definition
 from harness.suites.suite import Against
+from harness.summary import phrases
 from harness.summary.conditions import condition
 from harness.summary.facets import Change, ChangeKind
 from harness.summary.view import Comparison
@@ -318,8 +319,7 @@ def _line(text: str) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return phrases.names(names, most=_NAMED)
 
 
 def _hash(digest: str | None) -> str:

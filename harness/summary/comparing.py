@@ -22,8 +22,6 @@ from harness.summary.speed import compare_speed, latency_text
 from harness.summary.stopping import Watch, watch_results
 from harness.summary.view import Comparison
 
-__all__ = ["Pairing", "compare_arms", "compare_candidates", "pair", "step_levels"]
-
 _ALPHA = 0.05
 
 

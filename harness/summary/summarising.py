@@ -18,9 +18,6 @@ from harness.summary.parts import front
 from harness.summary.sparing import part_of_cases
 from harness.summary.view import Comparison, GateResult, RunSpend, RunSummary, SuiteSummary, VariantSummary
 
-#: Trials that a reason names.
-_NAMED = 3
-
 
 def summarise(
     run: str,
@@ -271,5 +268,5 @@ def _differing(suite: SuiteSummary) -> list[str]:
     if not differ:
         return []
     verified = sum(variant.verified for variant in suite.variants)
-    named = ", ".join(differ[:_NAMED]) + (f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else "")
+    named = phrases.names(differ)
     return [f"{suite.name}: verified {phrases.count(verified, 'trial')}: {phrases.differ(len(differ))}: {named}"]

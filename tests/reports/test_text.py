@@ -152,7 +152,7 @@ def test_broken_cases_are_named_before_fixed_ones(sample: Sample) -> None:
         *(Flip(case=f"c{number}", a=(0, 1), b=(1, 1), trials=()) for number in range(14)),
     )
     text = told(sample, flips=flips, noise="A/A noise: expect ~8 fixed and ~8 broken per 100 cases with no change.")
-    assert "broken warranty (3/3 → 0/3) fixed c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, and 4 more A/A noise: exp" in text
+    assert "broken warranty (3/3 → 0/3) fixed c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 4 more A/A noise: exp" in text
     assert "A/A noise" not in told(sample, noise="A/A noise: none"), "nothing flipped"
 
 
