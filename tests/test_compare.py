@@ -13,6 +13,7 @@ from harness.errors import ExitCode, SourceLocation, UsageError
 from harness.records import Message, Outcome, Result
 from harness.store import RunFolder
 from harness.suites.suite import Suite, Variant
+from tests.projects import harness, write
 
 FIRST, SECOND = "20261120-100000-aaaa", "20261121-100000-bbbb"
 
@@ -92,6 +93,26 @@ def test_two_runs_are_compared_variant_by_variant_and_case_by_case(tmp_path: Pat
     assert "2 trials left out that have no counterpart (c0, c4)." in one.text
     assert found.unmatched == (f"faq:gone is only in run {FIRST}.", f"faq:new is only in run {SECOND}.")
     assert found.text.endswith(found.unmatched[1])
+
+
+def test_one_verdict_stands_on_the_terminal_in_the_json_and_in_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write(tmp_path, {}))
+    reports = tmp_path / "reports"
+    # Alone, v1 would be worse: five cases broke. Of two variants that were looked at, one does so by chance more easily.
+    store(reports, FIRST, arm("p" * 40, variant="v1"), arm("p" * 40, variant="v2"))
+    store(reports, SECOND, arm("f" * 5 + "p" * 35, variant="v1"), arm("p" * 40, variant="v2"))
+    printed = harness("compare", FIRST, "--no-html")
+    told = json.loads(harness("compare", FIRST, "--no-html", "--json").stdout)
+    sentences = " ".join(printed.stdout.split())
+    assert [one["adjusted"] for one in told["comparisons"]] == ["2 candidates"] * 2
+    assert all(one["text"] in sentences for one in told["comparisons"])
+    assert (told["comparisons"][0]["verdict"]["kind"], told["exit_code"], printed.exit_code) == (
+        "not_enough_data",
+        0,
+        0,
+    )
 
 
 def test_a_run_alone_is_compared_with_the_last_one(tmp_path: Path) -> None:

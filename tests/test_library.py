@@ -212,7 +212,7 @@ def test_a_comparison_says_what_the_command_says(project: Path) -> None:
     run = harness.run()
     compared = run.compare("v1", "v2")
     assert compared.text.strip() == command("compare", "v1", "v2").stdout.strip()
-    assert compared.verdict in compared.text
+    assert compared.verdict in " ".join(compared.text.split())
     assert (compared.kind, compared.difference, compared.cases) == ("not_enough_data", 0.5, 2)
     assert run.compare() == run.compare(b="v2") == run.compare("faq:v1", "faq:v2") == compared
     with pytest.raises(harness.UsageError, match="Did you mean 'v1'"):
@@ -294,7 +294,7 @@ def test_a_suite_in_python_replays_the_recordings_of_its_twin_in_yaml_to_equal_r
     run = runpy.run_path(str(project / "demo.py"))["run"]
     twin = harness.run("suites/faq.yaml")
     assert rows(run) == rows(twin)
-    assert run.compare().text == twin.compare().text
+    assert run.compare().verdict == twin.compare().verdict
     assert run.results[0].cassette.path == "cassettes/faq/v1/shipping.1.yaml"
     assert {check.where for one in run.results for check in one.checks} == {"demo.py:5:1"}
 

@@ -113,23 +113,26 @@ def _stored(
     """Print what stored arms came to, write the page into the later run's folder, and end."""
     from harness.comparing.stored import joined, write
     from harness.reports import github
+    from harness.runs.loaded import suites_of
 
-    if as_json:
-        show_json(found.plain())
     if not found.pairs:
-        if not as_json:
+        if as_json:
+            show_json(found.plain())
+        else:
             show(found.text)
         finish(int(found.exit_code))
         return
-    both = joined(project, found)
-    if not as_json:
+    both = joined(found, suites_of=lambda run: suites_of(project, run))
+    if as_json:
+        show_json(both.compared.plain())
+    else:
         _print(both.summary, (), found.unmatched)
     written = write(both, [*(["html"] if html else []), "md", *formats], outputs)
     trouble = github.publish(next(path for path in written if path.suffix == ".md"), os.environ)
     if trouble:
         say(trouble)
     say(f"report: {project.shown(written[0])}")
-    finish(int(found.exit_code))
+    finish(int(both.compared.exit_code))
 
 
 def _print(summary: RunSummary, results: Iterable[Result], notes: Sequence[str]) -> None:

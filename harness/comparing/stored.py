@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare import Arm, Compared, Pair
 from harness.errors import SourceLocation
-from harness.project.project import Project
 from harness.records import Result
-from harness.runs.loaded import quoted, read_run, suites_of
+from harness.runs.loaded import quoted, read_run
 from harness.runs.reporting import Reporting, known_format
 from harness.store import RunFolder, read_results
 from harness.suites.suite import Against, Suite, Variant
@@ -32,6 +31,8 @@ class Joined:
     """A comparison of stored arms as a summary with its results."""
 
     summary: RunSummary
+    #: What was compared, adjusted for all that was compared at once, as the summary says it.
+    compared: Compared
     suites: tuple[Suite, ...]
     #: The folder of the later run.
     folder: RunFolder
@@ -67,15 +68,20 @@ class Joined:
                     yield replace(result, suite=label[0], variant=label[1])
 
 
-def joined(project: Project, found: Compared) -> Joined:
+def joined(found: Compared, *, suites_of: Callable[[RunFolder], Sequence[Suite]], counted: bool = True) -> Joined:
     """Return what was compared as one run; there is at least one pair.
+
+    Args:
+        found: The arms.
+        suites_of: Gives the suites of a run, as far as they decide it.
+        counted: Whether to count the tokens by which prompts differ.
 
     Raises:
         StorageError: A run is damaged.
     """
     known = {arm.run: arm.path for pair in found.pairs for arm in (pair.a, pair.b) if arm.path is not None}
     outlines = {
-        run: {suite.name: suite for suite in suites_of(project, RunFolder(path.parent, path.name))}
+        run: {suite.name: suite for suite in suites_of(RunFolder(path.parent, path.name))}
         for run, path in known.items()
     }
     by_suite: dict[str, list[Pair]] = {}
@@ -101,9 +107,16 @@ def joined(project: Project, found: Compared) -> Joined:
         planned=planned,
         prices=quoted(folder.read_manifest()),
         mode="none",
-        counted=True,
+        counted=counted,
     )
-    return Joined(summary=summary, suites=tuple(suites), folder=folder, labels=labels, runs=known)
+    told = {(suite.name, one.candidate): one for suite in summary.suites for one in suite.comparisons}
+    compared = replace(
+        found,
+        pairs=tuple(
+            replace(pair, comparison=told.get((pair.b.suite, pair.names[1]), pair.comparison)) for pair in found.pairs
+        ),
+    )
+    return Joined(summary=summary, compared=compared, suites=tuple(suites), folder=folder, labels=labels, runs=known)
 
 
 def _suite(

@@ -155,6 +155,9 @@ class Run:
         Raises:
             UsageError: There is no such variant, or several; or both are the same.
         """
+        from harness.comparing.stored import joined
+        from harness.reports import text
+
         arms = self._arms()
         suites = {suite.name: suite for suite in self._stored.suites}
         other = _named(arms, b) if b is not None else None
@@ -166,14 +169,15 @@ class Run:
                 raise UsageError(f"name the variant to compare with {first.name}; there are: {names}")
             other = rest[0]
         compared = compare_pair(first, other, suites=suites)
-        return _comparison(compared.text, compared.comparisons[0])
+        both = joined(compared, suites_of=lambda run: self._stored.suites, counted=False)
+        return _comparison(text.render(both.summary, failures=0), both.compared.comparisons[0])
 
     def _arms(self) -> list[Arm]:
         found: dict[tuple[str, str], list[Result]] = {}
         for result in self._stored.results:
             found.setdefault((result.suite, result.variant), []).append(result)
         return [
-            Arm(run=self.id, suite=suite, variant=variant, results=tuple(results))
+            Arm(run=self.id, suite=suite, variant=variant, results=tuple(results), path=self.folder)
             for (suite, variant), results in found.items()
         ]
 
