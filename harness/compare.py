@@ -14,7 +14,16 @@ from harness.store.rows import plain
 from harness.store.slim import slim
 from harness.suites.definition import Definition
 from harness.suites.suite import DEFAULT_MARGIN, Suite
-from harness.summary import Comparison, Ground, compare_across, compare_arms, compare_candidates, compare_suite, role
+from harness.summary import (
+    Comparison,
+    Ground,
+    compare_across,
+    compare_arms,
+    compare_candidates,
+    compare_pairs,
+    compare_suite,
+    role,
+)
 from harness.summary.changes import arm_facts, with_changes
 
 
@@ -185,10 +194,14 @@ def compare_runs(
 ) -> Compared:
     """Compare two runs, variant by variant of the same name; run A, whose suites are `before`, is the one compared with."""
     first, second = ({arm.name: arm for arm in arms} for arms in (a, b))
+    by_suite: dict[str, list[Arm]] = {}
+    for name, arm in second.items():
+        if name in first:
+            by_suite.setdefault(arm.suite, []).append(arm)
     compared = [
-        _compare(first[name], arm, names=_names(first[name], arm), suites=suites, before=before)
-        for name, arm in second.items()
-        if name in first
+        pair
+        for name, arms in by_suite.items()
+        for pair in _later(name, [(first[arm.name], arm) for arm in arms], suites=suites, before=before)
     ]
     alone = [
         arm for arms, others in ((first, second), (second, first)) for arm in arms.values() if arm.name not in others
@@ -207,16 +220,29 @@ def read_arms(run: RunFolder) -> list[Arm]:
     ]
 
 
+def _later(
+    name: str, both: Sequence[tuple[Arm, Arm]], *, suites: Mapping[str, Suite], before: Mapping[str, Suite]
+) -> Iterator[Pair]:
+    """The variants of one suite in a later run, each with what it was in an earlier one, adjusted for their number."""
+    suite = suites.get(name)
+    named = {_names(a, b): (a, b) for a, b in both}
+    trials = {word: arm.results for words, arms in named.items() for word, arm in zip(words, arms, strict=True)}
+    deciding = [words[1] for words, (_, b) in named.items() if not _reported(b, suite)]
+    pairs = {words[1]: words[0] for words in named}
+    for one in compare_pairs(_ground(name, suite), pairs, trials, deciding=deciding):
+        names = (one.baseline, one.candidate)
+        yield _pair(*named[names], one, names=names, suites=suites, before=before)
+
+
 def _compare(
     a: Arm,
     b: Arm,
     *,
     names: tuple[str, str],
     suites: Mapping[str, Suite],
-    before: Mapping[str, Suite] | None = None,
 ) -> Pair:
     found = compare_arms(_ground(b.suite, suites.get(b.suite)), a.results, b.results, names=names)
-    return _pair(a, b, found, names=names, suites=suites, before=suites if before is None else before)
+    return _pair(a, b, found, names=names, suites=suites, before=suites)
 
 
 def _pair(
@@ -234,8 +260,12 @@ def _pair(
         arm_facts(_definition(arm, known), arm.results, checks=_checks(arm, known))
         for arm, known in ((a, before), (b, suites))
     ]
-    reported = suite is not None and b.variant in suite.by_name and suite.by_name[b.variant].report_only
-    return Pair(a=a, b=b, names=names, comparison=with_changes(found, *facts), decides=not reported)
+    return Pair(a=a, b=b, names=names, comparison=with_changes(found, *facts), decides=not _reported(b, suite))
+
+
+def _reported(arm: Arm, suite: Suite | None) -> bool:
+    """Whether a variant is only reported."""
+    return suite is not None and arm.variant in suite.by_name and suite.by_name[arm.variant].report_only
 
 
 def _definition(arm: Arm, suites: Mapping[str, Suite]) -> Definition | None:

@@ -58,6 +58,12 @@ def test_stored_arms_have_a_page_in_the_later_runs_folder(project: Path) -> None
     first, second = (path.name for path in sorted((project / "reports").glob("2*"), key=written))
     result = harness("compare", first, "-o", "out.csv")
     assert result.exit_code == 1
+    # One verdict, adjusted for what both runs hold, in what is read and in what is data.
+    data = json.loads(harness("compare", first, "--json", "--no-html").stdout)["comparisons"]
+    assert len(data) == 3
+    for one in data:
+        assert one["text"] in " ".join(result.output.split())
+        assert one["adjusted"] == ("2 candidates" if one["candidate"].startswith("v") else "3 variants")
     assert f"v2 of {second} is worse" in " ".join(result.output.split())
     page = project / "reports" / second / "compare.html"
     assert f"v2 of {first}" in page.read_text()

@@ -108,6 +108,8 @@ def joined(found: Compared, *, suites_of: Callable[[RunFolder], Sequence[Suite]]
         prices=quoted(folder.read_manifest()),
         mode="none",
         counted=counted,
+        # One verdict: what was found is what is shown, with all that it allows for.
+        compared={name: [pair.comparison for pair in pairs] for name, pairs in by_suite.items()},
     )
     told = {(suite.name, one.candidate): one for suite in summary.suites for one in suite.comparisons}
     compared = replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.summary.across import compare_across
-from harness.summary.comparing import Ground, compare_arms, compare_candidates, compare_suite
+from harness.summary.comparing import Ground, compare_arms, compare_candidates, compare_pairs, compare_suite
 from harness.summary.deciding import fails_alone, missed
 from harness.summary.measuring import role
 from harness.summary.pairing import Pairing, pair
@@ -34,6 +34,7 @@ __all__ = [
     "compare_across",
     "compare_arms",
     "compare_candidates",
+    "compare_pairs",
     "compare_suite",
     "differences_of",
     "fails_alone",

@@ -33,6 +33,7 @@ def summarise(
     spend: RunSpend | None = None,
     max_age: float | None = None,
     counted: bool = False,
+    compared: Mapping[str, Sequence[Comparison]] | None = None,
 ) -> RunSummary:
     """Sum up a run and decide it.
 
@@ -50,13 +51,16 @@ def summarise(
         max_age: Seconds after which a recording is pointed out as old; None: none is.
         counted: Whether to count the tokens by which prompts differ, which takes a third of a second, and to say what
             each kind of token costs.
+        compared: Comparisons that were made already, by suite: these are shown, and decide; None: they are made here.
     """
     arms: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         arms.setdefault((result.suite, result.variant), []).append(result)
     found = tuple(
         _Concluding(
-            suite, {name: arms[suite.name, name] for name in suite.by_name if (suite.name, name) in arms}
+            suite,
+            {name: arms[suite.name, name] for name in suite.by_name if (suite.name, name) in arms},
+            None if compared is None else compared.get(suite.name, ()),
         ).suite(planned=planned, prices=prices, started=started, max_age=max_age, counted=counted)
         for suite in suites
         if any((suite.name, name) in arms for name in suite.by_name)
@@ -81,6 +85,8 @@ class _Concluding:
 
     source: Suite
     arms: Mapping[str, Sequence[Result]]
+    #: None: not made yet.
+    compared: Sequence[Comparison] | None
 
     def suite(
         self,
@@ -109,11 +115,7 @@ class _Concluding:
         rate = prices.input_rate if counted else None
         comparisons = {found.candidate: found for found in self._comparisons(rate)}
         # Gates ask about the suite's own baseline, whatever is shown.
-        shown = (
-            tuple(comparisons.values())
-            if source.against is None
-            else tuple(compare_across(source, self.arms, rate=rate))
-        )
+        shown = tuple(self._shown(comparisons, rate))
         failures, errors = self._deciding(variants)
         return SuiteSummary(
             name=source.name,
@@ -134,6 +136,15 @@ class _Concluding:
         own = {name: found for name, found in self.arms.items() if name not in others}
         for found in compare_suite(self.source, own):
             yield self._told(found, rate)
+
+    def _shown(self, own: Mapping[str, Comparison], rate: Rate | None) -> Iterator[Comparison]:
+        """The comparisons that are shown: those that were made already, with counterparts from elsewhere, or its own."""
+        if self.compared is not None:
+            yield from (self._told(one, rate) for one in self.compared)
+        elif self.source.against is not None:
+            yield from compare_across(self.source, self.arms, rate=rate)
+        else:
+            yield from own.values()
 
     def _told(self, found: Comparison, rate: Rate | None) -> Comparison:
         facts = (facts_of(self.source, name, self.arms) for name in (found.baseline, found.candidate))
