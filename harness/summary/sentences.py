@@ -154,7 +154,9 @@ def clusters(difference: Difference) -> str:
     """A warning where there are too few clusters for an interval to be trusted; else empty."""
     if difference.clusters is None or difference.clusters >= FEW_CLUSTERS:
         return ""
-    return f"{count(difference.clusters, 'cluster')} are few: below {FEW_CLUSTERS}, intervals tend to be too narrow."
+    verb = "is" if difference.clusters == 1 else "are"
+    told = f"{count(difference.clusters, 'cluster')} {verb} few"
+    return f"{told}: below {FEW_CLUSTERS}, intervals tend to be too narrow."
 
 
 def worst(tag: TagContrast, tested: int) -> str:

@@ -67,6 +67,10 @@ def test_fewer_than_ten_clusters_are_warned_of_and_the_rest_stand_for_themselves
     cases = [case(f"c{number:03}", cluster=f"page {number // 20}") for number in range(100)]
     (one,) = comparisons(suite(cases, ("v1", "v2")), table(60, 24, 6, 10)).values()
     assert "5 clusters are few: below 10, intervals tend to be too narrow." in one.text
+    (one,) = comparisons(
+        suite([case(f"c{n:03}", cluster="page") for n in range(2)], ("v1", "v2")), table(1, 1, 0, 0)
+    ).values()
+    assert "1 cluster is few: below 10, " in one.text
     mixed = [case(f"c{number:03}", cluster="a" if number < 2 else None) for number in range(100)]
     (most,) = comparisons(suite(mixed, ("v1", "v2")), table(60, 24, 6, 10)).values()
     assert most.clusters == 99
