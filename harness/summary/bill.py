@@ -23,6 +23,8 @@ _DECIDED = 0.5
 class Bill:
     """Costs and tokens of B against those of A; None where they are not known."""
 
+    #: Paired cases, those of unknown cost too.
+    cases: int = 0
     #: Per trial, USD.
     cost: MeanDifference | None = None
     #: B's bill divided by A's.
@@ -37,8 +39,8 @@ class Bill:
 
     @property
     def cheaper(self) -> str:
-        """Change of the bill in percent where the interval of the difference lies below 0; else empty."""
-        if self.cost is None or self.whole is None or self.cost.interval.high >= 0:
+        """Change of the bill in percent where every case has a cost and the difference's interval is below 0; else empty."""
+        if self.cost is None or self.whole is None or self.cost.interval.high >= 0 or self.cost.cases < self.cases:
             return ""
         return phrases.change(self.whole.estimate)
 
@@ -54,6 +56,7 @@ def compare_bill(cases: Sequence[PairedCase], clusters: Mapping[str, str] | None
     whole, typical = _ratios(costs)
     cost = _difference(costs)
     return Bill(
+        cases=len(cases),
         cost=cost,
         whole=whole,
         typical=typical,
@@ -72,7 +75,7 @@ def cost_text(bill: Bill, *, a: str, b: str) -> str:
     low, high = (phrases.dollars(end) for end in (found.interval.low, found.interval.high))
     told = (
         f"{b} costs {money(abs(found.estimate))} {word} per trial than {a} "
-        f"({phrases.level(found.interval.level)} CI {low}…{high}, {phrases.count(found.cases, 'case')})"
+        f"({phrases.level(found.interval.level)} CI {low}…{high}, {phrases.part(found.cases, bill.cases, 'case')})"
     )
     if bill.typical is not None:
         told += f", {ratio(bill.typical)} as much in the typical case ({interval(bill.typical)})"

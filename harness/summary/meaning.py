@@ -73,17 +73,23 @@ def _money(bill: Bill, *, a: str, b: str) -> str:
     low, high = (phrases.dollars(end * _PER) for end in (found.interval.low, found.interval.high))
     return (
         f"{b} costs {money(abs(found.estimate) * _PER)} {word} per {_PER:,} requests than {a} "
-        f"({phrases.level(found.interval.level)} CI {low}…{high}{share})."
+        f"({phrases.level(found.interval.level)} CI {low}…{high}{share}{_of(found.cases, bill.cases)})."
     )
 
 
 def _time(speed: Speed, *, a: str, b: str) -> str:
     if speed.latency is None:
         return ""
-    told = f"{b} takes {ratio(speed.latency)} as long as {a} in the typical case ({interval(speed.latency)})"
+    inside = f"{interval(speed.latency)}{_of(speed.latency.cases, speed.cases)}"
+    told = f"{b} takes {ratio(speed.latency)} as long as {a} in the typical case ({inside})"
     if speed.p50 is not None:
         told += f"; median {_seconds(speed.p50)}"
     return f"{told}."
+
+
+def _of(known: int, cases: int) -> str:
+    """What a number rests on, where that is not every case."""
+    return "" if known == cases else f", {phrases.part(known, cases, 'case')}"
 
 
 def _seconds(found: MeanDifference) -> str:

@@ -61,6 +61,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def part(number: int, whole: int, noun: str) -> str:
+    """So many of all: "400 cases" where that is all, "10 of 400 cases" where it is not."""
+    return count(whole, noun) if number == whole else f"{number:,} of {count(whole, noun)}"
+
+
 def margin(value: float, *, given: bool) -> str:
     """The smallest difference that matters, and whether anybody chose it."""
     return size(value) if given else f"{size(value)} (default margin)"

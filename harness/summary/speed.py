@@ -24,6 +24,8 @@ _SHOWN = 2
 class Speed:
     """Times of B against those of A; None where too few trials have one."""
 
+    #: Paired cases, those without a time too.
+    cases: int = 0
     latency: Ratio | None = None
     ttft: Ratio | None = None
     #: Seconds.
@@ -47,6 +49,7 @@ def compare_speed(cases: Sequence[PairedCase], clusters: Mapping[str, str] | Non
     if why:
         return Speed(withheld=why)
     return Speed(
+        cases=len(cases),
         latency=_ratio(latencies),
         ttft=_ratio(values(cases, lambda result: _positive(result.ttft), clusters)),
         p50=quantile_difference(latencies.a, latencies.b, 0.50, seed=SEED, clusters=latencies.clusters),
@@ -71,7 +74,7 @@ def latency_text(speed: Speed, *, a: str, b: str) -> str:
         return ""
     told = (
         f"{b} takes {ratio(speed.latency)} as long as {a} in the typical case "
-        f"({interval(speed.latency)}, {phrases.count(speed.latency.cases, 'case')})"
+        f"({interval(speed.latency)}, {phrases.part(speed.latency.cases, speed.cases, 'case')})"
     )
     if speed.ttft is None:
         return f"{told}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +55,15 @@ def test_time_money_and_tokens_in_sentences() -> None:
     assert ", 0.80 times as much in the typical case (95% CI " in one.cost_text
 
 
+def test_what_rests_on_a_part_of_the_cases_says_so() -> None:
+    a, b = arm("v1"), arm("v2", factor=0.5, money=0.8)
+    part = [replace(one, cost=None, latency=None) if place >= 10 else one for place, one in enumerate(b)]
+    one = compared(a, part, margin=0.1, margin_given=True)
+    assert ", -20%, 10 of 40 cases)." in one.meaning[0] and ", 10 of 40 cases)" in one.meaning[1]
+    assert ", 10 of 40 cases), 0.80 times as much" in one.cost_text and ", 10 of 40 cases)" in one.latency_text
+    assert " of 40 cases" not in " ".join(compared(a, b).meaning)
+
+
 def test_cheaper_and_not_worse() -> None:
     one = compared(arm("v1"), arm("v2", money=0.8), margin=0.1, margin_given=True)
     assert one.headline == "v2 is equivalent to v1 within ±10.0 pp"
@@ -70,6 +80,10 @@ def test_cheaper_and_not_worse() -> None:
         (both,) = summed(of, found).suites[0].comparisons
         assert both.headline == f"v2 is {said}not worse than v1 by more than 5.0 pp"
         assert ("could be +5.8 pp better. Cost -10%." in both.text) == bool(said)
+        # One case without a price, and nobody knows whether it is cheaper.
+        (part,) = summed(of, [replace(found[0], cost=None), *found[1:]]).suites[0].comparisons
+        assert part.headline == "v2 is not worse than v1 by more than 5.0 pp"
+        assert ", 569 of 570 cases)" in part.cost_text
 
 
 def test_a_case_that_runs_away_with_the_mean_is_named() -> None:
