@@ -293,8 +293,9 @@ def _unrecorded(given: Sequence[Result], tree: Tree) -> Iterator[str]:
             errors.setdefault(result.suite, []).append(result)
     for suite, found in errors.items():
         misses = sum(one.error is not None and one.error.kind.startswith("cassette") for one in found)
-        why = "have no recording there that matches" if misses == len(found) else "ended in error there"
-        yield f"{suite}: {phrases.count(len(found), 'trial')} of {tree.ref} {why}, and stay without a counterpart"
+        has, stays = ("has", "stays") if len(found) == 1 else ("have", "stay")
+        why = f"{has} no recording there that matches" if misses == len(found) else "ended in error there"
+        yield f"{suite}: {phrases.count(len(found), 'trial')} of {tree.ref} {why}, and {stays} without a counterpart"
 
 
 def _python(project: Project, repository: Repository, tree: Tree) -> list[str]:

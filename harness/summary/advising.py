@@ -33,6 +33,8 @@ class Advising:
     #: Why nothing is said about latency; empty: it is.
     withheld: str
     trials: Sequence[Result]
+    #: Variants from elsewhere: nothing that is recorded here changes their trials.
+    elsewhere: Sequence[str] = ()
 
     def sentences(self) -> Iterator[str]:
         """Yield what to do, what stands in the way of a verdict first."""
@@ -47,21 +49,31 @@ class Advising:
         return f"`{' '.join(['harness', command, *([shlex.quote(self.shown)] if self.shown else []), *more])}`"
 
     def _recordings(self) -> Iterator[str]:
-        unused = sum(bool(result.extra.get("unused")) for result in self.trials)
+        unused = sum(bool(result.extra.get("unused")) for result in self._own)
         if unused:
             yield f"{_resting(unused)} no longer match: {self._command('record', '--only-stale')} makes them anew."
         # Requests are as they were, so that only a rewrite makes these again.
-        stale = sum(bool(result.extra.get("stale")) and not result.extra.get("unused") for result in self.trials)
+        stale = sum(bool(result.extra.get("stale")) and not result.extra.get("unused") for result in self._own)
         if stale:
             what = "were made before the assistant or a tool changed"
             yield f"{_resting(stale)} {what}: {self._command('record', '--rewrite')} makes them anew."
 
+    @property
+    def _own(self) -> list[Result]:
+        return [result for result in self.trials if result.variant not in self.elsewhere]
+
     def _dropped(self) -> Iterator[str]:
         errors: dict[str, dict[str, None]] = {}
+        there: dict[str, None] = {}
         for one in (one for pair in self.pairing.dropped for one in pair):
             if one.outcome is Outcome.ERROR and one.error is not None:
-                errors.setdefault(one.error.kind, {})[one.case] = None
-        if not errors and self.pairing.dropped:
+                if one.variant in self.elsewhere:
+                    there[one.case] = None
+                else:
+                    errors.setdefault(one.error.kind, {})[one.case] = None
+        if there:
+            yield f"Errors on the other side took {_names(there)} out of both arms: nothing recorded here changes that."
+        if not errors and not there and self.pairing.dropped:
             yield f"Skipped trials took {phrases.count(len(self.pairing.dropped_cases), 'case')} out of both arms."
         if _UNRECORDED & errors.keys():
             yield f"{self._command('record', '--only-stale')} records what is missing or no longer matches."

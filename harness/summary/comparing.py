@@ -40,6 +40,8 @@ class Ground:
     shown: str = ""
     #: What looked at the arms while they ran; None: nobody did.
     watch: Watch | None = None
+    #: Variants from elsewhere, of which nothing can be recorded here.
+    elsewhere: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, suite: Suite, *, watch: Watch | None = None) -> Ground:
@@ -51,6 +53,7 @@ class Ground:
             clusters=suite.clusters,
             shown=suite.shown,
             watch=watch,
+            elsewhere=suite.against.others if suite.against is not None else (),
         )
 
 
@@ -226,7 +229,7 @@ class _Arms:
         left_out = sentences.left_out(pairing, b=b)
         advice = Advising(
             shown=ground.shown, b=b, verdict=said, margin_given=ground.margin_given, pairing=pairing, flips=flipped,
-            withheld=speed.withheld, trials=(*self.a, *self.b),
+            withheld=speed.withheld, trials=(*self.a, *self.b), elsewhere=ground.elsewhere,
         )  # fmt: skip
         return Comparison(
             suite=ground.suite,
