@@ -137,3 +137,12 @@ def test_times_of_arms_that_were_recorded_side_by_side_and_one_by_one_are_not_co
     assert found["latency"] is None
     told = [(one["name"], one["a"], one["b"]) for one in found["changes"] if one["kind"] == "recording"]
     assert ("concurrency", "3", "1") in told
+
+
+@pytest.mark.parametrize("said", ["10**400", "float('nan')", "-1", "'long'"])
+def test_what_a_target_of_one_s_own_says_of_its_time_is_no_trouble(project: Path, said: str) -> None:
+    code = f"def answer(input):\n    return {{'output': 'ok', 'extra': {{'time': dict(model={said}, tools=1, retries=0)}}}}\n"
+    suite = "suite: s\nvariants: {a: {api: python, target: './agent.py:answer'}}\ncases: [{id: one, input: Ask}]\n"
+    write(project, {"suites/s.yaml": suite, "suites/agent.py": code})
+    assert harness("run").exit_code == 0
+    assert run.load().frame().model_time.isna().all()

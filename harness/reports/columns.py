@@ -14,6 +14,7 @@ from harness.reports import anchors, notes, openings, spoken, standing
 from harness.reports.packing import Strings, column, thousandths
 from harness.suites.names import slug
 from harness.summary import SuiteSummary
+from harness.summary.parts import time_of
 
 OUTCOMES = (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)
 _NUMBERS = {outcome: number for number, outcome in enumerate(OUTCOMES)}
@@ -116,11 +117,11 @@ class Columns:
         return case.states
 
     def _measured(self, result: Result) -> dict[str, JSON]:
-        usage, time = result.usage, _mapping(result, "time")
+        usage, time = result.usage, time_of(result)
         return {
             "latency": thousandths(result.latency),
             "ttft": thousandths(result.ttft),
-            "time": [thousandths(time.get(name)) for name in ("model", "tools", "retries")] if time else 0,
+            "time": [thousandths(part) for part in time] if time else 0,
             "cost": None if result.cost is None else float(result.cost),
             "judge": None if result.judge_cost is None else float(result.judge_cost),
             "tokens": [usage.input, usage.output, usage.cached_input or 0, usage.reasoning or 0],

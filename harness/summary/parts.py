@@ -12,6 +12,8 @@ from harness.stats.repeats import flakiness, pass_at, pass_hat
 from harness.summary.facets import FrontPoint, Repeats, TimeParts, ToolUse
 from harness.summary.view import VariantSummary
 
+#: Seconds; what is longer is no time of a trial.
+_LONGEST = 1e9
 #: Up to so many repeats, each number of attempts is looked at.
 _EACH = 10
 _FURTHER = (20, 50, 100)
@@ -37,11 +39,12 @@ def time_of(result: Result) -> tuple[float, float, float] | None:
     told = result.extra.get("time")
     if not isinstance(told, Mapping):
         return None
-    # A Python target may say something else under this name.
-    found = [float(one) for name in ("model", "tools", "retries") if isinstance(one := told.get(name), int | float)]
-    if len(found) != 3 or not all(map(math.isfinite, found)):
+    # A Python target may say something else under this name: also whole numbers that no float holds.
+    found = [told.get(name) for name in ("model", "tools", "retries")]
+    known = [float(one) for one in found if isinstance(one, int | float) and 0 <= one < _LONGEST]
+    if len(known) != 3:
         return None
-    model, tools, retries = found
+    model, tools, retries = known
     return model, tools, retries
 
 
