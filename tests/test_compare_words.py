@@ -80,3 +80,11 @@ def test_nothing_named_is_the_last_run(project: Path) -> None:
     assert [one["candidate"] for one in plain["comparisons"]] == ["v2", "code"]
     wrong = harness("compare", "--suite", "t")
     assert (wrong.exit_code, "nothing of 't' can be compared" in wrong.output) == (2, True)
+
+
+def test_without_git_a_commit_cannot_be_meant_and_it_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(project))
+    result = harness("compare", "main")
+    assert result.exit_code == 2
+    assert "no run 'main' under" in result.output and ".." not in result.output
+    assert "'main' needs git, and there is no command `git`" in result.output

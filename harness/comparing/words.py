@@ -189,7 +189,8 @@ def _hinted(project: Project, words: Sequence[str], error: UsageError) -> UsageE
             resolve(repository, words[0])
         refs = repository.refs()
     except ConfigError as missing:
-        return UsageError(f"{text}. {missing}") if "shallow" in str(missing) else error
+        # There is no git, or what it knows was cut off.
+        return UsageError(f"{text.rstrip('.')}. {missing}")
     missed = [word for word in words if f"'{word}'" in text]
     commit = next((word for word in missed if _is_commit(project, word)), None)
     if commit is not None:
