@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,13 +32,22 @@ def answer(number: int, body: dict[str, Any]) -> str:
     return "=SECRET <b>word</b>" if "cost" in json.dumps(body) else "It takes 5 days."
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a recorded suite whose runs fail."""
-    monkeypatch.chdir(tmp_path)
-    with ChatServer(answer) as server:
-        write(tmp_path, faq(server.url, extra=EXTRA, cases=CASES))
+    folder = tmp_path_factory.mktemp("recorded")
+    with ChatServer(answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write(folder, faq(server.url, extra=EXTRA, cases=CASES))
         assert harness("record", "--yes").exit_code == 1
+    return folder
+
+
+@pytest.fixture
+def project(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it for one test."""
+    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -51,6 +51,7 @@ def test_what_was_recorded_replays_without_the_service_and_says_the_same(project
         assert row["cassette"]["mode"] == "replayed"
 
 
+@pytest.mark.slow
 def test_two_hundred_trials_with_faults_streams_and_identical_calls(project: Path) -> None:
     """What is hard at once: each file has its own requests only, and every replay agrees, also under stock vcrpy."""
     chance = random.Random(7)

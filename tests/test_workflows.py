@@ -265,22 +265,26 @@ def test_a_branch_that_changed_nothing_is_compared_with_its_base_and_has_no_verd
     assert "ot enough data" not in done.stdout
 
 
-def test_the_action_runs_the_suites_and_hands_on_the_exit_code(clone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "expected"), [("short", "long", 3), pytest.param("", "", 0, marks=pytest.mark.slow)]
+)
+def test_the_action_runs_the_suites_and_hands_on_the_exit_code(
+    clone: Path, tmp_path: Path, before: str, after: str, expected: int
+) -> None:
     (tmp_path / "runner").mkdir()
     (tmp_path / "runner/harness").symlink_to(BIN.parent)
     prompt = clone / "prompts/reply/2.j2"
-    for change, expected in ((("", ""), 0), (("short", "long"), 3)):
-        prompt.write_text(prompt.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
-        output = tmp_path / f"output-{expected}"
-        done = execute(
-            clone,
-            step("action", "Replay the suites")["run"],
-            SUITES="suites/reply.yaml",
-            RUNNER_TEMP=str(tmp_path / "runner"),
-            GITHUB_OUTPUT=str(output),
-        )
-        assert done.returncode == expected, done.stdout + done.stderr
-        assert output.read_text(encoding="utf-8") == f"exit-code={expected}\n"
+    prompt.write_text(prompt.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    output = tmp_path / "output"
+    done = execute(
+        clone,
+        step("action", "Replay the suites")["run"],
+        SUITES="suites/reply.yaml",
+        RUNNER_TEMP=str(tmp_path / "runner"),
+        GITHUB_OUTPUT=str(output),
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    assert output.read_text(encoding="utf-8") == f"exit-code={expected}\n"
 
 
 def test_the_action_compares_no_other_suites_than_it_runs(clone: Path, tmp_path: Path) -> None:

@@ -42,8 +42,15 @@ def violations(page: Any) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:300]}" for one in found if one["impact"] in SEVERE]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 900), PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param((1280, 900), "light", id="wide-light"),
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param((1280, 900), "dark", id="wide-dark", marks=pytest.mark.slow),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.slow),
+    ],
+)
 def test_no_serious_barrier_is_found(opened: Opened, scheme: str, size: tuple[int, int]) -> None:
     filled = filled_sample()
     page = opened(render(filled.summary, lambda: filled.results), size=size, color_scheme=scheme)
