@@ -497,7 +497,7 @@ def test_nothing_in_common_is_said() -> None:
     of = suite(2)
     found = only(sum_up(of, results(of, v1="ee", v2="pp"))).comparisons[0]
     assert (found.difference, found.verdict) == (None, None)
-    assert found.text.startswith("Nothing to compare v2 with v1 by: no case has a graded trial in both.")
+    assert found.text.startswith("v2 cannot be compared with v1: no case has a graded trial in both.")
 
 
 def test_speed_and_cost_are_plain_numbers() -> None:

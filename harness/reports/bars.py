@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.summary import Comparison, VariantSummary
@@ -35,12 +36,12 @@ def rate(variant: VariantSummary) -> Bar | None:
     )
 
 
-def difference(comparison: Comparison) -> Bar | None:
-    """The difference of two variants on an axis with zero in the middle."""
+def difference(comparison: Comparison, beside: Iterable[Comparison]) -> Bar | None:
+    """The difference of two variants, zero in the middle of an axis that holds all comparisons shown beside it."""
     found = comparison.difference
     if found is None:
         return None
-    extent = max(abs(found.interval.low), abs(found.interval.high), comparison.margin) * 1.12
+    extent = max(map(_extent, (comparison, *beside))) * 1.12
     reach = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75) if step >= extent), 1.0)
 
     def place(value: float) -> float:
@@ -54,3 +55,8 @@ def difference(comparison: Comparison) -> Bar | None:
         margin=round(min(comparison.margin / reach, 1) * 500, 1),
         reach=f"{reach * 100:.0f} pp",
     )
+
+
+def _extent(comparison: Comparison) -> float:
+    found = comparison.difference
+    return 0.0 if found is None else max(abs(found.interval.low), abs(found.interval.high), comparison.margin)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.jsontext import json_text
 from harness.records import JSON, CheckResult, Outcome, Result
-from harness.reports import anchors, notes, openings, spoken, standing
+from harness.reports import anchors, notes, spoken, standing
 from harness.reports.packing import Strings, column, thousandths
 from harness.suites.names import slug
 from harness.summary import SuiteSummary
@@ -40,8 +40,8 @@ class Columns:
         self._checks: dict[tuple[JSON, ...], int] = {}
         self._openings: dict[tuple[tuple[str, str], ...], int] = {}
 
-    def add(self, result: Result) -> None:
-        """Take in a trial."""
+    def add(self, result: Result, start: int) -> None:
+        """Take in a trial, whose case begins with the message `start` (see `openings.length`)."""
         case = self._cases.get(result.case)
         if case is None:
             place = self._taken.one(anchors.case(result.suite, result.case))
@@ -56,7 +56,7 @@ class Columns:
             "outcome": _NUMBERS[result.outcome],
             "decides": int(decides),
             **self._measured(result),
-            **self._said(result),
+            **self._said(result, start),
             **self._made(result),
         }
         self._names = tuple(values)
@@ -129,8 +129,7 @@ class Columns:
             "score": None if result.score is None else round(result.score, 4),
         }
 
-    def _said(self, result: Result) -> dict[str, JSON]:
-        start = openings.length(result)
+    def _said(self, result: Result, start: int) -> dict[str, JSON]:
         opening = tuple((message.role, message.content) for message in result.messages[:start])
         said = tuple(text for role, text in opening if role == "user")
         examples = len(said) if result.turns and result.turns[0].input[: len(said)] == said else 0

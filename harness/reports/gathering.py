@@ -79,8 +79,9 @@ def gathered(summaries: Sequence[SuiteSummary], rows: Iterable[Result], *, seen:
         if one is None:
             continue
         seen[result.suite].add(result)
-        one.columns.add(result)
-        one.prompts.add(result)
+        start = openings.length(result)
+        one.columns.add(result, start)
+        one.prompts.add(result, start)
         if result.outcome in (Outcome.FAILED, Outcome.ERROR):
             one.failing.setdefault(result.case, []).append(_told(result))
     taken = anchors.Taken()

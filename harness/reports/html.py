@@ -83,7 +83,7 @@ def _title(summary: RunSummary) -> str:
         (one.suite, one.name) for suite in summary.suites for one in suite.variants if one.role == "candidate"
     }
     found = [one for suite in summary.suites for one in suite.comparisons if (one.suite, one.candidate) in candidates]
-    if len(summary.suites) == len(found) == 1 and found[0].headline:
+    if len(summary.suites) == len(found) == 1 and found[0].verdict and found[0].headline:
         return clean.line(found[0].headline)
     ending = words.ending(summary.exit_code).capitalize()
     return f"{ending}: {phrases.count(len(summary.suites), 'suite')}" if len(summary.suites) > 1 else ending

@@ -79,11 +79,10 @@ def length(result: Result) -> int:
     messages = result.messages
     if not result.turns:
         return next((at for at, one in enumerate(messages) if one.role not in _SYSTEM), len(messages))
-    said = result.turns[0].input
+    said = [("user", text) for text in result.turns[0].input]
+    told = [(one.role, one.content) for one in messages]
     for at in range(len(messages) - len(said) + 1):
-        if said and all(
-            one.role == "user" and one.content == text for one, text in zip(messages[at:], said, strict=False)
-        ):
+        if said and told[at : at + len(said)] == said:
             return at
     # Runs of earlier versions: the first turn holds what users say in examples, then the input.
     users = [at for at, one in enumerate(messages) if one.role == "user"][: len(result.turns[0].input)]
@@ -113,9 +112,9 @@ class Gathering:
         #: By variant and case, the digest of the opening in the first trial.
         self._cases: dict[str, dict[str, str]] = {}
 
-    def add(self, result: Result) -> None:
-        """Take in the opening of a trial."""
-        messages = result.messages[: length(result)]
+    def add(self, result: Result, start: int) -> None:
+        """Take in the opening of a trial: its messages before `start` (see `length`)."""
+        messages = result.messages[:start]
         if not messages:
             return
         digest = _digest(messages)

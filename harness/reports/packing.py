@@ -21,6 +21,8 @@ _ROOM = 4_300_000
 _MOST = 14_000_000
 #: 31: with the head and the sum of a gzip file.
 _GZIP = 31
+#: A third of the default level's time, for data some 6% larger.
+_LEVEL = 4
 
 
 class Strings:
@@ -106,7 +108,7 @@ def packed(parts: Mapping[str, tuple[Strings, Mapping[str, JSON]]]) -> Packed:
 def pack(value: JSON) -> str:
     """Return data as base64 of gzip of JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    gzip = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    gzip = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return base64.b64encode(gzip.compress(text.encode("utf-8")) + gzip.flush()).decode("ascii")
 
 

@@ -288,7 +288,7 @@ class _Arms:
         """The verdict's first words, and its sentence."""
         a, b = self.names
         if found is None or said is None:
-            headline = f"Nothing to compare {b} with {a} by"
+            headline = f"{b} cannot be compared with {a}"
             return headline, f"{headline}: no case has a graded trial in both."
         told = sentences.Told(
             difference=found, verdict=said, a=a, b=b, given=self.ground.margin_given, adjusted=adjusted,

@@ -131,7 +131,7 @@ def test_one_case_shows_nothing() -> None:
 def test_nothing_in_common() -> None:
     one = compared({"v1": "ee", "v2": "pp"})
     assert (one.difference, one.verdict) == (None, None)
-    assert one.text.startswith("Nothing to compare v2 with v1 by: no case has a graded trial in both. 2 pairs left out")
+    assert one.text.startswith("v2 cannot be compared with v1: no case has a graded trial in both. 2 pairs left out")
 
 
 def test_a_gate_on_safety_uses_an_interval_that_never_covers_less_and_says_what_could_still_be() -> None:

@@ -13,11 +13,11 @@ from many import results
 from samples import HOSTILE, Sample, comparison, trial, with_suite
 
 from harness.errors import ExitCode
-from harness.records import Message, Outcome, Result, ToolCall, TurnRecord
+from harness.records import Message, Outcome, Result, ToolCall, TurnRecord, Usage
 from harness.reports import bars
 from harness.reports.html import render
 from harness.reports.standing import STATES
-from harness.summary import RunSummary
+from harness.summary import RunSummary, VariantSummary
 from harness.summary.facets import Flip
 from tests.carried import carried, columns, texts
 
@@ -305,6 +305,44 @@ def test_bars_stay_on_their_axis() -> None:
     wide = comparison()
     assert wide.difference is not None
     extreme = replace(wide.difference, estimate=-1.0, interval=replace(wide.difference.interval, low=-1.0, high=1.0))
-    bar = bars.difference(replace(wide, difference=extreme))
+    bar = bars.difference(replace(wide, difference=extreme), [wide])
     assert bar is not None
     assert (bar.low, bar.high, bar.at, bar.reach) == (0, 1000, 0, "100 pp")
+
+
+def test_what_cannot_be_compared_is_said_once_and_is_no_headline(sample: Sample) -> None:
+    told = "faq@2 cannot be compared with faq@1: no case has a graded trial in both."
+    empty = replace(comparison(), difference=None, verdict=None, headline=told.partition(":")[0], text=told)
+    html = render(with_suite(sample.summary, comparisons=(empty,)), lambda: sample.results)
+    assert Page(html).texts["h1"] == ["Errors"]
+    assert html.count(told) == 1
+
+
+def test_of_several_comparisons_each_sentence_stands_once_on_one_axis(sample: Sample) -> None:
+    wide = comparison()
+    assert wide.difference is not None
+    narrow = replace(wide.difference, interval=replace(wide.difference.interval, low=-0.02, high=0.02))
+    other = replace(wide, candidate="nano", text="nano is another sentence.", headline="nano", difference=narrow)
+    html = render(with_suite(sample.summary, comparisons=(wide, other)), lambda: sample.results)
+    assert html.count(wide.text) == html.count(other.text) == 1
+    assert html.index("<h1>") < html.index(">faq@2 is better <span") < html.index(">nano <span") < html.index("<main")
+    axes = re.findall(r'<p class="axis" aria-hidden="true"><span>(.*?)</span>', html)
+    assert len(axes) == 2
+    assert len(set(axes)) == 1
+
+
+def test_variants_without_times_prices_and_tokens_have_no_columns_for_them(sample: Sample) -> None:
+    def bare(one: VariantSummary) -> VariantSummary:
+        times = {"latency_p50": None, "latency_p95": None, "ttft_p50": None}
+        return replace(one, **times, cost=None, cost_per_trial=None, unpriced=0, usage=Usage())  # type: ignore[arg-type]
+
+    first, *others = (bare(one) for one in sample.summary.suites[0].variants)
+
+    def heads(variants: tuple[VariantSummary, ...]) -> list[str]:
+        html = render(with_suite(sample.summary, variants=variants), lambda: sample.results)
+        table = html[html.index('<table class="variants">') :]
+        return re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table[: table.index("</thead>")])
+
+    assert heads((first, *others)) == ["variant", "n", "passed", "errors", "accuracy, 95% interval", "vs baseline"]
+    assert "ttft" in heads((replace(first, ttft_p50=0.5), *others))
+    assert {"cost", "per trial"} <= set(heads((replace(first, unpriced=1), *others)))

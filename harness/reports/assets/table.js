@@ -96,7 +96,10 @@ harness.tables = (() => {
       ...suite.variants.map((variant, at) =>
         column(variant.name, `variant${at}`, { minWidth: 84, widthGrow: 1 }, ({ one }) => armCell(suite, one.arms[at]), number),
       ),
-      column("latency", "latency", { width: 136 }, (row) => element("span", joined(row.latencies, seconds)), { ...right, ...wide }),
+      column("latency", "latency", { width: 136 }, (row) => element("span", joined(row.latencies, seconds)), {
+        ...right,
+        visible: wide.visible && suite.trials.latency.some((latency) => latency !== null),
+      }),
       column("cost", "cost", { width: 200 }, (row) => element("span", joined(row.costs, money)), {
         ...right,
         visible: wide.visible && suite.trials.cost.some((cost) => cost !== null),
