@@ -303,6 +303,11 @@ class Suite:
         return {variant.name: variant for variant in self.variants}
 
     @cached_property
+    def case_by_id(self) -> Mapping[str, Case]:
+        """The cases by id."""
+        return {case.id: case for case in self.cases}
+
+    @cached_property
     def clusters(self) -> Mapping[str, str]:
         """The label of every case that belongs together with others, by its id."""
         return {case.id: case.cluster for case in self.cases if case.cluster is not None}

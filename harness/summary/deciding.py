@@ -39,7 +39,7 @@ def missed(suite: Suite, result: Result, *, whole: Container[tuple[str, str]]) -
     """
     if differences_of(result):
         return False
-    case = next((case for case in suite.cases if case.id == result.case), None)
+    case = suite.case_by_id.get(result.case)
     own_whole = (suite.name, result.variant) in whole
     if result.outcome is Outcome.ERROR:
         return not error_decides(suite, result.variant, case, whole=own_whole)

@@ -183,7 +183,7 @@ class _Concluding:
 
     def _deciding(self, variants: Mapping[str, VariantSummary]) -> tuple[list[str], list[str]]:
         """Ids of the failures and of the errors that decide by themselves, in plan order of each variant."""
-        cases = {case.id: case for case in self.source.cases}
+        cases = self.source.case_by_id
         baseline_whole = not self._baseline_partial(variants)
         failures: list[str] = []
         errors: list[str] = []
