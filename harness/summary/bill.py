@@ -78,8 +78,13 @@ def cost_text(bill: Bill, *, a: str, b: str) -> str:
         f"({phrases.level(found.interval.level)} CI {low}…{high}, {phrases.part(found.cases, bill.cases, 'case')})"
     )
     if bill.typical is not None:
-        told += f", {ratio(bill.typical)} as much in the typical case ({interval(bill.typical)})"
-    return f"{told}.{_runaways(bill)}"
+        told += f", {typical(bill.typical)}"
+    return f"{told}.{runaways_text(bill)}"
+
+
+def typical(found: Ratio) -> str:
+    """What B costs in the typical case, as a part of a sentence."""
+    return f"{ratio(found)} as much in the typical case ({interval(found)})"
 
 
 def money(amount: float) -> str:
@@ -87,7 +92,8 @@ def money(amount: float) -> str:
     return phrases.money(Decimal(f"{amount:.6g}"))
 
 
-def _runaways(bill: Bill) -> str:
+def runaways_text(bill: Bill) -> str:
+    """The cases that decide the mean difference, as a sentence after it; empty where none do."""
     if not bill.runaways:
         return ""
     named = phrases.names([f"{case} ({money(a)} → {money(b)})" for case, a, b in bill.runaways], most=5)

@@ -9,7 +9,7 @@ from harness.stats.paired import Difference, MeanDifference
 from harness.stats.sizing import aa_flips
 from harness.stats.verdicts import Verdict
 from harness.summary import phrases
-from harness.summary.bill import Bill, money
+from harness.summary.bill import Bill, money, runaways_text, typical
 from harness.summary.measuring import outcomes_by_case
 from harness.summary.speed import Speed, interval, ratio
 
@@ -71,10 +71,14 @@ def _money(bill: Bill, *, a: str, b: str) -> str:
     word = "less" if found.estimate < 0 else "more"
     share = f", {phrases.change(bill.whole.estimate)}" if bill.whole is not None else ""
     low, high = (phrases.dollars(end * _PER) for end in (found.interval.low, found.interval.high))
-    return (
+    told = (
         f"{b} costs {money(abs(found.estimate) * _PER)} {word} per {_PER:,} requests than {a} "
-        f"({phrases.level(found.interval.level)} CI {low}…{high}{share}{_of(found.cases, bill.cases)})."
+        f"({phrases.level(found.interval.level)} CI {low}…{high}{share}{_of(found.cases, bill.cases)})"
     )
+    # A bill that hangs on few cases says nothing about the others.
+    if bill.runaways and bill.typical is not None:
+        told += f", {typical(bill.typical)}"
+    return f"{told}.{runaways_text(bill)}"
 
 
 def _time(speed: Speed, *, a: str, b: str) -> str:

@@ -92,6 +92,9 @@ def test_a_case_that_runs_away_with_the_mean_is_named() -> None:
     assert one.cost_ratio is not None and one.cost_ratio.estimate < 1
     assert " more per trial than v1" in one.cost_text and "times as much in the typical case" in one.cost_text
     assert "1 case decides that mean: c039 ($0.00140 → $0.0672)." in one.cost_text
+    (bill,) = (text for text in one.meaning if " more per 1,000 requests than v1" in text)
+    assert ", 0.89 times as much in the typical case (95% CI " in bill
+    assert bill.endswith(". 1 case decides that mean: c039 ($0.00140 → $0.0672).")
 
 
 @pytest.mark.parametrize(
