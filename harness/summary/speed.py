@@ -18,6 +18,8 @@ from harness.summary.pairing import Pair, PairedCase, Values, values
 SEED = 20261121
 #: Values of a condition that are named for an arm.
 _SHOWN = 2
+#: Share of pairs that may have been recorded under other conditions.
+_FEW = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,9 @@ def compare_speed(cases: Sequence[PairedCase], clusters: Mapping[str, str] | Non
 def withheld(pairs: Sequence[Pair]) -> str:
     """Say why the times of two arms cannot be set against each other; empty: they can.
 
-    Times of most pairs must come from the same day (UTC), service, machine and concurrency, and from models on both sides
-    or simulations on both. What a recording does not tell is taken to be the same.
+    Times must come from the same day (UTC), service, machine and concurrency, and from models on both sides or
+    simulations on both, but for a tenth of the pairs: a recording may go past midnight. What a recording does not tell
+    is taken to be the same.
     """
     return "; ".join(
         f"{told} ({' and '.join(sides)})" for told, read in _CONDITIONS if (sides := _sides(pairs, read)) is not None
@@ -100,10 +103,10 @@ def _positive(value: float | None) -> float | None:
 
 
 def _sides(pairs: Sequence[Pair], read: Callable[[Result], str | None]) -> tuple[str, str] | None:
-    """What a condition is in A and in B, if it is known of both and differs in most pairs; else None."""
+    """What a condition is in A and in B, if it is known of both and differs in more pairs than a few; else None."""
     known = [(one, other) for x, y in pairs if (one := read(x)) is not None and (other := read(y)) is not None]
     differing = [(one, other) for one, other in known if one != other]
-    if 2 * len(differing) <= len(pairs):
+    if len(differing) <= _FEW * len(pairs):
         return None
     return _commonest([one for one, _ in differing]), _commonest([other for _, other in differing])
 

@@ -152,9 +152,12 @@ def test_what_is_the_same_or_not_known_is_compared(ours: dict[str, Any], theirs:
     assert one.latency_withheld == "" and one.latency_text.startswith("v2 takes 2.00 times as long as v1")
 
 
-def test_a_few_trials_recorded_again_later_change_nothing() -> None:
-    later = [trial(one, "v2", "p", latency=2.0, cassette=recorded("2026-11-21")) for one in CASES[:5]]
-    assert compared(arm("v1"), [*later, *arm("v2")[5:]]).latency_withheld == ""
+@pytest.mark.parametrize(("share", "compared_all_the_same"), [(0.1, True), (0.25, False), (0.5, False)])
+def test_a_few_trials_recorded_again_later_change_nothing(share: float, compared_all_the_same: bool) -> None:
+    number = round(share * len(CASES))
+    later = [trial(one, "v2", "p", latency=2.0, cassette=recorded("2026-11-21")) for one in CASES[:number]]
+    found = compared(arm("v1"), [*later, *arm("v2")[number:]])
+    assert (found.latency_withheld == "") is compared_all_the_same
 
 
 def test_graded_scores_are_compared_where_there_are_any() -> None:
