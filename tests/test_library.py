@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,13 +31,22 @@ def answer(number: int, body: dict[str, Any]) -> str:
     return "I <b>cannot</b> say." if "Answer briefly" in said and "cost" in said else "It takes 5 days."
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose suite faq is recorded; the service is gone."""
-    monkeypatch.chdir(tmp_path)
-    with ChatServer(answer) as server:
-        write(tmp_path, faq(server.url, cases=CASES % {"lang": "metadata: {lang: en}"}))
+    folder = tmp_path_factory.mktemp("recorded")
+    with ChatServer(answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write(folder, faq(server.url, cases=CASES % {"lang": "metadata: {lang: en}"}))
         assert command("record", "--yes").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def project(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it for one test."""
+    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
