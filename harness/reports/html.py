@@ -15,7 +15,7 @@ from harness.reports.policy import policy
 from harness.reports.templating import environment, joined
 from harness.summary import Comparison, RunSummary, phrases
 
-_STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "drawer.css", "narrow.css", "print.css")
+_STYLES = ("theme.css", "page.css", "sections.css", "cases.css", "drawer.css", "narrow.css", "forced.css", "print.css")
 _SCRIPTS = (
     "loader.js",
     "showing.js",

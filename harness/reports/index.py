@@ -14,7 +14,7 @@ from harness.reports.vendored import libraries
 from harness.summary import phrases
 from harness.summary.history import History, Point
 
-_STYLES = ("theme.css", "page.css", "sections.css", "index.css", "print.css")
+_STYLES = ("theme.css", "page.css", "sections.css", "index.css", "forced.css", "print.css")
 _SCRIPTS = ("loader.js", "charts.js")
 _WORDS = {
     "better": "better",

@@ -286,6 +286,14 @@ def test_paper_has_the_failing_cases_as_a_list_or_the_case_that_is_open(opened: 
     assert drawer(page).locator(".trial").first.is_visible()
 
 
+def test_what_is_chosen_can_be_told_where_the_system_sets_the_colours(opened: Opened, html: str) -> None:
+    page = opened(html, forced_colors="active")
+    table(page)
+    colour = "one => getComputedStyle(one).backgroundColor"
+    chosen = page.locator(".filter label:has(:checked)").first.evaluate(colour)
+    assert chosen != page.locator(".filter label:not(:has(:checked))").first.evaluate(colour)
+
+
 @pytest.mark.parametrize("how", ["no script", "no unpacking"])
 def test_a_browser_that_cannot_unpack_shows_the_list_and_says_where_the_rest_is(
     opened: Opened, html: str, how: str
