@@ -25,6 +25,8 @@ from harness.summary import (
     role,
 )
 from harness.summary.changes import arm_facts, with_changes
+from harness.summary.comparing import replayed_alike
+from harness.summary.pairing import same_recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,10 +230,17 @@ def _later(
     named = {_names(a, b): (a, b) for a, b in both}
     trials = {word: arm.results for words, arms in named.items() for word, arm in zip(words, arms, strict=True)}
     deciding = [words[1] for words, (_, b) in named.items() if not _reported(b, suite)]
-    pairs = {words[1]: words[0] for words in named}
-    for one in compare_pairs(_ground(name, suite), pairs, trials, deciding=deciding):
-        names = (one.baseline, one.candidate)
-        yield _pair(*named[names], one, names=names, suites=suites, before=before)
+    ground = _ground(name, suite)
+    alike = {
+        words: one
+        for words in named
+        if same_recordings(trials[words[0]], trials[words[1]])
+        and (one := replayed_alike(ground, trials[words[0]], trials[words[1]], names=words))
+    }
+    pairs = {words[1]: words[0] for words in named if words not in alike}
+    told = {(one.baseline, one.candidate): one for one in compare_pairs(ground, pairs, trials, deciding=deciding)}
+    for words, arms in named.items():
+        yield _pair(*arms, alike.get(words) or told[words], names=words, suites=suites, before=before)
 
 
 def _compare(
@@ -315,7 +324,11 @@ def _ground(name: str, suite: Suite | None) -> Ground:
 def _names(a: Arm, b: Arm) -> tuple[str, str]:
     """What to call two arms: by no more than what they differ in."""
     if a.run != b.run:
-        return f"{a.variant} of {a.run}", f"{b.variant} of {b.run}"
+        # The ids of runs begin with their time and end in what tells two of one second apart.
+        (first, second), ends = (a.run, b.run), [run.rpartition("-")[2] for run in (a.run, b.run)]
+        if all(ends) and ends[0] != ends[1]:
+            first, second = ends
+        return f"{a.variant} of {first}", f"{b.variant} of {second}"
     return (a.variant, b.variant) if a.suite == b.suite else (a.name, b.name)
 
 

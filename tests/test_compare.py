@@ -10,7 +10,7 @@ import pytest
 
 from harness.compare import compare
 from harness.errors import ExitCode, SourceLocation, UsageError
-from harness.records import Message, Outcome, Result
+from harness.records import CassetteRef, Message, Outcome, Result
 from harness.store import RunFolder
 from harness.suites.suite import Suite, Variant
 from tests.projects import harness, write
@@ -87,12 +87,26 @@ def test_two_runs_are_compared_variant_by_variant_and_case_by_case(tmp_path: Pat
     store(tmp_path, SECOND, arm(".ppfp", variant="v1"), arm("pp", variant="new"))
     found = compare(tmp_path, FIRST, SECOND)
     (one,) = found.comparisons
-    assert (one.baseline, one.candidate) == (f"v1 of {FIRST}", f"v1 of {SECOND}")
+    assert (one.baseline, one.candidate) == (f"v1 of {FIRST[-4:]}", f"v1 of {SECOND[-4:]}")
     assert (one.cases, one.unpaired) == (3, 2)
     assert one.difference is not None and (one.difference.fixed, one.difference.broken) == (1, 0)
     assert "2 trials left out that have no counterpart (c0, c4)." in one.text
     assert found.unmatched == (f"faq:gone is only in run {FIRST}.", f"faq:new is only in run {SECOND}.")
     assert found.text.endswith(found.unmatched[1])
+
+
+def test_two_runs_that_replayed_the_same_recordings_have_nothing_to_tell_apart(tmp_path: Path) -> None:
+    then = CassetteRef(path="cassettes/x", mode="replayed", recorded_at="2026-11-20T10:00:00Z")
+    old = [replace(one, cassette=then) for one in arm("pfpf", variant="v1")]
+    store(tmp_path, FIRST, old)
+    store(tmp_path, SECOND, old)
+    (one,) = compare(tmp_path, FIRST, SECOND).comparisons
+    assert "replays the same recordings" in one.text and one.verdict is None
+    anew = [replace(old[0], cassette=replace(then, recorded_at="2026-11-21T10:00:00Z")), *old[1:]]
+    third = "20261122-100000-cccc"
+    store(tmp_path, third, anew)
+    (one,) = compare(tmp_path, FIRST, third).comparisons
+    assert one.verdict is not None and one.verdict.kind == "not_enough_data"
 
 
 def test_one_verdict_stands_on_the_terminal_in_the_json_and_in_the_exit_code(

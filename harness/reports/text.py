@@ -200,7 +200,7 @@ def _end(summary: RunSummary, pen: Pen) -> str:
     ]
     counts = ", ".join(f"{number} {word.value}" for word, number in outcomes if number)
     spent = notes.of_spending(summary)
-    head = f"{counts or 'no trials'}, run {clean.line(summary.run, 40)}{f', {clean.line(spent)}' if spent else ''}"
+    head = f"{counts or 'no trials'}, run {clean.line(summary.run, 60)}{f', {clean.line(spent)}' if spent else ''}"
     if summary.passed:
         return pen.bold(pen.green(words.ending(summary.exit_code))) + f"  {head}"
     word = f"{words.ending(summary.exit_code)} (exit {int(summary.exit_code)})"

@@ -99,6 +99,13 @@ def pair(a: Iterable[Result], b: Iterable[Result]) -> Pairing:
     )
 
 
+def same_recordings(a: Iterable[Result], b: Iterable[Result]) -> bool:
+    """Whether every pair of trials was recorded once and replayed: at the same moment, with the same times and tokens."""
+    there = {(result.case, result.repeat): _recording(result) for result in b}
+    pairs = [(_recording(one), there.get((one.case, one.repeat))) for one in a]
+    return bool(pairs) and all(one is not None and one == other for one, other in pairs)
+
+
 def passes(cases: Sequence[PairedCase]) -> tuple[list[list[float]], list[list[float]]]:
     """Outcomes of A and of B by case, 1 passed and 0 failed."""
     return (
@@ -162,6 +169,14 @@ def bounds(pairing: Pairing) -> tuple[float, float] | None:
         return None
     low, high = zip(*(_extremes(case) for case in pairing.matched), strict=True)
     return math.fsum(low) / len(low), math.fsum(high) / len(high)
+
+
+def _recording(result: Result) -> tuple[object, ...] | None:
+    """What tells a recording from others; None: nothing does."""
+    moment = result.cassette.recorded_at if result.cassette else None
+    if moment is None or result.latency is None:
+        return None
+    return moment, result.latency, result.ttft, result.usage, result.attempts
 
 
 def _extremes(case: PairedCase) -> tuple[float, float]:
