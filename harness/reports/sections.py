@@ -237,27 +237,22 @@ def gates(suite: SuiteSummary) -> tuple[GateRow, ...]:
 
 
 def _gate(suite: SuiteSummary, gate: GateResult) -> GateRow:
-    if gate.passed is None:
-        remark = gate.text.partition("not evaluated")[2].strip(" ()")
-    else:
-        remark = gate.text.partition(f"({gate.target})")[2].removeprefix(": ")
-    value, found, interval = (gate.value or words.NOTHING).partition(" (95% CI ")
+    # It has a column of its own, under "95% interval"; another level is said.
+    interval = gate.interval.removeprefix("95% CI ") or _times(suite, gate)
     return GateRow(
         gate=gate,
         metric=tables.gate_metric(gate),
-        value=value,
-        interval=interval.removesuffix(")") if found else _gate_interval(suite, gate),
-        remark=remark,
+        value=(gate.value or words.NOTHING).replace(f" ({gate.interval})", ""),
+        interval=interval,
+        remark=gate.remark,
     )
 
 
-def _gate_interval(suite: SuiteSummary, gate: GateResult) -> str:
-    """The 95% interval of what a gate is about, where there is one."""
+def _times(suite: SuiteSummary, gate: GateResult) -> str:
+    """The 95% interval of a quantile of times; empty where a gate is about something else."""
     variant = next((one for one in suite.variants if one.name == gate.variant), None)
-    if variant is None or gate.case or gate.passed is None:
+    if variant is None or gate.passed is None:
         return ""
-    if gate.metric in ("accuracy", "accuracy_ci") and variant.interval is not None:
-        return f"{words.percent(variant.interval.low)} … {words.percent(variant.interval.high)}"
     spans = {"latency_p50": variant.latency_p50_interval, "latency_p95": variant.latency_p95_interval}
     span = spans.get(gate.metric)
     return "" if span is None else f"{words.seconds(span.low)} … {words.seconds(span.high)}"

@@ -24,11 +24,12 @@ _SAFETY = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a metric came to: its text, whether that is good enough, and a remark."""
+    """What a metric came to: its text, whether that is good enough, a remark, and its interval in words."""
 
     value: str | None
     passed: bool
     remark: str = ""
+    interval: str = ""
 
 
 #: (metric, target in words, what reads it)
@@ -61,6 +62,8 @@ class Subject:
             value=value,
             passed=reading.passed,
             text=f"{self.variant}: {what} {found} ({target}){remark}",
+            remark=reading.remark,
+            interval=reading.interval,
             case=case,
         )
 
@@ -75,6 +78,7 @@ class Subject:
             value=None,
             passed=None,
             text=text,
+            remark=why,
         )
 
 
@@ -185,7 +189,10 @@ def _accuracy(share: float, clusters: Mapping[str, str] | None) -> Callable[[Seq
             return _nothing(results)
         rate, interval = found
         return Reading(
-            value=phrases.beside(rate, share), passed=rate >= share - _SLACK, remark=_at_worst(share, interval)
+            value=phrases.beside(rate, share),
+            passed=rate >= share - _SLACK,
+            remark=_at_worst(share, interval),
+            interval=_between(interval),
         )
 
     return read
@@ -198,9 +205,18 @@ def _accuracy_ci(share: float, clusters: Mapping[str, str] | None) -> Callable[[
             return _nothing(results)
         rate, interval = found
         shown = f"{phrases.beside(interval.low, share)}, lower end of {phrases.percent(rate)}"
-        return Reading(value=shown, passed=interval.low >= share - _SLACK, remark=_at_worst(share, interval))
+        return Reading(
+            value=shown,
+            passed=interval.low >= share - _SLACK,
+            remark=_at_worst(share, interval),
+            interval=_between(interval),
+        )
 
     return read
+
+
+def _between(interval: Interval) -> str:
+    return f"{phrases.percent(interval.low)} … {phrases.percent(interval.high)}"
 
 
 def _at_worst(share: float, interval: Interval) -> str:
@@ -304,6 +320,7 @@ def _compared(metric: str, comparison: Comparison | None) -> Reading:
     if not passed:
         shown = "it is worse" if said.kind == "worse" else "not shown"
         remark = f"{shown}; {sentences.missing(found, said, given=comparison.margin_given)}"
+    interval = phrases.interval(found.interval)
     return Reading(
-        value=f"{phrases.points(found.estimate)} ({phrases.interval(found.interval)})", passed=passed, remark=remark
+        value=f"{phrases.points(found.estimate)} ({interval})", passed=passed, remark=remark, interval=interval
     )

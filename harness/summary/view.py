@@ -203,6 +203,10 @@ class GateResult:
     passed: bool | None
     #: One line that says all of it.
     text: str
+    #: What else it says: why nothing was found, what was left out; empty: nothing.
+    remark: str = ""
+    #: Of what was found, as the gate reads it: "78.7% … 98.2%", "95% CI +3.9…+18.2"; empty: it has none.
+    interval: str = ""
     #: The case, where the gate is a case's `must_pass`.
     case: str | None = None
 

@@ -244,6 +244,7 @@ def make_sample() -> Sample:
             value="93.1%",
             passed=False,
             text="faq@2: accuracy 93.1% (at least 95.0%)",
+            interval="78.0% … 98.1%",
         ),
         GateResult(
             suite="faq",
@@ -262,6 +263,7 @@ def make_sample() -> Sample:
             value=None,
             passed=None,
             text="faq@2: not_worse_than_baseline not evaluated (12 of 120)",
+            remark="12 of 120",
         ),
     )
     suite = SuiteSummary(

@@ -15,6 +15,7 @@ from samples import HOSTILE, Sample, with_suite
 from harness.records import Outcome
 from harness.reports.html import render
 from harness.summary.facets import Flip
+from tests.comparisons.arms import suite, summed, trials
 
 CHARTS = ["forest", "flips", "latency", "parts", "cost", "front", "looks"]
 
@@ -85,6 +86,21 @@ def test_gates_are_a_table_with_target_value_and_interval(page: str) -> None:
         ["not_worse_than_baseline 12 of 120", "faq@2", "by 5.0 pp at most", "-", "-", "– not evaluated"],
         ["latency_p95", "faq@2", "at most 4s", "2.31s", "1.90s … 2.90s", "✓ holds"],
     ]
+
+
+def test_a_gate_s_interval_is_the_one_that_it_is_read_by() -> None:
+    # A gate on safety reads Clopper and Pearson's interval, and the table of variants shows Wilson's; the others allow
+    # for two candidates.
+    letters = {"v1": "p" * 80 + "f" * 20, "v2": "p" * 100, "v3": "p" * 80 + "f" * 20}
+    of = suite(100, tuple(letters), gates={"accuracy_ci": 0.99, "not_worse_than_baseline": True})
+    found = trials(of, letters)
+    cells = {
+        (row[0].split()[0], row[1]): row for row in rows(section(render(summed(of, found), lambda: found), "Gates"))
+    }
+    assert cells["accuracy_ci", "v2"][3:5] == ["96.4%, lower end of 100.0%", "96.4% … 100.0%"]
+    value, interval = cells["not_worse_than_baseline", "v2"][3:5]
+    assert value == "+20.0 pp" and interval.startswith("97.5% CI +")
+    assert cells["not_worse_than_baseline", "v3"][3:5] == ["+0.0 pp", "-3.7…+3.7"]
 
 
 def test_every_chart_has_its_numbers_as_a_table(page: str) -> None:
