@@ -141,3 +141,14 @@ def test_checks_that_changed_between_two_runs_are_named_by_their_cases(project: 
     assert names(json.loads(harness("compare", *words, "--json", "--no-html").stdout)["comparisons"][0]) == [
         ("variable tone", "dry", "warm")
     ]
+
+
+def test_another_target_has_other_code_and_that_is_one_thing(project: Path) -> None:
+    two = "def first(text):\n    return 'yes'\n\n\ndef second(text):\n    return 'yes!'\n"
+    variants = "\n".join(f"  {name}: {{api: python, target: ./two.py:{name}}}" for name in ("first", "second"))
+    suite = f"suite: s\nvariants:\n{variants}\nexpect: {{contains: yes}}\ncases: [{{id: a, input: One}}]\n"
+    write(project, {"suites/s.yaml": suite, "suites/two.py": two})
+    assert harness("run", "-q").exit_code == 0
+    found = harness_api.load().plain()["suites"][0]["comparisons"][0]
+    assert [name for name, _, _ in names(found)] == ["target", "code of the target"]
+    assert found["confounded"] == ""

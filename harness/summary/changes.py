@@ -37,6 +37,7 @@ _HARMLESS = frozenset(
 )
 #: What is said for information: the code of tools and targets is told apart by itself.
 _FILES = "Python files"
+_CODE = "code of the target"
 #: Kinds of changes that may change answers.
 _ANSWERS = frozenset({"prompt", "model", "api", "setting", "tool", "service", "code"})
 #: Facts of recordings that say under which conditions a trial took place, and what they are called.
@@ -154,7 +155,7 @@ def confounded(found: Sequence[Change], names: tuple[str, str]) -> str:
     relevant = [*answering(found), *(one for one in found if one.kind == "check")]
     prompt = [one for one in relevant if one.kind == "prompt"]
     others = [one for one in relevant if one.kind != "prompt"]
-    # The service goes along with the API, and the snapshot with the model: one thing, said once.
+    # The service goes along with the API, the snapshot with the model, code with its target: one thing, said once.
     others = [one for one in others if not _follows(one, others)]
     if not others or (not prompt and len(others) == 1):
         return ""
@@ -191,7 +192,7 @@ def _changes(a: ArmFacts, b: ArmFacts, rate: Rate | None) -> Iterator[Change]:
         yield from _settings(a.definition, b.definition)
         yield from _tools(a.definition, b.definition)
         if a.definition.code != b.definition.code:
-            yield Change(kind="code", name="code of the target", a=_hash(a.definition.code), b=_hash(b.definition.code))
+            yield Change(kind="code", name=_CODE, a=_hash(a.definition.code), b=_hash(b.definition.code))
     asked = [one.definition and one.definition.settings.get("model") for one in (a, b)]
     if asked[0] == asked[1] and a.models and b.models and a.models != b.models:
         yield Change(kind="model", name="model that answered", a=", ".join(a.models), b=", ".join(b.models))
@@ -280,7 +281,9 @@ def _follows(one: Change, others: Sequence[Change]) -> bool:
     kinds = {other.kind for other in others}
     if one.kind == "service":
         return "api" in kinds or any(other.kind == "service" for other in others[: others.index(one)])
-    return one.name == "model that answered" and any(other.name == "model" for other in others)
+    # What goes with what; the code of another target is another.
+    leader = {"model that answered": "model", _CODE: "target"}.get(one.name)
+    return leader is not None and any(other.name == leader for other in others)
 
 
 def _told(one: Change) -> str:
