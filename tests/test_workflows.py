@@ -290,9 +290,16 @@ def test_the_action_runs_the_suites_and_hands_on_the_exit_code(
 def test_the_action_compares_no_other_suites_than_it_runs(clone: Path, tmp_path: Path) -> None:
     (tmp_path / "runner").mkdir()
     (tmp_path / "runner/harness").symlink_to(BIN.parent)
+    (clone / "suites/short.py").write_text("def answer(text):\n    return 'yes'\n", encoding="utf-8")
+    (clone / "suites/short.yaml").write_text(
+        "suite: short\napi: python\ntarget: ./short.py:answer\nexpect: {contains: yes}\ncases: [{id: a, input: One}]\n",
+        encoding="utf-8",
+    )
+    git(clone, "add", "--all")
+    git(clone, "commit", "-q", "-m", "Add a suite")
     (clone / "suites/draft.yaml").write_text("suite: draft\nexpct: broken\n", encoding="utf-8")
     command = step("action", "Compare with the base branch")["run"]
-    told = {"REF": "origin/main", "SUITES": "suites/reply.yaml", "RUNNER_TEMP": str(tmp_path / "runner")}
+    told = {"REF": "HEAD", "SUITES": "suites/short.yaml", "RUNNER_TEMP": str(tmp_path / "runner")}
     done = execute(clone, command, **told)
     assert done.returncode == 0, done.stdout + done.stderr
 
