@@ -104,7 +104,10 @@ def _rows(history: History, links: Mapping[str, str]) -> list[Row]:
             suites=(),
             trouble=clean.line(why),
         )
-    return [rows[run] for run in sorted(rows, key=lambda run: (run.rpartition("-")[0], run), reverse=True)]
+    # Runs that began in one second have ids that do not tell which was first.
+    order = {run: at for at, run in enumerate(history.runs)}
+    newest = sorted(rows, key=lambda run: (run.rpartition("-")[0], order.get(run, -1), run), reverse=True)
+    return [rows[run] for run in newest]
 
 
 def _row(run: str, points: list[Point], link: str) -> Row:

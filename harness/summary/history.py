@@ -86,6 +86,8 @@ class History:
     damaged: tuple[tuple[str, str], ...] = ()
     #: Runs that keep no such numbers: they were cut off, or made by an earlier version.
     silent: tuple[str, ...] = ()
+    #: All of them, in the order in which they began.
+    runs: tuple[str, ...] = ()
 
 
 def history(reports: Path, *, decide: Callable[[RunFolder], RunSummary] | None = None) -> History:
@@ -98,7 +100,8 @@ def history(reports: Path, *, decide: Callable[[RunFolder], RunSummary] | None =
     points: list[Point] = []
     damaged: list[tuple[str, str]] = []
     silent: list[str] = []
-    for name in list_runs(reports):
+    runs = list_runs(reports)
+    for name in runs:
         folder = RunFolder(reports, name)
         try:
             manifest = folder.read_manifest()
@@ -114,7 +117,7 @@ def history(reports: Path, *, decide: Callable[[RunFolder], RunSummary] | None =
         points.extend(found)
         if not found:
             silent.append(name)
-    return History(points=tuple(points), damaged=tuple(damaged), silent=tuple(silent))
+    return History(points=tuple(points), damaged=tuple(damaged), silent=tuple(silent), runs=tuple(runs))
 
 
 def kept(variant: VariantSummary, comparison: Comparison | None) -> dict[str, JSON]:

@@ -346,3 +346,11 @@ def test_variants_without_times_prices_and_tokens_have_no_columns_for_them(sampl
     assert heads((first, *others)) == ["variant", "n", "passed", "errors", "accuracy, 95% interval", "vs baseline"]
     assert "ttft" in heads((replace(first, ttft_p50=0.5), *others))
     assert {"cost", "per trial"} <= set(heads((replace(first, unpriced=1), *others)))
+
+
+def test_with_repeats_a_case_is_not_called_broken_but_passed_less_often(sample: Sample) -> None:
+    once = replace(comparison(), flips=(Flip(case="shipping-time", a=(2, 2), b=(1, 2), trials=()),))
+    assert once.difference is not None
+    often = replace(once, difference=replace(once.difference, pairs=58))
+    for one, title in ((once, "<h4>Broken "), (often, "<h4>Passed less often ")):
+        assert title in render(with_suite(sample.summary, comparisons=(one,)), lambda: sample.results)

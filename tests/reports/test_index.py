@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from threading import Thread
@@ -68,6 +69,19 @@ def test_a_damaged_run_is_named_and_the_others_are_shown(project: Path) -> None:
     assert sorted(listed(page)) == sorted([first.name, last.name])
     assert "run.json is damaged" in page
     assert f'<a href="{last.name}/report.html">' in page
+
+
+def test_of_runs_that_began_in_one_second_the_last_stands_on_top(project: Path) -> None:
+    source = next((project / "reports").glob("2*"))
+    names = ["20261122-100000-ff99", "20261122-100000-aa00"]
+    for moment, name in enumerate(names, start=1):
+        folder = project / "reports" / name
+        folder.mkdir()
+        for kept in ("results.jsonl", "run.json"):
+            (folder / kept).write_bytes((source / kept).read_bytes())
+        os.utime(folder / "results.jsonl", (moment, moment))
+    write_index(project / "reports")
+    assert listed((project / "reports/index.html").read_text("utf-8"))[:2] == names[::-1]
 
 
 def test_no_page_where_none_was_wanted(project: Path) -> None:

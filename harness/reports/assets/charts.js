@@ -46,7 +46,7 @@
     const clamp = (value) => Math.min(Math.max(value, domain[0]), domain[1]);
     const right = wide ? 236 : 52;
     const columns = [
-      { head: "pp", text: (row) => (wide ? row.shown : points(row.at)), dx: wide ? 58 : right - 4, fill: ink },
+      { head: "pp", text: (row) => row.shown, dx: wide ? 58 : right - 4, fill: ink },
       ...(wide
         ? [
             { head: "interval", text: "ends", dx: 182, fill: ink },
