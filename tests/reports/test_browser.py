@@ -77,11 +77,12 @@ def test_cases_can_be_walked_through_with_keys(opened: Opened, html: str) -> Non
         page.keyboard.press("j")
         until(page, "document.activeElement.closest('.tabulator-row')")
     until(page, "document.activeElement.textContent === 'express-cost-1'")
+    following = names(page)[2]
     page.keyboard.press("Enter")
     assert drawer(page).locator("h2").inner_text() == "express-cost-1"
     assert page.url.endswith("#faq/express-cost-1")
     page.keyboard.press("j")
-    assert drawer(page).locator("h2").inner_text() == "order-change-1"
+    assert drawer(page).locator("h2").inner_text() == following
     page.keyboard.press("ArrowLeft")
     assert drawer(page).locator("h2").inner_text() == "express-cost-1"
     for _ in range(40):
@@ -120,6 +121,22 @@ def test_a_link_opens_the_table_as_it_was_filtered(opened: Opened, html: str, qu
     table(page)
     count = "Tabulator.findTable('.tabulator')[0].getDataCount('active')"
     until(page, f"{count} === {shown}")
+
+
+def test_an_open_case_is_followed_by_the_next_one_of_the_table_as_it_is(opened: Opened, html: str) -> None:
+    page = opened(html, "#faq?find=norway")
+    table(page)
+    until(page, "document.querySelectorAll('.tabulator-row').length === 3")
+    page.locator(".tabulator-col-sorter-element", has_text="case").first.click()
+    until(page, "document.querySelector('.tabulator-row .name').textContent === 'international'")
+    page.locator(".tabulator-row .name").first.click()
+    for at in (1, 2, 3):
+        until(page, f"document.querySelector('dialog.drawer').textContent.includes('{at} of 3')")
+        assert (
+            drawer(page).locator("h2").inner_text() == ("international", "international-1", "international-2")[at - 1]
+        )
+        page.keyboard.press("j")
+    assert drawer(page).locator("h2").inner_text() == "international-2"
 
 
 def test_columns_sort(opened: Opened, html: str) -> None:

@@ -238,7 +238,8 @@ harness.tables = (() => {
       waiting = setTimeout(changed, 120);
     });
 
-    const rows = () => (shown ??= table.getData("active").map((row) => row.one));
+    // Not its getData("active"), which gives copies: those could not be found among the cases again.
+    const rows = () => (shown ??= table.getRows("active").map((row) => row.getData().one));
     const point = (number) => {
       const before = current;
       current = number;
