@@ -87,7 +87,7 @@ def test_compare_decides_as_the_run_did_whatever_the_suites_say_today(copy: Path
     assert said["text"].startswith("v1 is worse")
     (copy / "suites/broken.yaml").write_text("suite: [\n")
     compared = harness("compare")
-    assert compared.exit_code == 0, compared.output
+    assert compared.exit_code == ran.exit_code == 1, compared.output
     assert " ".join(said["text"].split()) in " ".join(compared.output.split())
 
 

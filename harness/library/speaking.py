@@ -134,6 +134,7 @@ class Talk:
             conversation=conversation,
             renames=spec.api == "chat",
             redact=self.clients.redactor.data,
+            timed=self._block is None,
         )
         session = Session(
             trial=self._assistant.name,

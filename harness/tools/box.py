@@ -71,6 +71,7 @@ class Toolbox:
         conversation: str = "",
         renames: bool = True,
         redact: Callable[[JSON], JSON] = lambda value: value,
+        timed: bool = True,
     ) -> None:
         """
         Args:
@@ -87,6 +88,7 @@ class Toolbox:
             conversation: Which of the trial's it is, as recordings have it; empty: that of the assistant under test.
             renames: Whether a call may be answered by another id than it came with.
             redact: Takes out of a result what recordings must not show, before it is compared with a recorded one.
+            timed: Whether answers say how long they took; not where a recording that is made does not keep it.
 
         Raises:
             UsageError: Two tools have one name, or one acts on a world and there is none.
@@ -108,6 +110,7 @@ class Toolbox:
         self._conversation = conversation
         self._renames = renames
         self._redact = redact
+        self._timed = timed
         self._asked = 0
         self._kept: list[RecordedCall] = []
         self._seconds: dict[str, float] = {}
@@ -331,6 +334,8 @@ class Toolbox:
         place = place_of(self._conversation, job.number)
         if self._recording is not None:
             job.seconds = self._recording.seconds(place)
+        elif not self._timed:
+            job.seconds = None
         elif job.seconds is not None:
             self._seconds[place] = job.seconds
         if job.seconds is not None and job.answer is not None:

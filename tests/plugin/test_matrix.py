@@ -45,10 +45,15 @@ SELECTIONS: dict[str, tuple[tuple[str, ...], tuple[dict[str, int], int], tuple[d
 
 WAYS = {"plain": (), "-n 2": ("-n", "2")}
 RECORDING = {"with pytest-recording": (), "without pytest-recording": ("-p", "no:recording")}
+#: Workers take seconds to start, and with the other plugin beside them they are tried by the slow tests.
+COMBINED = [
+    pytest.param(*both, marks=pytest.mark.slow if both == ("-n 2", "with pytest-recording") else ())
+    for both in itertools.product(WAYS, RECORDING)
+]
 
 
 @pytest.mark.parametrize("gates", ["", "accuracy: 0.7"], ids=["no gates", "gates"])
-@pytest.mark.parametrize("way, recording", list(itertools.product(WAYS, RECORDING)))
+@pytest.mark.parametrize("way, recording", COMBINED)
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_selections(
     pytester: pytest.Pytester, write: Write, *, selection: str, way: str, recording: str, gates: str

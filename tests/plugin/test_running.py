@@ -25,9 +25,9 @@ async def answer(input, skill):
 
 UNDECIDED = [
     pytest.param(("--record-mode", "once"), {}, "", id="option"),
-    pytest.param(("--record-mode", "all"), {}, "", id="all"),
-    pytest.param(("--record-mode", "new_episodes"), {}, "", id="new_episodes"),
-    pytest.param(("--harness-record-mode", "verify"), {}, "", id="verify"),
+    pytest.param(("--record-mode", "all"), {}, "", id="all", marks=pytest.mark.slow),
+    pytest.param(("--record-mode", "new_episodes"), {}, "", id="new_episodes", marks=pytest.mark.slow),
+    pytest.param(("--harness-record-mode", "verify"), {}, "", id="verify", marks=pytest.mark.slow),
     pytest.param(("--harness-record-mode", "rewrite"), {}, "", id="own option"),
     pytest.param((), {"HARNESS_RECORD_MODE": "once"}, "", id="environment"),
     pytest.param((), {}, "[pytest]\nharness_record_mode = once\n", id="ini"),
@@ -137,7 +137,9 @@ def test_a_suite_stays_whole_on_one_worker(pytester: pytest.Pytester, write: Wri
     assert set.union(*workers.values()) == {"gw0", "gw1"}
 
 
-@pytest.mark.parametrize("dist", ["loadfile", "loadscope", "worksteal", "each"])
+@pytest.mark.parametrize(
+    "dist", ["loadfile", *(pytest.param(one, marks=pytest.mark.slow) for one in ("loadscope", "worksteal", "each"))]
+)
 def test_other_ways_to_distribute(pytester: pytest.Pytester, write: Write, dist: str) -> None:
     write(gates="accuracy: 0.7")
     result = pytester.runpytest("suites", "-n", "2", "--dist", dist)
