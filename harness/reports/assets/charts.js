@@ -249,6 +249,17 @@
     const colour = (row) => (row.dominated ? quiet : "var(--accent)");
     const ends = rows.flatMap((row) => [row.low, row.high]);
     const most = Math.max(...rows.map((row) => row.x));
+    const tall = Math.max(...ends) - Math.min(...ends) || 1;
+    // Variants in one place share a label: two on top of each other could not be read.
+    const named = [];
+    for (const row of rows) {
+      const there = named.find((one) => Math.abs(one.x - row.x) < most * 0.06 && Math.abs(one.y - row.y) < tall * 0.08);
+      if (!there) named.push({ ...row });
+      else {
+        there.name = `${there.name}, ${row.name}`;
+        there.dominated &&= row.dominated;
+      }
+    }
     return Plot.plot({
       width,
       height: 340,
@@ -269,7 +280,7 @@
           x: "x", y: "y", r: 5.5, stroke: colour, strokeWidth: 2, fill: (row) => (row.dominated ? paper : "var(--accent)"),
         }),
         ...[true, false].map((start) =>
-          Plot.text(rows.filter((row) => (row.x <= most * 0.75) === start), {
+          Plot.text(named.filter((row) => (row.x <= most * 0.75) === start), {
             x: "x", y: "y", text: "name", dx: start ? 10 : -10, dy: -9, fontSize: 12,
             textAnchor: start ? "start" : "end", fill: (row) => (row.dominated ? quiet : ink), stroke: paper, strokeWidth: 4,
           }),

@@ -151,9 +151,10 @@ harness.drawer = (() => {
     const when = suite.text(made).slice(0, 16).replace("T", " ");
     return [[MODES[mode] ?? mode, [`${suite.text(folder)}/${name}`, when, ...facts].filter(Boolean).join(", ")]];
   };
+  // Of a trial without tools a millisecond between its requests is left, and nothing took it.
   const parts = ([model, tools, retries]) =>
     [["model", model], ["tools", tools], ["retries", retries]]
-      .filter(([, time]) => time)
+      .filter(([, time]) => time > 0.005 * (model + tools + retries))
       .map(([name, time]) => `${name} ${seconds(time)}`)
       .join(", ");
   const facts = (suite, trial, one) => {
