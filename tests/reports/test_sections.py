@@ -185,7 +185,7 @@ def test_where_there_is_nothing_to_show_there_is_no_heading(sample: Sample) -> N
     page = render(with_suite(sample.summary, gates=()), lambda: sample.results)
     assert list(figures(page)) == ["latency"]
     headings = re.findall(r"<h3>(.*?)</h3>", page)
-    assert sorted(headings) == ["Cases", "Failing", "Latency", "Prompts", "Variants"]
+    assert sorted(headings) == ["Cases", "Failing", "Latency", "Prompts as sent", "Variants"]
 
 
 def test_hostile_names_stay_text_in_every_chart(page: str) -> None:
