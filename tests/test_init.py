@@ -50,6 +50,7 @@ def suite(folder: Path) -> dict[str, Any]:
     return yaml.safe_load((folder / "suites/reply.yaml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_new_project_passes_at_once_offline(here: Path) -> None:
     assert harness("init", "demo").exit_code == ExitCode.PASSED
     result = run(here / "demo", "pytest", "suites/")
@@ -166,6 +167,7 @@ def test_twice_changes_nothing(here: Path) -> None:
     assert "kept" not in result.stdout
 
 
+@pytest.mark.slow
 def test_after_the_smallest_project_the_full_one_keeps_its_suite(here: Path) -> None:
     harness("init", "demo", "--minimal")
     before = files(here / "demo")
@@ -193,6 +195,7 @@ def test_files_that_are_there_are_kept_and_named(here: Path) -> None:
     assert "prompts/reply/2.j2" in after
 
 
+@pytest.mark.slow
 def test_a_pyproject_of_another_kind_is_not_edited_and_the_lines_are_shown(here: Path) -> None:
     text = '[project]\nname = "shop"\n'
     (here / "pyproject.toml").write_text(text)

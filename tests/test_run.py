@@ -505,6 +505,7 @@ def test_a_file_that_cannot_be_written_does_not_take_the_verdict_with_it(project
     assert "passed" in ran.output
 
 
+@pytest.mark.slow
 def test_what_an_encoding_lacks_costs_nothing_else(project: Path) -> None:
     suite = 'suite: s\nvariants: {日本: {api: python, target: "./a.py:f"}}\ncases: [{id: a, input: Hi}]\n'
     write(project, {"suites/s.yaml": suite, "suites/a.py": "def f(text): return text"})

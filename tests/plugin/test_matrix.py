@@ -45,7 +45,7 @@ SELECTIONS: dict[str, tuple[tuple[str, ...], tuple[dict[str, int], int], tuple[d
 
 WAYS = {"plain": (), "-n 2": ("-n", "2")}
 RECORDING = {"with pytest-recording": (), "without pytest-recording": ("-p", "no:recording")}
-#: Workers take seconds to start, and with the other plugin beside them they are tried by the slow tests.
+#: Workers take seconds to start: with the other plugin beside them they are tried by the slow tests.
 COMBINED = [
     pytest.param(*both, marks=pytest.mark.slow if both == ("-n 2", "with pytest-recording") else ())
     for both in itertools.product(WAYS, RECORDING)

@@ -119,6 +119,7 @@ def test_what_is_wrong_with_a_marker_is_told_before_its_test_begins(pytester: py
     result.stdout.no_fnmatch_line("*clients.py*")
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_page_run(pytester: pytest.Pytester) -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/assistants.md").read_text(encoding="utf-8")
     (pytester.path / "pyproject.toml").write_text("[tool.harness]\n")
