@@ -108,6 +108,7 @@ def test_a_plugin_hears_every_event_of_a_run_in_order(shop: Path, plugin: Any) -
     assert of(lines, "shop/chat/shop/1") == _CHAT
 
 
+@pytest.mark.slow
 def test_it_hears_the_same_from_python_and_pytest(shop: Path, plugin: Any) -> None:
     folder = plugin(LISTENING)
     harness("run", "--no-html")

@@ -71,6 +71,7 @@ def test_the_command_line_says_the_same(here: Path, monkeypatch: pytest.MonkeyPa
     assert "v2 is better" in harness("compare").stdout
 
 
+@pytest.mark.slow
 def test_the_smallest_project_passes_at_once_and_holds_nothing_else(here: Path) -> None:
     assert harness("init", "demo", "--minimal").exit_code == ExitCode.PASSED
     found = set(files(here / "demo"))
@@ -115,6 +116,7 @@ def test_it_says_whose_answers_these_are_and_how_to_get_others(here: Path, name:
         assert word in text
 
 
+@pytest.mark.slow
 def test_the_readme_tells_what_is_measured(here: Path) -> None:
     harness("init", "demo")
     readme = (here / "demo/README.md").read_text(encoding="utf-8")

@@ -45,6 +45,8 @@ SELECTIONS: dict[str, tuple[tuple[str, ...], tuple[dict[str, int], int], tuple[d
 
 WAYS = {"plain": (), "-n 2": ("-n", "2")}
 RECORDING = {"with pytest-recording": (), "without pytest-recording": ("-p", "no:recording")}
+#: Selections that other tests of the plugin make, too.
+REPEATED = ("-k", "--junitxml")
 #: Workers take seconds to start: with the other plugin beside them they are tried by the slow tests.
 COMBINED = [
     pytest.param(*both, marks=pytest.mark.slow if both == ("-n 2", "with pytest-recording") else ())
@@ -54,7 +56,9 @@ COMBINED = [
 
 @pytest.mark.parametrize("gates", ["", "accuracy: 0.7"], ids=["no gates", "gates"])
 @pytest.mark.parametrize("way, recording", COMBINED)
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize(
+    "selection", [pytest.param(one, marks=pytest.mark.slow) if one in REPEATED else one for one in SELECTIONS]
+)
 def test_selections(
     pytester: pytest.Pytester, write: Write, *, selection: str, way: str, recording: str, gates: str
 ) -> None:

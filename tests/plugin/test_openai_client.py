@@ -130,6 +130,7 @@ def test_the_tests_of_the_page_run(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_a_session_records_a_test_and_replays_it(pytester: pytest.Pytester) -> None:
     (pytester.path / "pyproject.toml").write_text("[tool.harness]\n")
     with served(Simulator(ScriptBrain())) as server:
