@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -162,3 +162,14 @@ def _standard_error(means: Sequence[float], average: float, labels: Sequence[Has
     if cases < 2:
         return math.inf, cases
     return math.sqrt(math.fsum((value - average) ** 2 for value in means) / (cases - 1) / cases), cases
+
+
+def turning_point(low: float, high: float, before: Callable[[float], bool]) -> float:
+    """Return the point of [low, high] where `before` turns from true to false."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        if before(middle):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

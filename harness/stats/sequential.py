@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from harness.stats.intervals import Interval, normal_cdf, normal_quantile, student_cdf, student_quantile
+from harness.stats.intervals import Interval, normal_cdf, normal_quantile, student_cdf, student_quantile, turning_point
 from harness.stats.paired import Difference, tango_score
 
 #: Ends the method of an interval that holds at all looks together.
@@ -116,8 +116,8 @@ def repeated_interval(found: Difference, critical: float, level: float = 0.95) -
     if student is None and found.method != "Tango":
         return Interval(low=-1.0, high=1.0, method=f"{found.method}, {REPEATED}", level=level)
     if student is None:
-        low = _edge(-1.0, found.estimate, lambda at: z_score(found, at) > critical)
-        high = _edge(found.estimate, 1.0, lambda at: z_score(found, at) > -critical)
+        low = turning_point(-1.0, found.estimate, lambda at: z_score(found, at) > critical)
+        high = turning_point(found.estimate, 1.0, lambda at: z_score(found, at) > -critical)
         return Interval(low=low, high=high, method=f"{found.method}, {REPEATED}", level=level)
     half = -student_quantile(max(normal_cdf(-critical), 1e-300), student.degrees) * student.error
     low, high = max(student.centre - half, -1.0), min(student.centre + half, 1.0)
@@ -139,15 +139,4 @@ def conditional_power(z: float, fraction: float, drift: float, critical: float) 
 
 def _root(falling: Callable[[float], float], target: float, high: float) -> float:
     """Where a function that falls from 0 to `high` comes to a target."""
-    return _edge(0.0, high, lambda at: falling(at) > target)
-
-
-def _edge(low: float, high: float, before: Callable[[float], bool]) -> float:
-    """The point of [low, high] where `before` turns from true to false."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        if before(middle):
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    return turning_point(0.0, high, lambda at: falling(at) > target)

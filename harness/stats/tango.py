@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from harness.stats.intervals import Interval, normal_quantile
+from harness.stats.intervals import Interval, normal_quantile, turning_point
 
 
 def tango_score(fixed: int, broken: int, cases: int, delta: float) -> float:
@@ -32,8 +31,8 @@ def tango_interval(fixed: int, broken: int, cases: int, level: float = 0.95) -> 
     """Score interval for the difference of paired proportions (Tango 1998); arguments as in `tango_score`."""
     critical = normal_quantile((1 + level) / 2)
     estimate = (fixed - broken) / cases
-    low = _bisect(-1.0, estimate, lambda delta: tango_score(fixed, broken, cases, delta) > critical)
-    high = _bisect(estimate, 1.0, lambda delta: tango_score(fixed, broken, cases, delta) > -critical)
+    low = turning_point(-1.0, estimate, lambda delta: tango_score(fixed, broken, cases, delta) > critical)
+    high = turning_point(estimate, 1.0, lambda delta: tango_score(fixed, broken, cases, delta) > -critical)
     return Interval(low=low, high=high, method="Tango", level=level)
 
 
@@ -48,14 +47,3 @@ def mcnemar_mid_p(fixed: int, broken: int) -> float:
         return (whole - point) / whole
     tail = sum(math.comb(discordant, k) for k in range(smaller + 1))
     return min((2 * tail - point) / whole, 1.0)
-
-
-def _bisect(low: float, high: float, beyond: Callable[[float], bool]) -> float:
-    """The point of [low, high] where `beyond` turns from true to false."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        if beyond(middle):
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
